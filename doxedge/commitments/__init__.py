@@ -1,0 +1,1 @@
+"""Amounts on the ledger behind one port: open numbers now, hidden ones later. Pure."""

@@ -1,0 +1,1 @@
+"""What is signed, in which bytes, and how it is checked. Pure."""
