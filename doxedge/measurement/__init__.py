@@ -1,0 +1,1 @@
+"""From a decoded sample to a judged hour of emission mass. Pure."""

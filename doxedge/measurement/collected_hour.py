@@ -1,0 +1,261 @@
+"""The readings of one hour as they come in, and what is made of them when it closes."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import Final
+
+from doxedge.measurement.averaging import MinuteBucket, MinuteMean
+from doxedge.measurement.conversion import PRECISE
+from doxedge.measurement.emission import (
+    CALIBRATION_FAILED,
+    EXTRAPOLATED,
+    NO_DATA,
+    TOO_FEW_POINTS,
+    VALID,
+    HourGap,
+    HourRecord,
+    MinuteRate,
+    hour_mass,
+    minute_rate,
+)
+from doxedge.measurement.energy import HourEnergy
+from doxedge.measurement.hour_settings import HourSettings
+from doxedge.measurement.operating import Operation
+from doxedge.measurement.quality import QA_REASONS
+from doxedge.measurement.reading import Reading
+from doxedge.measurement.validity import (
+    FAILED_CALIBRATION,
+    QUADRANT_MS,
+    CalibrationCheck,
+    Verdict,
+    judge_hour,
+)
+from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams, round_half_away, whole
+
+MINUTES: Final = 60
+ASSUMED: Final = "assumed"
+"""Remark on an operating signal that was lost: the unit counted as running."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningHour:
+    """How an hour that is not over yet stands."""
+
+    start_ms: int
+    minutes_elapsed: int
+    minutes_operating: int
+    minutes_valid: int
+    nox_g: Grams
+    """Of the minutes measured so far, not scaled."""
+
+    quadrants_empty: tuple[int, ...]
+    """Quadrants (0 to 3) in which the unit ran and no valid point lies yet."""
+
+
+class CollectedHour:
+    """One hour of one unit. The same sample twice counts once: the first stands."""
+
+    __slots__ = (
+        "_before",
+        "_buckets",
+        "_checks",
+        "_fresh_minutes",
+        "_rates",
+        "_settings",
+        "_stamps",
+        "start_ms",
+    )
+
+    def __init__(
+        self, start_ms: int, settings: HourSettings, *, before: "CollectedHour | None" = None
+    ) -> None:
+        """`before` is the hour before, if it is known: a slow quantity may still stand from there."""
+        self.start_ms = start_ms
+        self._settings = settings
+        self._before = before
+        self._buckets: dict[str, list[MinuteBucket | None]] = {}
+        self._stamps: dict[tuple[str, str], array[int]] = {}
+        self._checks: list[CalibrationCheck] = []
+        self._rates: list[MinuteRate | None] = [None] * MINUTES
+        self._fresh_minutes = 0  # rates of the minutes before this one are up to date
+
+    @property
+    def samples(self) -> int:
+        """Distinct samples of the hour."""
+        return sum(len(stamps) for stamps in self._stamps.values())
+
+    def add(self, readings: Sequence[Reading]) -> bool:
+        """Take the readings of one sample in; False when the same sample was here before."""
+        first = readings[0]
+        offset_ms = first.at_ms - self.start_ms
+        stamps = self._stamps.setdefault((first.device, first.quantity), array("L"))
+        place = bisect_left(stamps, offset_ms)
+        if place < len(stamps) and stamps[place] == offset_ms:
+            return False
+        stamps.insert(place, offset_ms)
+        minute = offset_ms // MINUTE_MS
+        for reading in readings:
+            if reading.quantity in self._settings.averaged:
+                self._bucket(reading.quantity, minute).add(reading)
+                self._fresh_minutes = min(self._fresh_minutes, minute)
+        return True
+
+    def add_check(self, check: CalibrationCheck) -> None:
+        """A calibration was judged in this hour."""
+        self._checks.append(check)
+
+    def forget_before(self) -> None:
+        """Let the hour before go: this one will not be judged again."""
+        self._before = None
+
+    def means(self, quantity: str) -> list[MinuteMean]:
+        """The minute means of a quantity, for the minutes that have readings."""
+        return [
+            self._mean(bucket, quantity) for bucket in self._buckets.get(quantity, []) if bucket is not None
+        ]
+
+    def judge(self, operation: Operation, energy: HourEnergy, *, revision: int = 0) -> HourRecord | HourGap:
+        """The hour as it is known now. An hour that is not valid gives a gap, and no mass."""
+        settings = self._settings
+        operating_ms = self._operating_ms(operation)
+        rates = self._operating_rates(operating_ms, MINUTES)
+        verdict = judge_hour(
+            self.start_ms,
+            operating=operation.spans,
+            points_ms=[self.start_ms + minute * MINUTE_MS for minute in rates],
+            qa=self._is_qa(operating_ms),
+            checks=self._checks,
+        )
+        percent = round_half_away(operation.operating_ms * 100, HOUR_MS)
+        percent = max(1, percent) if operation.operating_ms else 0
+        if verdict.valid is False:
+            return self._gap(verdict, percent, len(rates), energy, self._remarks(operation, rates), revision)
+        rates = {m: r for m, r in rates.items() if self.start_ms + m * MINUTE_MS >= verdict.usable_from_ms}
+        mass = hour_mass({minute: rate.g_per_h for minute, rate in rates.items()}, operating_ms)
+        return HourRecord(
+            settings.unit,
+            self.start_ms,
+            settings.rule_set,
+            percent,
+            mass.nox_g,
+            energy.energy_wh,
+            EXTRAPOLATED if mass.extrapolated else VALID,
+            verdict.clause,
+            mass.method_code,
+            len(rates),
+            self.samples,
+            energy.quality.value,
+            self._remarks(operation, rates),
+            revision,
+        )
+
+    def preview(self, operation: Operation, *, until_ms: int) -> RunningHour:
+        """The hour as far as it has come."""
+        elapsed = min(MINUTES, max(0, -(-(until_ms - self.start_ms) // MINUTE_MS)))
+        operating_ms = self._operating_ms(operation)
+        rates = self._operating_rates(operating_ms, elapsed)
+        with localcontext(PRECISE):
+            gram_ms = sum((rates[m].g_per_h * operating_ms[m] for m in sorted(rates)), Decimal(0))
+            nox_g = Grams(max(0, whole(gram_ms / HOUR_MS)))
+        minutes_per_quadrant = QUADRANT_MS // MINUTE_MS
+        running = {m // minutes_per_quadrant for m in range(elapsed) if operating_ms[m]}
+        covered = {m // minutes_per_quadrant for m in rates}
+        return RunningHour(
+            self.start_ms,
+            elapsed,
+            sum(1 for m in range(elapsed) if operating_ms[m]),
+            len(rates),
+            nox_g,
+            tuple(sorted(running - covered)),
+        )
+
+    def _gap(
+        self,
+        verdict: Verdict,
+        percent: int,
+        minutes_valid: int,
+        energy: HourEnergy,
+        remarks: tuple[str, ...],
+        revision: int,
+    ) -> HourGap:
+        cause = TOO_FEW_POINTS if self._stamps else NO_DATA
+        if verdict.clause == FAILED_CALIBRATION:
+            cause = CALIBRATION_FAILED
+        return HourGap(
+            self._settings.unit,
+            self.start_ms,
+            self.start_ms + HOUR_MS,
+            cause,
+            verdict.clause,
+            percent,
+            minutes_valid,
+            self.samples,
+            energy.energy_wh,
+            energy.quality.value,
+            remarks,
+            revision,
+        )
+
+    def _bucket(self, quantity: str, minute: int) -> MinuteBucket:
+        buckets = self._buckets.setdefault(quantity, [None] * MINUTES)
+        bucket = buckets[minute]
+        if bucket is None:
+            bucket = buckets[minute] = MinuteBucket(self.start_ms + minute * MINUTE_MS)
+        return bucket
+
+    def _mean(self, bucket: MinuteBucket, quantity: str) -> MinuteMean:
+        return bucket.mean(
+            poll_period_ms=self._settings.period_ms(quantity),
+            coverage_percent=self._settings.coverage_percent,
+        )
+
+    def _standing_bucket(self, quantity: str, minute: int) -> MinuteBucket | None:
+        """The bucket whose mean stands for a minute: its own, or for a slow quantity the last one before."""
+        buckets = self._buckets.get(quantity, [])
+        for earlier in range(minute, minute - self._settings.minutes_held(quantity) - 1, -1):
+            if earlier < 0:
+                before = self._before
+                return before._standing_bucket(quantity, minute + MINUTES) if before is not None else None
+            if earlier < len(buckets) and (bucket := buckets[earlier]) is not None:
+                return bucket
+        return None
+
+    def _rate(self, minute: int) -> MinuteRate | None:
+        means: dict[str, MinuteMean] = {}
+        for quantity in self._settings.emission.measured:
+            bucket = self._standing_bucket(quantity, minute)
+            if bucket is None:
+                return None
+            means[quantity] = self._mean(bucket, quantity)
+        return minute_rate(means, self._settings.emission)
+
+    def _operating_rates(self, operating_ms: Sequence[int], upto: int) -> dict[int, MinuteRate]:
+        """The mass rates of the minutes before `upto` in which the unit ran."""
+        for minute in range(self._fresh_minutes, upto):
+            self._rates[minute] = self._rate(minute)
+        self._fresh_minutes = max(self._fresh_minutes, upto)
+        rates = {minute: self._rates[minute] for minute in range(upto) if operating_ms[minute]}
+        return {minute: rate for minute, rate in rates.items() if rate is not None}
+
+    def _operating_ms(self, operation: Operation) -> list[int]:
+        starts = range(self.start_ms, self.start_ms + HOUR_MS, MINUTE_MS)
+        return [operation.within(start, start + MINUTE_MS) for start in starts]
+
+    def _is_qa(self, operating_ms: Sequence[int]) -> bool:
+        """True when a check or maintenance fell into the unit's operation."""
+        if self._checks:
+            return True
+        buckets = self._buckets.get(self._settings.emission.concentration, [])
+        return any(
+            bucket is not None and operating_ms[minute] > 0 and bucket.has_reason(QA_REASONS)
+            for minute, bucket in enumerate(buckets)
+        )
+
+    def _remarks(self, operation: Operation, rates: dict[int, MinuteRate]) -> tuple[str, ...]:
+        remarks = {f"{quantity}:{reason}" for rate in rates.values() for quantity, reason in rate.remarks}
+        if self._settings.operating is not None and operation.assumed_ms:
+            remarks.add(f"{self._settings.operating.quantity}:{ASSUMED}")
+        return tuple(sorted(remarks))

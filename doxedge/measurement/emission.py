@@ -1,0 +1,205 @@
+"""Minutes to the mass of an hour, and the records that carry it.
+
+Mass is the sum over minutes of concentration times flow, never the product of hourly means. Minutes without a mass
+are filled by scaling with operating time over covered operating time, and the hour says `extrapolated`. An hour
+that is not valid has no mass at all: it is an `HourGap`, and what stands for it is for the rules to say.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+from typing import Final
+
+from doxedge.measurement.averaging import MinuteMean
+from doxedge.measurement.conversion import (
+    MG_PER_M3_PER_PPM_NO2,
+    PLAUSIBLE_STACK,
+    PRECISE,
+    Basis,
+    Concentration,
+    Flow,
+    FlowBasis,
+    StackGas,
+    is_plausible,
+    mass_rate_g_per_h,
+    stack_values_needed,
+)
+from doxedge.measurement.sample import Quality, Reason
+from doxedge.quantity import HOUR_MS, Grams, WattHours, whole
+
+VALID: Final = "valid"
+EXTRAPOLATED: Final = "extrapolated"
+
+PRIMARY_METHOD: Final = "01"
+"""Method of determination code: primary monitoring system (40 CFR 75.57, Table 4a)."""
+
+NEGATIVE_REPLACED: Final = "21"
+"""Method of determination code: negative value replaced by zero."""
+
+NO_DATA: Final = "no_data"
+TOO_FEW_POINTS: Final = "too_few_points"
+CALIBRATION_FAILED: Final = "calibration_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmissionSettings:
+    """Which quantities make the mass, and on what basis they are measured."""
+
+    concentration: str = "nox_ppb"
+    concentration_basis: Basis
+    flow: str = "flow_m3_per_h"
+    flow_basis: FlowBasis
+    mg_per_m3_per_ppm: Decimal = MG_PER_M3_PER_PPM_NO2
+    constants: Mapping[str, Decimal] = field(default_factory=dict)
+    """Stack values that are configured and not measured; the hour remarks on each. They win over readings."""
+
+    def __post_init__(self) -> None:
+        for quantity, value in self.constants.items():
+            if quantity not in PLAUSIBLE_STACK:
+                raise ValueError(
+                    f"constants: {quantity} is not a stack value; known are {', '.join(PLAUSIBLE_STACK)}"
+                )
+            if not is_plausible(quantity, value):
+                low, high = PLAUSIBLE_STACK[quantity]
+                raise ValueError(f"constants: {quantity} is {value}; it must be {low} to {high}")
+
+    @property
+    def stack_values(self) -> frozenset[str]:
+        """The stack values that the two bases need."""
+        return stack_values_needed(self.concentration_basis, self.flow_basis)
+
+    @property
+    def measured(self) -> frozenset[str]:
+        """The quantities that a minute must have measured to have a mass."""
+        return frozenset({self.concentration, self.flow}) | self.stack_values - self.constants.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class HourRecord:
+    """The hour that is signed: the first eleven fields are the start of the `hour` body, in its order."""
+
+    unit: str
+    start_ms: int
+    rule_set: str
+    operating_percent: int
+    """0 to 100, rounded to the nearest, but never 0 for an hour in which the unit ran."""
+
+    nox_g: Grams
+    """NOx counted as NO2."""
+
+    energy_wh: WattHours
+    quality: str
+    """`valid`, or `extrapolated` when minutes without a mass were filled by scaling."""
+
+    clause: str
+    """What decided that the hour counts: a paragraph of 40 CFR 60.13, or `not operating`."""
+
+    method_code: str
+    minutes_valid: int
+    """Minutes of operation with a mass of their own."""
+
+    samples: int
+    energy_quality: str = "metered"
+    remarks: tuple[str, ...] = ()
+    """What a reader should know, as `quantity:reason`, sorted: `moisture_percent:default`."""
+
+    revision: int = 0
+    """0 for the first record of the hour; each later one replaces those before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourGap:
+    """Time for which there is no mass, and why. Hours without any sample in a row are one gap."""
+
+    unit: str
+    from_ms: int
+    to_ms: int
+    cause: str
+    """`no_data`, `too_few_points` or `calibration_failed`."""
+
+    clause: str
+    """The paragraph that an invalid hour failed; empty when there was nothing to judge."""
+
+    operating_percent: int
+    minutes_valid: int
+    samples: int
+    energy_wh: WattHours
+    energy_quality: str
+    remarks: tuple[str, ...] = ()
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteRate:
+    """The mass rate of one minute."""
+
+    g_per_h: Decimal
+    remarks: frozenset[tuple[str, Reason]]
+    """Quantities that were used although they were not simply good, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourMass:
+    """The mass of an hour, exactly and as it is reported."""
+
+    exact_g: Decimal
+    """As measured: negative when the mean was."""
+
+    extrapolated: bool
+
+    @property
+    def nox_g(self) -> Grams:
+        """Whole grams, ties away from zero; a negative mean is replaced by zero."""
+        return Grams(max(0, whole(self.exact_g)))
+
+    @property
+    def method_code(self) -> str:
+        """How the mass was determined."""
+        return NEGATIVE_REPLACED if self.exact_g < 0 else PRIMARY_METHOD
+
+
+def minute_rate(means: Mapping[str, MinuteMean], settings: EmissionSettings) -> MinuteRate | None:
+    """The mass rate of a minute; None when a quantity it needs has no valid mean or an impossible one."""
+    values: dict[str, Decimal] = {}
+    remarks: set[tuple[str, Reason]] = set()
+    for quantity in settings.measured:
+        minute = means.get(quantity)
+        if minute is None or minute.mean is None or not is_plausible(quantity, minute.mean):
+            return None
+        values[quantity] = minute.mean
+        if minute.quality is Quality.UNCERTAIN:
+            remarks |= {(quantity, reason) for reason in minute.reasons}
+    for quantity in settings.stack_values & settings.constants.keys():
+        values[quantity] = settings.constants[quantity]
+        remarks.add((quantity, Reason.DEFAULT))
+    g_per_h = mass_rate_g_per_h(
+        Concentration(values[settings.concentration], settings.concentration_basis),
+        Flow(values[settings.flow], settings.flow_basis),
+        StackGas(**{quantity: values[quantity] for quantity in settings.stack_values}),
+        mg_per_m3_per_ppm=settings.mg_per_m3_per_ppm,
+    )
+    return MinuteRate(g_per_h, frozenset(remarks))
+
+
+def hour_mass(rates_g_per_h: Mapping[int, Decimal], operating_ms: Sequence[int]) -> HourMass:
+    """The mass of an hour from the rates of some of its minutes.
+
+    rates_g_per_h  minute of the hour (0 to 59) to its mass rate
+    operating_ms   for each of the 60 minutes, how long the unit ran (0 to 60,000)
+
+    A minute counts for as long as the unit ran in it. The sum is scaled by operating time over covered operating
+    time. Raises ValueError when the unit ran and no minute of its operation is covered: there is nothing to scale.
+    """
+    total_ms = sum(operating_ms)
+    covered_ms = sum(operating_ms[minute] for minute in rates_g_per_h)
+    if total_ms == 0:
+        return HourMass(Decimal(0), extrapolated=False)
+    if covered_ms == 0:
+        raise ValueError("no minute of the unit's operation has a mass, so the hour has none")
+    with localcontext(PRECISE):
+        # In ascending order, so that the same minutes give the same last digit.
+        gram_ms = sum((rates_g_per_h[m] * operating_ms[m] for m in sorted(rates_g_per_h)), Decimal(0))
+        exact_g = gram_ms / HOUR_MS
+        if covered_ms < total_ms:
+            exact_g = exact_g * total_ms / covered_ms
+    return HourMass(exact_g, extrapolated=covered_ms < total_ms)

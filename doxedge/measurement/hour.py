@@ -1,0 +1,362 @@
+"""Hours one after the other: readings go in as they come, closed hours come out in the order of time.
+
+All times are arguments. What happens when they do not behave:
+
+    late            the hour is closed: a revision of it, or refused when it is closed for too long
+    out of order    within an hour that is open: makes no difference
+    twice           the same device, the same quantities, the same instant: the first stands
+    clock set back  stamps fall into hours that are closed, or on stamps that are there: late, or twice
+    clock set on    the time between is a gap; more than `max_gap_hours` is refused (`ClockJump`, `ahead`)
+
+After a restart the caller gives the stored `Carry` and feeds the stored samples of the open hour again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+from doxedge.measurement.collected_hour import CollectedHour, RunningHour
+from doxedge.measurement.emission import NO_DATA, HourGap, HourRecord
+from doxedge.measurement.energy import EnergyCounter, EnergyMark, EnergyQuality, HourEnergy
+from doxedge.measurement.hour_settings import HourSettings
+from doxedge.measurement.operating import OperatingSignal, Operation
+from doxedge.measurement.reading import Reading
+from doxedge.measurement.validity import CalibrationCheck
+from doxedge.quantity import HOUR_MS, WattHours
+
+__all__ = [
+    "Carry",
+    "ClockJump",
+    "Counters",
+    "HourAssembler",
+    "HourSettings",
+    "Placed",
+    "RunningHour",
+]
+
+
+class Placed(StrEnum):
+    """Where the readings of a sample went."""
+
+    OPEN = "open"
+    REVISING = "revising"  # into a closed hour, of which a revision follows
+    LATE = "late"  # refused: the hour is closed for too long
+    EARLY = "early"  # refused: before the first hour wanted
+    DUPLICATE = "duplicate"  # refused: it was here before
+    AHEAD = "ahead"  # refused: its clock is not to be believed
+    IGNORED = "ignored"  # nothing in it comes from a device of this unit
+
+
+class ClockJump(ValueError):
+    """The clock passed more hours at once than is believable. Carries both instants."""
+
+    def __init__(self, *, from_ms: int, now_ms: int, max_gap_hours: int) -> None:
+        hours = (now_ms - from_ms) // HOUR_MS
+        super().__init__(
+            f"the clock says {now_ms} ms, {hours} hours after the last closed hour at {from_ms} ms; more than"
+            f" {max_gap_hours} hours are not taken for a gap unless an operator starts anew from there"
+        )
+        self.from_ms = from_ms
+        self.now_ms = now_ms
+
+
+@dataclass(slots=True)
+class Counters:
+    """Samples that did not go into an open hour, by cause, and readings from a device that is not the owner."""
+
+    revising: int = 0
+    late: int = 0
+    early: int = 0
+    duplicate: int = 0
+    ahead: int = 0
+    foreign: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """What goes over from one hour to the next, for a restart."""
+
+    next_start_ms: int
+    """The first hour that is not closed."""
+
+    running: bool | None = None
+    """Whether the unit ran at that instant; None when nobody knows."""
+
+    energy: EnergyMark | None = None
+
+    def as_dict(self) -> dict[str, int | str | bool | None]:
+        """Plain values, to be stored."""
+        mark = self.energy
+        return {
+            "next_start_ms": self.next_start_ms,
+            "running": self.running,
+            "counter_at_ms": mark.at_ms if mark else None,
+            "counter_wh": str(mark.counter_wh) if mark else None,
+            "before_border_wh": str(mark.before_border_wh) if mark else None,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, object]) -> "Carry":
+        """The other way round. Raises ValueError for what `as_dict` did not make."""
+        next_start_ms, running, at_ms = (stored.get(k) for k in ("next_start_ms", "running", "counter_at_ms"))
+        if type(next_start_ms) is not int or next_start_ms % HOUR_MS:
+            raise ValueError(f"next_start_ms: {next_start_ms!r} is not the start of an hour")
+        if running is not None and type(running) is not bool:
+            raise ValueError(f"running: {running!r} is neither true nor false nor null")
+        if at_ms is None:
+            return cls(next_start_ms, running)
+        if type(at_ms) is not int:
+            raise ValueError(f"counter_at_ms: {at_ms!r} is not an instant")
+        mark = EnergyMark(
+            at_ms, _stored_number(stored, "counter_wh"), _stored_number(stored, "before_border_wh")
+        )
+        return cls(next_start_ms, running, mark)
+
+
+@dataclass(slots=True)
+class _Closed:
+    """An hour that was given out and may be revised. `result` is None when it was part of a longer gap."""
+
+    collected: CollectedHour
+    operation: Operation
+    energy: HourEnergy
+    result: HourRecord | HourGap | None
+    revisions: int = 0
+    changed: bool = False
+    revise_at_ms: int | None = None  # one grace time after `close` first saw the change
+
+
+class HourAssembler:
+    """The hours of one unit."""
+
+    __slots__ = (
+        "_closed",
+        "_counter",
+        "_first_ms",
+        "_next_ms",
+        "_open",
+        "_owners",
+        "_settings",
+        "_signal",
+        "counters",
+    )
+
+    def __init__(self, settings: HourSettings, *, start_ms: int, carry: Carry | None = None) -> None:
+        """Begin with the hour in which `start_ms` lies, or with the first that `carry` has not closed."""
+        self._settings = settings
+        self._next_ms = carry.next_start_ms if carry else start_ms - start_ms % HOUR_MS
+        self._first_ms = self._next_ms
+        self._open: dict[int, CollectedHour] = {}
+        self._closed: dict[int, _Closed] = {}
+        self._owners: dict[str, str] = dict(settings.devices)
+        self._signal = None
+        if settings.operating is not None:
+            running = carry.running if carry else None
+            self._signal = OperatingSignal(settings.operating, on=running, at_ms=self._next_ms - 1)
+        self._counter = None
+        if settings.energy is not None:
+            self._counter = EnergyCounter(settings.energy, mark=carry.energy if carry else None)
+        self.counters = Counters()
+
+    def add(self, readings: Iterable[Reading]) -> Placed:
+        """Take the readings of one sample in; refused ones are counted, never guessed about."""
+        ours = [reading for reading in readings if self._is_ours(reading)]
+        if not ours:
+            return Placed.IGNORED
+        at_ms = ours[0].at_ms
+        start_ms = at_ms - at_ms % HOUR_MS
+        if start_ms < self._first_ms:
+            self.counters.early += 1
+            return Placed.EARLY
+        if start_ms < self._next_ms:
+            return self._revise(start_ms, ours)
+        if start_ms >= self._next_ms + self._settings.max_gap_hours * HOUR_MS:
+            self.counters.ahead += 1
+            return Placed.AHEAD
+        if not self._open_hour(start_ms).add(ours):
+            self.counters.duplicate += 1
+            return Placed.DUPLICATE
+        for reading in ours:
+            if self._signal is not None and reading.quantity == self._signal.quantity:
+                self._signal.add(reading)
+            if self._counter is not None and reading.quantity == self._counter.quantity:
+                self._counter.add(reading)
+        return Placed.OPEN
+
+    def calibration(self, at_ms: int, *, passed: bool) -> Placed:
+        """A daily zero and span check was judged at this instant (40 CFR 60.13(h)(2)(iii) and (iv))."""
+        start_ms = at_ms - at_ms % HOUR_MS
+        check = CalibrationCheck(at_ms, passed)
+        if start_ms >= self._next_ms:
+            self._open_hour(start_ms).add_check(check)
+            return Placed.OPEN
+        closed = self._closed.get(start_ms)
+        if closed is None:
+            self.counters.late += 1
+            return Placed.LATE
+        closed.collected.add_check(check)
+        closed.changed = True
+        return Placed.REVISING
+
+    def meter_exchange(self, at_ms: int, *, old_wh: Decimal, new_wh: Decimal) -> None:
+        """The energy meter was exchanged. Raises ValueError without a counter, or when it was read since."""
+        if self._counter is None:
+            raise ValueError(f"unit {self._settings.unit} has no energy counter")
+        self._counter.exchange(at_ms, old_wh=old_wh, new_wh=new_wh)
+
+    def close(self, now_ms: int) -> tuple[HourRecord | HourGap, ...]:
+        """The hours that are due, in the order of time, and revisions of earlier ones before them.
+
+        Raises ClockJump, and changes nothing, when `now_ms` is further ahead than is believable.
+        """
+        due_ms = now_ms - self._settings.grace_ms
+        if due_ms - self._next_ms > self._settings.max_gap_hours * HOUR_MS:
+            raise ClockJump(from_ms=self._next_ms, now_ms=now_ms, max_gap_hours=self._settings.max_gap_hours)
+        results = self._due_revisions(now_ms)
+        silent: HourGap | None = None
+        while self._next_ms + HOUR_MS <= due_ms:
+            results += self._let_go(self._next_ms - self._settings.keep_closed_hours * HOUR_MS)
+            closed = self._close_next()
+            if closed.result is None:
+                silent = self._longer(silent, closed)
+                continue
+            if silent is not None:
+                results.append(silent)
+                silent = None
+            results.append(closed.result)
+        if silent is not None:
+            results.append(silent)
+        return tuple(results)
+
+    def preview(self, now_ms: int) -> RunningHour:
+        """The hour that runs at `now_ms`, as far as it has come; an empty one when it is not open."""
+        start_ms = now_ms - now_ms % HOUR_MS
+        collected = self._open.get(start_ms) or CollectedHour(start_ms, self._settings)
+        return collected.preview(self._operation(start_ms, now_ms), until_ms=now_ms)
+
+    @property
+    def carry(self) -> Carry:
+        """What a restart needs; to be stored after every `close` that gave something out."""
+        return Carry(
+            self._next_ms,
+            self._signal.state_at(self._next_ms - 1) if self._signal is not None else None,
+            self._counter.mark if self._counter is not None else None,
+        )
+
+    def _is_ours(self, reading: Reading) -> bool:
+        owner = self._owners.setdefault(reading.quantity, reading.device)
+        if owner == reading.device:
+            return True
+        self.counters.foreign += 1
+        return False
+
+    def _open_hour(self, start_ms: int) -> CollectedHour:
+        hour = self._open.get(start_ms)
+        if hour is None:
+            before = self._open.get(start_ms - HOUR_MS)
+            if before is None and (closed := self._closed.get(start_ms - HOUR_MS)) is not None:
+                before = closed.collected
+            hour = self._open[start_ms] = CollectedHour(start_ms, self._settings, before=before)
+        return hour
+
+    def _revise(self, start_ms: int, readings: list[Reading]) -> Placed:
+        closed = self._closed.get(start_ms)
+        if closed is None:
+            self.counters.late += 1
+            return Placed.LATE
+        if not closed.collected.add(readings):
+            self.counters.duplicate += 1
+            return Placed.DUPLICATE
+        closed.changed = True
+        self.counters.revising += 1
+        return Placed.REVISING
+
+    def _close_next(self) -> _Closed:
+        start_ms = self._next_ms
+        collected = self._open.pop(start_ms, None)
+        operation = self._operation(start_ms, start_ms + HOUR_MS)
+        energy = self._energy(start_ms, collected)
+        result = collected.judge(operation, energy) if collected is not None else None
+        closed = _Closed(collected or CollectedHour(start_ms, self._settings), operation, energy, result)
+        self._closed[start_ms] = closed
+        self._next_ms = start_ms + HOUR_MS
+        if self._signal is not None:
+            self._signal.forget_before(self._next_ms - 1)
+        return closed
+
+    def _operation(self, start_ms: int, end_ms: int) -> Operation:
+        if self._signal is None:
+            return Operation(((start_ms, end_ms),) if end_ms > start_ms else (), 0)
+        return self._signal.operation(start_ms, end_ms)
+
+    def _energy(self, start_ms: int, collected: CollectedHour | None) -> HourEnergy:
+        if self._counter is None:
+            return HourEnergy(WattHours(0), EnergyQuality.UNMETERED)
+        power = collected.means(self._counter.power_quantity) if collected is not None else []
+        return self._counter.close(start_ms, power)
+
+    def _longer(self, gap: HourGap | None, closed: _Closed) -> HourGap:
+        """The gap so far and one more hour without any sample."""
+        start_ms = closed.collected.start_ms
+        if gap is not None:
+            energy_wh = WattHours(gap.energy_wh + closed.energy.energy_wh)
+            return replace(gap, to_ms=start_ms + HOUR_MS, energy_wh=energy_wh)
+        return HourGap(
+            self._settings.unit,
+            start_ms,
+            start_ms + HOUR_MS,
+            NO_DATA,
+            "",
+            operating_percent=100,  # nobody knows, and who does not know counts as running
+            minutes_valid=0,
+            samples=0,
+            energy_wh=closed.energy.energy_wh,
+            energy_quality=closed.energy.quality.value,
+        )
+
+    def _due_revisions(self, now_ms: int) -> list[HourRecord | HourGap]:
+        """Closed hours that late samples changed; each hour at most once per grace time, so that a trickle of
+        late samples does not become a flood of records."""
+        results: list[HourRecord | HourGap] = []
+        for _, closed in sorted(self._closed.items()):
+            if closed.changed and closed.revise_at_ms is None:
+                closed.revise_at_ms = now_ms + self._settings.grace_ms
+            if closed.revise_at_ms is not None and closed.revise_at_ms <= now_ms:
+                results += _revise(closed)
+        return results
+
+    def _let_go(self, start_ms: int) -> list[HourRecord | HourGap]:
+        """Drop an hour that can no longer be revised, with the last revision if one is owed."""
+        closed = self._closed.pop(start_ms, None)
+        if closed is None:
+            return []
+        results = _revise(closed) if closed.changed else []
+        closed.collected.forget_before()
+        return results
+
+
+def _revise(closed: _Closed) -> list[HourRecord | HourGap]:
+    """The hour as it is known now, if that is news. Its energy stays: what came late is in the hours after it.
+
+    A gap that is still a gap is no news.
+    """
+    closed.changed, closed.revise_at_ms = False, None
+    result = closed.collected.judge(closed.operation, closed.energy, revision=closed.revisions + 1)
+    was_gap = closed.result is None or isinstance(closed.result, HourGap)
+    if was_gap and isinstance(result, HourGap):
+        return []
+    closed.revisions += 1
+    closed.result = result
+    return [result]
+
+
+def _stored_number(stored: Mapping[str, object], key: str) -> Decimal:
+    value = stored.get(key)
+    try:
+        number = Decimal(value) if isinstance(value, str) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        raise ValueError(f"{key}: {value!r} is not a number")
+    return number

@@ -1,0 +1,79 @@
+"""Everything that decides how the readings of a unit become an hour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from doxedge.measurement.emission import EmissionSettings
+from doxedge.measurement.energy import EnergySettings
+from doxedge.measurement.operating import OperatingSettings
+from doxedge.quantity import MINUTE_MS
+
+RULE_SETS: Final = frozenset({"us60"})
+"""Rules for the validity of an hour that are in force here: 40 CFR 60.13(h)(2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourSettings:
+    """One unit. Raises ValueError, naming the field, for what cannot work."""
+
+    unit: str
+    emission: EmissionSettings
+    operating: OperatingSettings | None = None
+    """None: the unit always counts as running."""
+
+    energy: EnergySettings | None = None
+    """None: the unit has no energy counter, and its hours say `unmetered`."""
+
+    poll_period_ms: Mapping[str, int] = field(default_factory=dict)
+    """How often each quantity is read; `default_poll_period_ms` for those not named."""
+
+    default_poll_period_ms: int = 5_000
+    coverage_percent: int = 75
+    """A minute is valid with this share of its readings: 45 s of 60 s."""
+
+    grace_ms: int = 90_000
+    """An hour closes so long after its end; what comes later makes a revision."""
+
+    rule_set: str = "us60"
+    keep_closed_hours: int = 2
+    """Closed hours that late samples can still revise."""
+
+    max_gap_hours: int = 31 * 24
+    """A clock that passes more at once is not believed: an operator decides."""
+
+    devices: Mapping[str, str] = field(default_factory=dict)
+    """Quantity to the device that it is taken from; a quantity not named is taken from the first that sends it."""
+
+    def __post_init__(self) -> None:
+        if self.rule_set not in RULE_SETS:
+            known = ", ".join(sorted(RULE_SETS))
+            raise ValueError(f"rule_set: {self.rule_set!r} is not known; known are {known}")
+        if not 1 <= self.coverage_percent <= 100:
+            raise ValueError(f"coverage_percent: {self.coverage_percent} is not 1 to 100")
+        if self.grace_ms < 0:
+            raise ValueError(f"grace_ms: {self.grace_ms} ms is before the end of the hour")
+        if self.keep_closed_hours < 1 or self.max_gap_hours < 1:
+            raise ValueError("keep_closed_hours and max_gap_hours: at least one hour each")
+        for quantity, period_ms in {**self.poll_period_ms, "default": self.default_poll_period_ms}.items():
+            if period_ms <= 0:
+                raise ValueError(f"poll_period_ms: {period_ms} ms for {quantity} is not a period")
+
+    @property
+    def averaged(self) -> frozenset[str]:
+        """The quantities of which minute means are made."""
+        power = {self.energy.power_quantity} if self.energy else set()
+        return self.emission.measured | power
+
+    def period_ms(self, quantity: str) -> int:
+        """How often a quantity is read."""
+        return self.poll_period_ms.get(quantity, self.default_poll_period_ms)
+
+    def minutes_held(self, quantity: str) -> int:
+        """For how many minutes a mean stands when no reading follows.
+
+        Only for what is read once a minute or less often: two poll periods, so that one missed poll is bridged. A
+        reading that is bad ends it at once.
+        """
+        period_ms = self.period_ms(quantity)
+        return -(-2 * period_ms // MINUTE_MS) if period_ms >= MINUTE_MS else 0

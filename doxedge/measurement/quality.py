@@ -1,0 +1,316 @@
+"""Sample to readings: every value gets a quality and a reason.
+
+The steps, in this order; the first that says bad decides, else the first that says uncertain:
+
+    (1) clock              offset over 5 s is bad; over 1 s, unknown or just stepped is uncertain
+    (2) failures           not read, not decoded: bad; a configured constant: uncertain
+    (3) status flags       zero, span, maintenance, fault, held ...: bad; warning: uncertain
+    (4) settling           too soon after zero, span or maintenance: bad
+    (5) hard range         bad; negative beyond 2 % of span: bad
+    (6) rate of change     bad
+    (7) stuck              bad while the unit runs
+    (8) soft range         uncertain
+    (9) pair               NOx that is not NO + NO2: uncertain
+
+Limits come from the profile of the device. Figures without a source are design defaults, and all are settings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from doxedge.measurement.reading import Reading
+from doxedge.measurement.sample import Quality, Reason, Sample
+from doxedge.quantity import MINUTE_MS, SECOND_MS, round_half_away
+
+NANOSECONDS_PER_MS: Final = 1_000_000
+
+MAX_EXPONENT: Final = 15
+"""No instrument of a plant reports 10^16 of anything; beyond it a value is a decoding error."""
+
+QA_REASONS: Final = frozenset({Reason.ZERO, Reason.SPAN, Reason.MAINTENANCE})
+"""What makes an hour one of required maintenance or quality assurance (40 CFR 60.13(h)(2)(iii))."""
+
+FLAG_JUDGEMENTS: Final = (
+    # Gas bottles before faults: an analyser on zero gas often reports a fault as well, and the hour must know
+    # that a check was made.
+    ("zero", Quality.BAD, Reason.ZERO),
+    ("span", Quality.BAD, Reason.SPAN),
+    ("maintenance", Quality.BAD, Reason.MAINTENANCE),
+    ("out_of_service", Quality.BAD, Reason.OUT_OF_SERVICE),
+    ("fault", Quality.BAD, Reason.DEVICE_FAULT),
+    ("invalid", Quality.BAD, Reason.DEVICE_FAULT),
+    ("held", Quality.BAD, Reason.HELD),
+    ("out_of_range", Quality.BAD, Reason.RANGE),
+    ("warning", Quality.UNCERTAIN, Reason.WARNING),
+)
+KNOWN_FLAGS: Final = frozenset(flag for flag, _, _ in FLAG_JUDGEMENTS)
+
+Judgement = tuple[Quality, Reason]
+FINE: Final[Judgement] = (Quality.GOOD, Reason.NONE)
+
+
+class ClockState(StrEnum):
+    """How good the plant's clock was when the sample was stamped."""
+
+    SYNCHRONISED = "synchronised"
+    WARNING = "warning"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+def clock_state(offset_ms: int | None, *, warning_ms: int = 1_000, bad_ms: int = 5_000) -> ClockState:
+    """The state of a clock with this estimated offset to UTC; None when no time server was heard.
+
+    The two tolerances follow MCERTS and German practice (measurement design, 7) and are settings.
+    """
+    if offset_ms is None:
+        return ClockState.UNKNOWN
+    if abs(offset_ms) > bad_ms:
+        return ClockState.BAD
+    return ClockState.WARNING if abs(offset_ms) > warning_ms else ClockState.SYNCHRONISED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueLimits:
+    """What is plausible for one quantity of one device, in its canonical unit. None switches a check off."""
+
+    hard_low: Decimal | None = None
+    hard_high: Decimal | None = None
+    soft_low: Decimal | None = None
+    soft_high: Decimal | None = None
+    max_rate_per_s: Decimal | None = None
+    stuck_ms: int | None = None
+    """A value that stands still for so long while the unit runs is stuck."""
+
+    stuck_tolerance: Decimal = Decimal(0)
+    """A value that moves by no more than this stands still; half of what the device resolves is a good choice."""
+
+    span: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssessmentSettings:
+    """The thresholds of the assessment for the devices of one unit."""
+
+    limits: Mapping[str, ValueLimits] = field(default_factory=dict)
+    """Quantity to what is plausible there; each quantity of a unit comes from one device."""
+
+    settling_ms: int = 3 * MINUTE_MS
+    """Recovery time of a device after zero, span or maintenance."""
+
+    negative_percent_of_span: int = 2
+    """Drift below zero is averaged as measured down to this share of span; never clipped before averaging."""
+
+    pair_percent: int = 5
+    pair_floor_ppb: Decimal = Decimal(2_000)
+    """NOx may differ from NO + NO2 by the larger of the two."""
+
+    step_ms: int = 1_000
+    """The stamps of two samples may disagree with the clock that is never set by so much (per unit of speed)."""
+
+    clock_speed: Decimal | int = 1
+    """Plant seconds per real second: 1 but for a compressed plant clock."""
+
+
+@dataclass(slots=True)
+class _ValueMemory:
+    value: Decimal
+    at_ms: int
+    anchor: Decimal
+    anchor_since_ms: int
+
+
+@dataclass(slots=True)
+class _DeviceMemory:
+    at_ms: int
+    monotonic_ns: int
+    step_ms: int = 0
+    standing_flags: frozenset[str] = frozenset()
+    settled_at_ms: int | None = None
+    values: dict[str, _ValueMemory] = field(default_factory=dict)
+
+
+class Assessor:
+    """Judges the samples of a unit's devices. It remembers per value the last one and since when it stands still."""
+
+    __slots__ = ("_devices", "_settings")
+
+    def __init__(self, settings: AssessmentSettings) -> None:
+        self._settings = settings
+        self._devices: dict[str, _DeviceMemory] = {}
+
+    def assess(
+        self, sample: Sample, *, clock: ClockState = ClockState.SYNCHRONISED, running: bool = True
+    ) -> tuple[Reading, ...]:
+        """One reading per value of the sample, in the sample's order.
+
+        `running` says whether the unit runs: a value that stands still in a cold stack is not stuck.
+        """
+        memory = self._remember_device(sample)
+        if not sample.values:
+            memory.standing_flags = sample.flags
+        flags = sample.flags | memory.standing_flags
+        for_all = self._judge_device(sample, memory, flags, clock)
+        readings = tuple(
+            Reading(
+                sample.device,
+                quantity,
+                sample.at_ms,
+                decoded,
+                *_worst((*for_all, *self._judge_value(sample, memory, quantity, decoded, running))),
+            )
+            for quantity, decoded in sample.values.items()
+        )
+        return self._check_pair(readings)
+
+    def last_step_ms(self, device: str) -> int:
+        """By how much the wall clock was set between the device's last two samples; 0 when it was not."""
+        memory = self._devices.get(device)
+        return memory.step_ms if memory else 0
+
+    def _remember_device(self, sample: Sample) -> _DeviceMemory:
+        """The device's memory, brought to this sample's instant; a step of the clock makes it forget its values."""
+        memory = self._devices.get(sample.device)
+        if memory is None:
+            memory = self._devices[sample.device] = _DeviceMemory(sample.at_ms, sample.monotonic_ns)
+            return memory
+        elapsed_ns = sample.monotonic_ns - memory.monotonic_ns
+        memory.step_ms = 0
+        # A monotonic clock that goes back belongs to another boot: nothing can be said about the step.
+        if elapsed_ns >= 0:
+            drift_ms = sample.at_ms - memory.at_ms - self._plant_ms(elapsed_ns)
+            if abs(drift_ms) > self._settings.step_ms * max(1, self._settings.clock_speed):
+                memory.step_ms = drift_ms
+                memory.values.clear()
+                if memory.settled_at_ms is not None:
+                    memory.settled_at_ms += drift_ms
+        memory.at_ms, memory.monotonic_ns = sample.at_ms, sample.monotonic_ns
+        return memory
+
+    def _plant_ms(self, elapsed_ns: int) -> int:
+        numerator, denominator = self._settings.clock_speed.as_integer_ratio()
+        return round_half_away(elapsed_ns * numerator, NANOSECONDS_PER_MS * denominator)
+
+    def _judge_device(
+        self, sample: Sample, memory: _DeviceMemory, flags: frozenset[str], clock: ClockState
+    ) -> list[Judgement]:
+        """Steps (1), (3) and (4): what holds for all values of the sample."""
+        judgements: list[Judgement] = []
+        if clock is ClockState.BAD:
+            judgements.append((Quality.BAD, Reason.CLOCK))
+        elif clock is not ClockState.SYNCHRONISED or memory.step_ms:
+            judgements.append((Quality.UNCERTAIN, Reason.CLOCK))
+        judgements += [(quality, reason) for flag, quality, reason in FLAG_JUDGEMENTS if flag in flags]
+        if flags - KNOWN_FLAGS:
+            judgements.append((Quality.UNCERTAIN, Reason.WARNING))
+        if any(reason in QA_REASONS for _, reason in judgements):
+            memory.settled_at_ms = sample.at_ms + self._settings.settling_ms
+        elif memory.settled_at_ms is not None:
+            if sample.at_ms < memory.settled_at_ms:
+                judgements.append((Quality.BAD, Reason.SETTLING))
+            else:
+                memory.settled_at_ms = None
+        return judgements
+
+    def _judge_value(
+        self, sample: Sample, memory: _DeviceMemory, quantity: str, decoded: Decimal | None, running: bool
+    ) -> list[Judgement]:
+        """Steps (2) and (5) to (8) for one value."""
+        failure = sample.failures.get(quantity)
+        if decoded is None:
+            return [(Quality.BAD, failure or Reason.COMMS)]
+        if not decoded.is_finite():
+            return [(Quality.BAD, Reason.NAN)]
+        if failure is Reason.DEFAULT:
+            return [(Quality.UNCERTAIN, Reason.DEFAULT)]
+        if failure is not None:
+            return [(Quality.BAD, failure)]
+        limits = self._settings.limits.get(quantity, NO_LIMITS)
+        judgements = [
+            *self._judge_range(decoded, limits),
+            *_judge_movement(memory.values, quantity, decoded, sample.at_ms, limits, running),
+        ]
+        if _outside(decoded, limits.soft_low, limits.soft_high):
+            judgements.append((Quality.UNCERTAIN, Reason.RANGE))
+        return judgements
+
+    def _judge_range(self, decoded: Decimal, limits: ValueLimits) -> list[Judgement]:
+        """Step (5). Below zero the span decides, so that drift is averaged and not clipped."""
+        if decoded and decoded.adjusted() > MAX_EXPONENT:
+            return [(Quality.BAD, Reason.RANGE)]
+        if limits.span is not None and decoded < 0:
+            allowed = limits.span * self._settings.negative_percent_of_span
+            return [(Quality.BAD, Reason.BELOW_RANGE)] if -decoded * 100 > allowed else []
+        return [(Quality.BAD, Reason.RANGE)] if _outside(decoded, limits.hard_low, limits.hard_high) else []
+
+    def _check_pair(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+        """Step (9): NOx against NO + NO2 where one sample holds all three, and all three are good."""
+        good = {
+            reading.quantity: reading.decoded
+            for reading in readings
+            if reading.quality is Quality.GOOD and reading.decoded is not None
+        }
+        nox, no, no2 = (good.get(name) for name in ("nox_ppb", "no_ppb", "no2_ppb"))
+        if nox is None or no is None or no2 is None:
+            return readings
+        allowed = max(abs(nox) * self._settings.pair_percent, self._settings.pair_floor_ppb * 100)
+        if abs(nox - no - no2) * 100 <= allowed:
+            return readings
+        return tuple(
+            Reading(r.device, r.quantity, r.at_ms, r.decoded, Quality.UNCERTAIN, Reason.PAIR)
+            if r.quantity in {"nox_ppb", "no_ppb", "no2_ppb"}
+            else r
+            for r in readings
+        )
+
+
+NO_LIMITS: Final = ValueLimits()
+
+
+def _judge_movement(
+    memories: dict[str, _ValueMemory],
+    quantity: str,
+    decoded: Decimal,
+    at_ms: int,
+    limits: ValueLimits,
+    running: bool,
+) -> list[Judgement]:
+    """Steps (6) and (7), and the memory they need.
+
+    A jump is measured from the value before, good or bad: a true step of the process costs one sample, not all
+    that follow. A stamp that does not advance says nothing about a rate.
+    """
+    memory = memories.get(quantity)
+    if memory is None:
+        memories[quantity] = _ValueMemory(decoded, at_ms, decoded, at_ms)
+        return []
+    judgements: list[Judgement] = []
+    elapsed_ms = at_ms - memory.at_ms
+    fastest = limits.max_rate_per_s
+    moved = abs(decoded - memory.value)
+    if fastest is not None and elapsed_ms > 0 and moved * SECOND_MS > fastest * elapsed_ms:
+        judgements.append((Quality.BAD, Reason.RATE))
+    memory.value, memory.at_ms = decoded, at_ms
+
+    stands_still = abs(decoded - memory.anchor) <= limits.stuck_tolerance
+    if not running or not stands_still or at_ms < memory.anchor_since_ms:
+        memory.anchor, memory.anchor_since_ms = decoded, at_ms
+    elif limits.stuck_ms is not None and at_ms - memory.anchor_since_ms >= limits.stuck_ms:
+        judgements.append((Quality.BAD, Reason.STUCK))
+    return judgements
+
+
+def _outside(value: Decimal, low: Decimal | None, high: Decimal | None) -> bool:
+    return (low is not None and value < low) or (high is not None and value > high)
+
+
+def _worst(judgements: tuple[Judgement, ...]) -> Judgement:
+    """The first bad one, else the first uncertain one, else fine."""
+    for quality in (Quality.BAD, Quality.UNCERTAIN):
+        for judgement in judgements:
+            if judgement[0] is quality:
+                return judgement
+    return FINE

@@ -1,0 +1,32 @@
+"""One judged value: what the assessment made of one value of one sample."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from doxedge.measurement.sample import Quality, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value with its quality. What was decoded is kept for the quality log, but only `value` may be used."""
+
+    device: str
+    quantity: str
+    """Canonical quantity with its unit, as in `Sample.values`."""
+
+    at_ms: int
+    decoded: Decimal | None
+    """What the device said, however bad; None when nothing could be decoded."""
+
+    quality: Quality
+    reason: Reason
+
+    @property
+    def usable(self) -> bool:
+        """True when the value may enter an average."""
+        return self.quality is not Quality.BAD and self.decoded is not None
+
+    @property
+    def value(self) -> Decimal | None:
+        """The value to calculate with: None when it is bad, so that bad is never zero and never the last value."""
+        return None if self.quality is Quality.BAD else self.decoded
