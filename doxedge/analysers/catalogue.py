@@ -1,0 +1,63 @@
+"""From a profile to the driver that follows it, and from a name to the profile among several folders.
+
+This room reads no disk: whoever calls brings the texts, in the order in which folders are searched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from doxedge.analysers.configuration import ConfigError
+from doxedge.analysers.driver import ConstantDriver, Driver, RegisterDriver
+from doxedge.analysers.profile import Profile
+from doxedge.analysers.profile_build import parse_profile
+
+PROFILE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
+"""A profile's name is its file's name without `.toml`; nothing in it can leave a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileText:
+    """A profile file as it was found."""
+
+    name: str
+    source: str
+    """Where it was found, for messages."""
+    text: str
+
+
+def find_profile(
+    name: str, texts: Iterable[ProfileText], *, settings: Mapping[str, Decimal] | None = None
+) -> Profile:
+    """The first profile of that name, with the site's settings. ConfigError when there is none, or when it is wrong."""
+    known: list[str] = []
+    for found in texts:
+        if found.name == name:
+            return parse_profile(found.text, source=found.source, settings=settings)
+        known.append(found.name)
+    there = ", ".join(sorted(set(known))) or "none at all"
+    raise ConfigError(source=f"{name}.toml", path="", reason=f"there is no such profile; there are: {there}")
+
+
+DriverFactory = Callable[[Profile, str, int | None], Driver]
+"""From profile, device name and unit id to a driver: what a package with an odd instrument offers."""
+
+
+def make_driver(
+    profile: Profile,
+    *,
+    device: str,
+    unit_id: int | None = None,
+    odd: Mapping[tuple[str, str], DriverFactory] | None = None,
+) -> Driver:
+    """The driver for a profile. `odd` holds the instruments that need code, by (maker, model)."""
+    factory = (odd or {}).get((profile.identity.maker, profile.identity.model))
+    if factory is not None:
+        return factory(profile, device, unit_id)
+    if profile.transport is None:
+        return ConstantDriver(profile, device=device)
+    return RegisterDriver(profile, device=device, unit_id=unit_id)

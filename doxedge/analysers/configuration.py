@@ -1,0 +1,33 @@
+"""What an operator wrote and this room refuses, by file, table path and key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ConfigError(Exception):
+    """Something in a file of the operator's is wrong. Says where and what would be right.
+
+    `source` names the file, `path` the table and key as in `points[2].address` (empty for the whole file), `reason`
+    what is wrong. `more` counts further mistakes found in the same reading.
+    """
+
+    def __init__(self, *, source: str, path: str, reason: str, more: int = 0) -> None:
+        self.source = source
+        self.path = path
+        self.reason = reason
+        self.more = more
+        place = f"{source}: {path}" if path else source
+        rest = f" (and {more} more)" if more else ""
+        super().__init__(f"{place}: {reason}{rest}")
+
+
+def table_path(location: Sequence[str | int]) -> str:
+    """A key's way through the tables: ("points", 2, "address") -> `points[2].address`."""
+    text = ""
+    for step in location:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text

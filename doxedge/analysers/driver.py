@@ -1,0 +1,278 @@
+"""What to ask an instrument, and the sample that its answers make.
+
+A driver holds no state and does no I/O: `requests(group)` are values, `sample(...)` is a function of the outcomes. Most
+instruments need no code at all: `RegisterDriver` is made from a profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Protocol
+
+from doxedge.analysers.batches import Span, plan_reads
+from doxedge.analysers.decoding import decode, raw_value
+from doxedge.analysers.profile import Point, Profile, Severity, StatusBit
+from doxedge.analysers.question import (
+    Answer,
+    DeviceException,
+    Outcome,
+    ReadBits,
+    Request,
+    Unanswered,
+    pack_evidence,
+)
+from doxedge.measurement.sample import Reason, Sample
+
+REASON_OF_FLAG: Final[Mapping[str, Reason]] = {
+    "fault": Reason.DEVICE_FAULT,
+    "invalid": Reason.DEVICE_FAULT,
+    "out_of_service": Reason.OUT_OF_SERVICE,
+    "held": Reason.HELD,
+    "zero": Reason.ZERO,
+    "span": Reason.SPAN,
+    "maintenance": Reason.MAINTENANCE,
+    "warning": Reason.WARNING,
+    "out_of_range": Reason.ABOVE_RANGE,
+}
+
+
+class Driver(Protocol):
+    """One device of one site."""
+
+    @property
+    def device(self) -> str:
+        """The device's name in the configuration."""
+        ...
+
+    @property
+    def profile(self) -> Profile:
+        """The map it follows."""
+        ...
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What can be polled."""
+        ...
+
+    def requests(self, group: str) -> list[Request]:
+        """The questions of one poll, in the order in which they are to be asked. KeyError for an unknown group."""
+        ...
+
+    def sample(self, group: str, outcomes: Sequence[Outcome], *, at_ms: int, monotonic_ns: int) -> Sample:
+        """The sample of one poll. `outcomes` are those of `requests(group)`, in that order; ValueError otherwise."""
+        ...
+
+    def identity_requests(self) -> list[Request]:
+        """Questions whose answers tell this kind of instrument from another; often none."""
+        ...
+
+    def check_identity(self, outcomes: Sequence[Outcome]) -> str | None:
+        """What contradicts the profile, in words for the operator; None when nothing does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a span lies in the outcomes of a poll."""
+
+    outcome: int
+    first: int
+    """Offset in bytes (registers) or in bits (coils, discrete inputs) of the answer's data."""
+    bytes: int
+    """Length in bytes; 0 for a bit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One group, worked out once."""
+
+    requests: tuple[Request, ...]
+    points: tuple[tuple[Point, _Place], ...]
+    status: tuple[tuple[StatusBit, _Place], ...]
+
+
+class RegisterDriver:
+    """A driver made from a register map."""
+
+    __slots__ = ("_identity", "_plans", "device", "profile", "unit_id")
+
+    def __init__(self, profile: Profile, *, device: str, unit_id: int | None = None) -> None:
+        if profile.transport is None:
+            raise ValueError(f"{profile.source} describes a constant; a ConstantDriver states it")
+        self.profile = profile
+        self.device = device
+        self.unit_id = profile.transport.unit_id if unit_id is None else unit_id
+        self._plans = {group.name: self._plan(group.name) for group in profile.groups}
+        self._identity = tuple(self._reads([check.span for check in profile.identity_check]))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What can be polled."""
+        return tuple(self._plans)
+
+    def requests(self, group: str) -> list[Request]:
+        """Values first, status last: a calibration that begins between the two is then seen.
+
+        One that ends between them was seen by the poll before, and settling time covers it.
+        """
+        return list(self._plans[group].requests)
+
+    def sample(self, group: str, outcomes: Sequence[Outcome], *, at_ms: int, monotonic_ns: int) -> Sample:
+        """The sample of one poll; the rules are those of measurement.md 9, rules 1 to 4."""
+        plan = self._plans[group]
+        _require_same(plan.requests, outcomes)
+        flags, verdict = _status(plan, outcomes)
+        values: dict[str, Decimal | None] = {}
+        failures: dict[str, Reason] = {}
+        for point, place in plan.points:
+            outcome = outcomes[place.outcome]
+            found: Decimal | Reason
+            if not isinstance(outcome, Answer):
+                found = _reason(outcome)
+            elif verdict is not None:
+                found = verdict
+            else:
+                found = decode(outcome.data[place.first : place.first + place.bytes], point)
+            if isinstance(found, Reason):
+                values[point.quantity] = None
+                failures[point.quantity] = found
+            else:
+                values[point.quantity] = found
+        return Sample(
+            device=self.device,
+            at_ms=at_ms,
+            monotonic_ns=monotonic_ns,
+            values=values,
+            flags=flags,
+            failures=failures,
+            raw=pack_evidence(outcomes),
+        )
+
+    def identity_requests(self) -> list[Request]:
+        """The reads for the profile's identity checks."""
+        return list(self._identity)
+
+    def check_identity(self, outcomes: Sequence[Outcome]) -> str | None:
+        """The first register that holds something else than the profile says."""
+        _require_same(self._identity, outcomes)
+        for check in self.profile.identity_check:
+            place = _place(check.span, self._identity)
+            outcome = outcomes[place.outcome]
+            if not isinstance(outcome, Answer):
+                return f"{check.about}: register {check.span.first} could not be read ({_reason(outcome)})"
+            found = raw_value(outcome.data[place.first : place.first + place.bytes], check.type, check.order)
+            if found is None or not check.low <= found <= check.high:
+                wanted = f"{check.low}" if check.low == check.high else f"{check.low} to {check.high}"
+                return f"{check.about}: register {check.span.first} holds {found}, not {wanted}"
+        return None
+
+    def _plan(self, group: str) -> _Plan:
+        points = [point for point in self.profile.points if point.group == group]
+        status = [bit for bit in self.profile.status if group in bit.groups]
+        # Apart, so that a status register far away never stretches the read of an atomic group.
+        requests = (*self._reads([p.span for p in points]), *self._reads([s.span for s in status]))
+        return _Plan(
+            requests,
+            tuple((point, _place(point.span, requests)) for point in points),
+            tuple((bit, _place(bit.span, requests)) for bit in status),
+        )
+
+    def _reads(self, spans: Sequence[Span]) -> list[Request]:
+        return plan_reads(spans, unit_id=self.unit_id, limits=self.profile.batching)
+
+
+class ConstantDriver:
+    """Values that the site states and nobody measures: usable, and never better than uncertain."""
+
+    __slots__ = ("device", "profile")
+
+    def __init__(self, profile: Profile, *, device: str) -> None:
+        if not profile.constants:
+            raise ValueError(f"{profile.source} describes an instrument; a RegisterDriver reads it")
+        self.profile = profile
+        self.device = device
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """One group, which asks nothing."""
+        return ("constants",)
+
+    def requests(self, group: str) -> list[Request]:
+        """There is nobody to ask."""
+        if group != "constants":
+            raise KeyError(f"{self.profile.source} has one group, constants, not {group!r}")
+        return []
+
+    def sample(self, group: str, outcomes: Sequence[Outcome], *, at_ms: int, monotonic_ns: int) -> Sample:
+        """The stated values, each with Reason.DEFAULT (measurement.md 9, rule 18)."""
+        _require_same(self.requests(group), outcomes)
+        return Sample(
+            device=self.device,
+            at_ms=at_ms,
+            monotonic_ns=monotonic_ns,
+            values={constant.quantity: constant.value for constant in self.profile.constants},
+            failures={constant.quantity: Reason.DEFAULT for constant in self.profile.constants},
+        )
+
+    def identity_requests(self) -> list[Request]:
+        """A constant cannot be mistaken for another instrument."""
+        return []
+
+    def check_identity(self, outcomes: Sequence[Outcome]) -> str | None:
+        """Nothing to contradict."""
+        _require_same((), outcomes)
+        return None
+
+
+def _status(plan: _Plan, outcomes: Sequence[Outcome]) -> tuple[frozenset[str], Reason | None]:
+    """The flags that are set, and the reason for which no value of this poll means anything.
+
+    A bit that could not be read might have been set: the values it guards are not trusted (a span gas would otherwise
+    become an emission when the status read alone fails).
+    """
+    flags: set[str] = set()
+    verdict: Reason | None = None
+    for bit, place in plan.status:
+        outcome = outcomes[place.outcome]
+        if not isinstance(outcome, Answer):
+            if bit.severity is not Severity.NOTED and verdict is None:
+                verdict = _reason(outcome)
+            continue
+        if _bit(outcome, bit, place) != bit.active_when:
+            continue
+        flags.add(bit.flag)
+        if bit.severity is Severity.BAD and verdict is None:
+            verdict = REASON_OF_FLAG[bit.flag]
+    return frozenset(flags), verdict
+
+
+def _bit(outcome: Answer, bit: StatusBit, place: _Place) -> bool:
+    if bit.bit is None:
+        return bool(outcome.data[place.first // 8] >> (place.first % 8) & 1)
+    register = int.from_bytes(outcome.data[place.first : place.first + 2], "big")
+    return bool(register >> bit.bit & 1)
+
+
+def _reason(outcome: DeviceException | Unanswered) -> Reason:
+    if isinstance(outcome, Unanswered):
+        return outcome.reason
+    return Reason.COMMS if outcome.means_silence else Reason.EXCEPTION
+
+
+def _place(span: Span, requests: Sequence[Request]) -> _Place:
+    for index, request in enumerate(requests):
+        whole = Span(request.function, request.address, request.count)
+        if whole.function == span.function and whole.first <= span.first and span.last <= whole.last:
+            offset = span.first - whole.first
+            if isinstance(request, ReadBits):
+                return _Place(index, offset, 0)
+            return _Place(index, 2 * offset, 2 * span.count)
+    raise ValueError(f"no read fetches {span}")
+
+
+def _require_same(requests: Sequence[Request], outcomes: Sequence[Outcome]) -> None:
+    """An outcome holds its question: the wrong one here is a bug of the caller, and would be a wrong value."""
+    if [outcome.request for outcome in outcomes] != list(requests):
+        raise ValueError("these are not the outcomes of this group's requests, in their order")

@@ -1,0 +1,399 @@
+"""From the text of a profile file to a `Profile`: `parse_profile` is the only way.
+
+Every refusal names the file, the table path and, where two entries collide, the path of the other one.
+
+  (1) the kind of profile and the tables that go with it
+  (2) settings: each one filled in, within its bounds, and used
+  (3) groups: names once, each with something in it
+  (4) registers: a type that the function can carry, an order where there is more than one register, inside the map
+  (5) no register has two meanings, unless a point is declared a bit view
+  (6) nothing lies in a forbidden gap
+  (7) ranges: low below high, the soft range inside the hard one
+  (8) an atomic group fits one read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final, NoReturn
+
+from doxedge.analysers.batches import BatchLimits, Span
+from doxedge.analysers.configuration import ConfigError
+from doxedge.analysers.profile import (
+    Constant,
+    Group,
+    Identity,
+    IdentityCheck,
+    Linear,
+    Order,
+    Point,
+    PointLimits,
+    Profile,
+    RawType,
+    Severity,
+    StatusBit,
+    Transport,
+)
+from doxedge.analysers.profile_checks import (
+    check_atomic,
+    check_forbidden,
+    check_groups_filled,
+    check_overlaps,
+    check_quantities_once,
+)
+from doxedge.analysers.profile_file import (
+    ConstantTable,
+    IdentityCheckTable,
+    LinearTable,
+    PointTable,
+    ProfileFile,
+    SettingReference,
+    StatusTable,
+    read_profile_file,
+)
+from doxedge.analysers.question import LAST_ADDRESS, Function
+from doxedge.analysers.units import conversion, ending_of
+
+FUNCTIONS: Final = {
+    "coil": Function.COILS,
+    "discrete": Function.DISCRETE_INPUTS,
+    "holding": Function.HOLDING_REGISTERS,
+    "input": Function.INPUT_REGISTERS,
+}
+
+LEAST_SEVERITY: Final = {
+    "fault": Severity.BAD,
+    "invalid": Severity.BAD,
+    "out_of_service": Severity.BAD,
+    "held": Severity.BAD,
+    "zero": Severity.EXCLUDED,
+    "span": Severity.EXCLUDED,
+    "maintenance": Severity.EXCLUDED,
+    "warning": Severity.NOTED,
+    "out_of_range": Severity.NOTED,
+}
+"""The canonical flags and what each does at least: a map may be stricter, never more lenient."""
+
+_STRICTNESS: Final = (Severity.NOTED, Severity.EXCLUDED, Severity.BAD)
+
+
+def parse_profile(text: str, *, source: str, settings: Mapping[str, Decimal] | None = None) -> Profile:
+    """The profile in a TOML text, with the site's settings filled in. ConfigError names `source`, table and key."""
+    return build_profile(read_profile_file(text, source=source), source=source, settings=dict(settings or {}))
+
+
+def build_profile(file: ProfileFile, *, source: str, settings: dict[str, Decimal]) -> Profile:
+    """The checked profile. ConfigError at the first rule broken."""
+    build = _Build(file, source, _settings(file, source, settings))
+    build.check_kind()
+    groups = build.groups()
+    points = tuple(build.point(index, table) for index, table in enumerate(file.points))
+    constants = tuple(build.constant(index, table) for index, table in enumerate(file.constants))
+    status = tuple(build.status(index, table) for index, table in enumerate(file.status))
+    checks = tuple(build.identity_check(index, table) for index, table in enumerate(file.identity_check))
+    build.check_settings_used()
+    limits = build.batch_limits()
+    check_quantities_once(points, constants, build.refuse)
+    check_groups_filled(groups, points, build.refuse)
+    bit_views = frozenset(index for index, table in enumerate(file.points) if table.bit_view)
+    check_overlaps(points, status, bit_views, build.refuse)
+    check_forbidden(limits, {"points": points, "status": status, "identity_check": checks}, build.refuse)
+    check_atomic(groups, points, limits, build.refuse)
+    return Profile(
+        source=source,
+        identity=build.identity(),
+        transport=build.transport(),
+        batching=limits,
+        settling_ms=file.settling_minutes * 60_000,
+        settings=tuple(sorted(build.settings.items())),
+        groups=groups,
+        points=points,
+        constants=constants,
+        status=status,
+        identity_check=checks,
+    )
+
+
+def _settings(file: ProfileFile, source: str, given: dict[str, Decimal]) -> dict[str, Decimal]:
+    """(2) The site's numbers with the defaults for those it left out."""
+    for name in given:
+        if name not in file.settings:
+            known = ", ".join(sorted(file.settings)) or "none"
+            raise ConfigError(
+                source=source, path="settings", reason=f"no setting {name!r} here; there are: {known}"
+            )
+    values: dict[str, Decimal] = {}
+    for name, table in file.settings.items():
+        path = f"settings.{name}"
+        value = given.get(name, table.default)
+        if value is None:
+            raise ConfigError(
+                source=source, path=path, reason=f"the site must say this number: {table.about}"
+            )
+        if not value.is_finite():
+            raise ConfigError(source=source, path=path, reason=f"{value} is not a number to measure with")
+        if (table.low is not None and value < table.low) or (table.high is not None and value > table.high):
+            raise ConfigError(
+                source=source, path=path, reason=f"{value} is not within {table.low} to {table.high}"
+            )
+        values[name] = value
+    return values
+
+
+@dataclass(slots=True)
+class _Build:
+    """One file on its way to a profile."""
+
+    file: ProfileFile
+    source: str
+    settings: dict[str, Decimal]
+    used: set[str] = field(default_factory=set)
+
+    def refuse(self, path: str, reason: str) -> NoReturn:
+        raise ConfigError(source=self.source, path=path, reason=reason)
+
+    def check_kind(self) -> None:
+        """(1)"""
+        file = self.file
+        if file.kind == "constant":
+            if file.transport or file.points or file.status or file.identity_check or file.groups:
+                self.refuse(
+                    "kind", "a constant has no instrument: only [identity], [settings] and [[constants]]"
+                )
+            if not file.constants:
+                self.refuse("constants", "a constant profile states at least one constant")
+            return
+        if file.transport is None:
+            self.refuse("transport", "this table is missing")
+        if not file.points:
+            self.refuse("points", "an instrument has at least one point")
+        if file.constants:
+            self.refuse(
+                "constants", 'constants belong in a profile of kind = "constant", so that they are seen'
+            )
+
+    def identity(self) -> Identity:
+        table = self.file.identity
+        return Identity(table.maker, table.model, table.version, table.source, table.verified, table.firmware)
+
+    def transport(self) -> Transport | None:
+        table = self.file.transport
+        if table is None:
+            return None
+        return Transport(
+            kind=table.kind,
+            port=table.port,
+            unit_id=table.unit_id,
+            timeout_ms=table.timeout_ms,
+            connect_timeout_ms=table.connect_timeout_ms,
+            pause_ms=table.pause_ms,
+        )
+
+    def groups(self) -> tuple[Group, ...]:
+        """(3)"""
+        names: set[str] = set()
+        for index, table in enumerate(self.file.groups):
+            if table.name in names:
+                self.refuse(f"groups[{index}].name", f"group {table.name!r} is there already")
+            names.add(table.name)
+        return tuple(Group(table.name, table.period_ms, table.atomic) for table in self.file.groups)
+
+    def point(self, index: int, table: PointTable) -> Point:
+        """(4), (7)"""
+        path = f"points[{index}]"
+        self._known_group(f"{path}.group", table.group)
+        function, span = self._registers(path, table.function, table.address, table.type)
+        if function in (Function.COILS, Function.DISCRETE_INPUTS):
+            self.refuse(
+                f"{path}.function",
+                f"{table.function!r} carries bits, not a {table.type}; bits are [[status]]",
+            )
+        try:
+            convert = conversion(table.quantity, table.unit)
+        except ValueError as error:
+            key = "quantity" if not _has_ending(table.quantity) else "unit"
+            self.refuse(f"{path}.{key}", str(error))
+        if table.linear and (table.scale is not None or table.offset is not None):
+            self.refuse(f"{path}.linear", "a line through two points takes the place of scale and offset")
+        if table.scale is not None and table.scale == 0:
+            self.refuse(f"{path}.scale", "a scale of 0 would turn every reading into the offset")
+        return Point(
+            quantity=table.quantity,
+            group=table.group,
+            span=span,
+            type=table.type,
+            order=self._order(path, table.order, table.type),
+            scale=Decimal(1) if table.scale is None else table.scale,
+            offset=Decimal(0) if table.offset is None else table.offset,
+            linear=self._linear(f"{path}.linear", table.linear) if table.linear else None,
+            conversion=convert,
+            sentinels=tuple(table.sentinels),
+            limits=self._limits(path, table),
+        )
+
+    def constant(self, index: int, table: ConstantTable) -> Constant:
+        """A stated value; its name must end in a unit like any other."""
+        path = f"constants[{index}]"
+        if not _has_ending(table.quantity):
+            self.refuse(
+                f"{path}.quantity", "the name of a quantity ends in its unit, as in `moisture_percent`"
+            )
+        return Constant(table.quantity, self._number(f"{path}.value", table.value))
+
+    def status(self, index: int, table: StatusTable) -> StatusBit:
+        """(3), (4)"""
+        path = f"status[{index}]"
+        if table.flag not in LEAST_SEVERITY:
+            self.refuse(
+                f"{path}.flag", f"{table.flag!r} is no canonical flag; these are: {', '.join(LEAST_SEVERITY)}"
+            )
+        least = LEAST_SEVERITY[table.flag]
+        severity = table.severity or least
+        if _STRICTNESS.index(severity) < _STRICTNESS.index(least):
+            self.refuse(
+                f"{path}.severity",
+                f"{table.flag!r} is at least {least.value!r}: it must not enter an average",
+            )
+        function, span = self._registers(path, table.function, table.address, RawType.U16)
+        of_bits = function in (Function.COILS, Function.DISCRETE_INPUTS)
+        if of_bits and table.bit is not None:
+            self.refuse(f"{path}.bit", f"a {table.function} has its own address; `bit` is for registers")
+        if not of_bits and table.bit is None:
+            self.refuse(f"{path}.bit", "which bit of the register (0 = least significant)?")
+        names = tuple(group.name for group in self.file.groups)
+        for name in table.groups or ():
+            self._known_group(f"{path}.groups", name)
+        return StatusBit(
+            flag=table.flag,
+            severity=severity,
+            span=span,
+            bit=table.bit,
+            active_when=bool(table.active_when),
+            groups=names if table.groups is None else tuple(table.groups),
+            about=table.about,
+        )
+
+    def identity_check(self, index: int, table: IdentityCheckTable) -> IdentityCheck:
+        """(4), (7)"""
+        path = f"identity_check[{index}]"
+        function, span = self._registers(path, table.function, table.address, table.type)
+        if function in (Function.COILS, Function.DISCRETE_INPUTS):
+            self.refuse(f"{path}.function", f"{table.function!r} carries bits; an identity lies in registers")
+        low = table.equals if table.equals is not None else table.low
+        high = table.equals if table.equals is not None else table.high
+        if (
+            low is None
+            or high is None
+            or (table.equals is not None and (table.low, table.high) != (None, None))
+        ):
+            self.refuse(path, "either `equals`, or `low` and `high`")
+        if low > high:
+            self.refuse(f"{path}.low", f"{low} is above high = {high}")
+        return IdentityCheck(
+            span, table.type, self._order(path, table.order, table.type), low, high, table.about
+        )
+
+    def check_settings_used(self) -> None:
+        """(2) A setting that nothing reads is a spelling mistake waiting to be made."""
+        for name in self.settings:
+            if name not in self.used:
+                self.refuse(f"settings.{name}", "nothing in this file uses this setting")
+
+    def batch_limits(self) -> BatchLimits:
+        """The limits in wire addresses. (7) for the gaps."""
+        table = self.file.batching
+        holes: list[Span] = []
+        for index, hole in enumerate(table.forbidden_gaps):
+            path = f"batching.forbidden_gaps[{index}]"
+            if hole.last < hole.first:
+                self.refuse(path, f"last = {hole.last} lies before first = {hole.first}")
+            first = self._wire_address(f"{path}.first", hole.first)
+            self._wire_address(f"{path}.last", hole.last)
+            holes.append(Span(FUNCTIONS[hole.function], first, hole.last - hole.first + 1))
+        return BatchLimits(table.max_gap, table.max_registers, table.max_bits, tuple(holes))
+
+    def _registers(self, path: str, function: str, address: int, raw_type: RawType) -> tuple[Function, Span]:
+        number = FUNCTIONS[function]
+        first = self._wire_address(f"{path}.address", address)
+        count = 1 if number in (Function.COILS, Function.DISCRETE_INPUTS) else raw_type.registers
+        if first + count - 1 > LAST_ADDRESS:
+            self.refuse(
+                f"{path}.address", f"a {raw_type} at {address} leaves the map, which ends at {LAST_ADDRESS}"
+            )
+        return number, Span(number, first, count)
+
+    def _wire_address(self, path: str, address: int) -> int:
+        base = self.file.transport.address_base if self.file.transport else 0
+        if not 0 <= address - base <= LAST_ADDRESS:
+            self.refuse(
+                path, f"{address} is not within {base} to {LAST_ADDRESS + base} (address_base = {base})"
+            )
+        return address - base
+
+    def _order(self, path: str, order: Order | None, raw_type: RawType) -> Order:
+        if raw_type.registers > 1 and order is None:
+            self.refuse(
+                f"{path}.order",
+                f"a {raw_type} fills {raw_type.registers} registers: ABCD, CDAB, BADC or DCBA?",
+            )
+        if raw_type.registers == 1 and order not in (None, Order.ABCD, Order.BADC):
+            self.refuse(f"{path}.order", f"one register has no order of words; {order} makes no sense")
+        return order or Order.ABCD
+
+    def _linear(self, path: str, table: LinearTable) -> Linear:
+        low, high = self._number(f"{path}.low", table.low), self._number(f"{path}.high", table.high)
+        if table.raw_low == table.raw_high:
+            self.refuse(f"{path}.raw_high", "a line needs two different raw values")
+        if low == high:
+            self.refuse(f"{path}.high", f"low and high are both {low}: the line is flat")
+        bounds = (
+            table.bad_below,
+            min(table.raw_low, table.raw_high),
+            max(table.raw_low, table.raw_high),
+            table.bad_above,
+        )
+        if any(a is not None and b is not None and a > b for a, b in pairwise(bounds)):
+            self.refuse(path, "in order: bad_below, the raw range, bad_above")
+        return Linear(table.raw_low, table.raw_high, low, high, table.bad_below, table.bad_above)
+
+    def _limits(self, path: str, table: PointTable) -> PointLimits:
+        hard, soft = table.hard_range or (None, None), table.soft_range or (None, None)
+        for key, pair in (("hard_range", table.hard_range), ("soft_range", table.soft_range)):
+            if pair and pair[0] >= pair[1]:
+                self.refuse(f"{path}.{key}", f"{pair[0]} is not below {pair[1]}")
+        if table.hard_range and table.soft_range and not (hard[0] <= soft[0] and soft[1] <= hard[1]):  # type: ignore[operator]
+            self.refuse(f"{path}.soft_range", "the soft range lies inside the hard one")
+        return PointLimits(
+            hard_low=hard[0],
+            hard_high=hard[1],
+            soft_low=soft[0],
+            soft_high=soft[1],
+            max_rate_per_min=table.max_rate_per_min,
+            stuck_minutes=table.stuck_minutes,
+            resolution=table.resolution,
+            span=table.span,
+        )
+
+    def _number(self, path: str, value: Decimal | SettingReference) -> Decimal:
+        if isinstance(value, Decimal):
+            return value
+        if value.setting not in self.settings:
+            self.refuse(path, f"there is no [settings.{value.setting}]")
+        self.used.add(value.setting)
+        return self.settings[value.setting]
+
+    def _known_group(self, path: str, name: str) -> None:
+        names = [group.name for group in self.file.groups]
+        if name not in names:
+            self.refuse(path, f"there is no group {name!r}; there are: {', '.join(names) or 'none'}")
+
+
+def _has_ending(quantity: str) -> bool:
+    try:
+        ending_of(quantity)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,230 @@
+"""A register map as a person writes it: TOML, every key known by name, every mistake reported with its place.
+
+The models below are the schema, `profile_build` makes a `Profile` of them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from doxedge.analysers.configuration import ConfigError, table_path
+from doxedge.analysers.profile import Order, RawType, Severity, Verified
+
+MAX_TEXT_CHARACTERS: Final = 256 * 1024
+"""The longest real map we know has 400 points and 40 kB."""
+MAX_ENTRIES: Final = 4_096
+"""Points, status bits and groups each."""
+
+
+def _number(value: object) -> object:
+    """Whole numbers, decimals and decimal strings; a binary float would already have lost its digits."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise ValueError(  # noqa: TRY004 - pydantic collects ValueErrors
+            'a number is wanted, such as 0.5 or "0.5"'
+        )
+    return value
+
+
+Number = Annotated[Decimal, BeforeValidator(_number)]
+Whole = Annotated[int, Field(strict=True)]
+Text = Annotated[str, Field(strict=True, max_length=1_000)]
+Name = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Flag = Annotated[bool, Field(strict=True)]
+Address = Annotated[int, Field(strict=True, ge=0, le=65_536)]
+FunctionName = Literal["coil", "discrete", "holding", "input"]
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SettingReference(Strict):
+    """`{ setting = "full_scale" }`: the site says the number."""
+
+    setting: Name
+
+
+Settable = Number | SettingReference
+
+
+class IdentityTable(Strict):
+    """`[identity]`"""
+
+    maker: Text
+    model: Text
+    version: Text
+    source: Text
+    verified: Verified
+    firmware: Text = ""
+
+
+class TransportTable(Strict):
+    """`[transport]`; numbers without a source are design defaults."""
+
+    kind: Literal["modbus-tcp"]
+    address_base: Annotated[int, Field(strict=True, ge=0, le=1)]
+    """0 when the manual's addresses are those on the wire, 1 when it counts from one. Stated once, here."""
+    port: Annotated[int, Field(strict=True, ge=1, le=65_535)] = 502
+    unit_id: Annotated[int, Field(strict=True, ge=0, le=255)] = 1
+    timeout_ms: Annotated[int, Field(strict=True, ge=10, le=60_000)] = 1_000
+    connect_timeout_ms: Annotated[int, Field(strict=True, ge=10, le=60_000)] = 3_000
+    pause_ms: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 0
+
+
+class HoleTable(Strict):
+    """`{ function, first, last }`: addresses that must not be read, even in passing."""
+
+    function: FunctionName
+    first: Address
+    last: Address
+
+
+class BatchingTable(Strict):
+    """`[batching]`"""
+
+    max_gap: Annotated[int, Field(strict=True, ge=0, le=2_000)] = 0
+    max_registers: Annotated[int, Field(strict=True, ge=4, le=125)] = 125
+    max_bits: Annotated[int, Field(strict=True, ge=1, le=2_000)] = 2_000
+    forbidden_gaps: Annotated[list[HoleTable], Field(max_length=MAX_ENTRIES)] = []
+
+
+class SettingTable(Strict):
+    """`[settings.<name>]`: a number that only the site knows."""
+
+    about: Text
+    default: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+
+
+class GroupTable(Strict):
+    """`[[groups]]`"""
+
+    name: Name
+    period_ms: Annotated[int, Field(strict=True, ge=10, le=86_400_000)]
+    atomic: Flag
+
+
+class LinearTable(Strict):
+    """`linear = { ... }`"""
+
+    raw_low: Number
+    raw_high: Number
+    low: Settable
+    high: Settable
+    bad_below: Number | None = None
+    bad_above: Number | None = None
+
+
+class PointTable(Strict):
+    """`[[points]]`"""
+
+    quantity: Name
+    group: Name
+    function: FunctionName
+    address: Address
+    type: RawType
+    order: Order | None = None
+    unit: Text
+    scale: Number | None = None
+    offset: Number | None = None
+    linear: LinearTable | None = None
+    sentinels: Annotated[list[Number], Field(max_length=64)] = []
+    hard_range: tuple[Number, Number] | None = None
+    soft_range: tuple[Number, Number] | None = None
+    max_rate_per_min: Annotated[Number, Field(gt=0)] | None = None
+    stuck_minutes: Annotated[int, Field(strict=True, ge=1, le=10_080)] | None = None
+    resolution: Annotated[Number, Field(gt=0)] | None = None
+    span: Annotated[Number, Field(gt=0)] | None = None
+    bit_view: Flag = False
+    """The register also holds status bits or another reading of the same bits: overlaps are meant."""
+
+
+class ConstantTable(Strict):
+    """`[[constants]]`"""
+
+    quantity: Name
+    value: Settable
+
+
+class StatusTable(Strict):
+    """`[[status]]`"""
+
+    flag: Name
+    severity: Severity | None = None
+    function: FunctionName
+    address: Address
+    bit: Annotated[int, Field(strict=True, ge=0, le=15)] | None = None
+    active_when: Annotated[int, Field(strict=True, ge=0, le=1)] = 1
+    groups: list[Name] | None = None
+    """None = all groups."""
+    about: Text
+
+
+class IdentityCheckTable(Strict):
+    """`[[identity_check]]`"""
+
+    function: FunctionName
+    address: Address
+    type: RawType
+    order: Order | None = None
+    equals: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    about: Text
+
+
+class ProfileFile(Strict):
+    """The whole file."""
+
+    profile: Literal[1]
+    """Version of this schema."""
+    kind: Literal["registers", "constant"] = "registers"
+    settling_minutes: Annotated[int, Field(strict=True, ge=0, le=120)] = 3
+    identity: IdentityTable
+    transport: TransportTable | None = None
+    batching: BatchingTable = BatchingTable()
+    settings: dict[Name, SettingTable] = {}
+    groups: Annotated[list[GroupTable], Field(max_length=MAX_ENTRIES)] = []
+    points: Annotated[list[PointTable], Field(max_length=MAX_ENTRIES)] = []
+    constants: Annotated[list[ConstantTable], Field(max_length=MAX_ENTRIES)] = []
+    status: Annotated[list[StatusTable], Field(max_length=MAX_ENTRIES)] = []
+    identity_check: Annotated[list[IdentityCheckTable], Field(max_length=64)] = []
+
+
+def read_profile_file(text: str, *, source: str) -> ProfileFile:
+    """The tables of a TOML text, each key known and of its type. ConfigError names `source`, table and key."""
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise ConfigError(
+            source=source,
+            path="",
+            reason=f"{len(text)} characters; a profile has at most {MAX_TEXT_CHARACTERS}",
+        )
+    try:
+        tables = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(source=source, path="", reason=f"not TOML: {error}") from None
+    try:
+        return ProfileFile.model_validate(tables)
+    except ValidationError as error:
+        raise _first_mistake(error, source) from None
+
+
+def _first_mistake(error: ValidationError, source: str) -> ConfigError:
+    mistakes = error.errors(include_url=False, include_context=False)
+    first = mistakes[0]
+    # The branch names that pydantic adds for `number or reference` are no keys of the file.
+    location = [step for step in first["loc"] if isinstance(step, int) or step.isidentifier()]
+    if first["type"] == "extra_forbidden":
+        reason = "unknown key"
+    elif first["type"] == "missing":
+        reason = "this key is missing"
+    else:
+        reason = f"{first['msg'][:1].lower()}{first['msg'][1:]}, not {first['input']!r:.80}"
+    return ConfigError(source=source, path=table_path(location), reason=reason, more=len(mistakes) - 1)
