@@ -1,0 +1,1 @@
+"""Puts opaque transactions into an agreed order; knows no rule. Pure."""

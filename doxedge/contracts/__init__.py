@@ -1,0 +1,1 @@
+"""The rules of a channel, written to be read as a regulation. Pure."""

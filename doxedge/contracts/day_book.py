@@ -1,0 +1,89 @@
+"""The hours of a unit, kept by day: one small list that a batch of hours touches once.
+
+An entry is `[slot, nox_g, energy_wh, original, latest, revision, standing]`: the slot counts hours from the day's
+midnight UTC, `original` and `latest` are record ids, the standing is trial, counted or gap (then without mass).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from doxedge.contracts.rule import Book, Value
+from doxedge.quantity import DAY_MS, HOUR_MS
+
+ROOM: Final = "hours"
+TRIAL: Final = 0
+COUNTED: Final = 1
+GAP: Final = 2
+START_MS_MAX: Final = 2**31 * DAY_MS - HOUR_MS
+"""The last hour of the last day that a key can name. Witnessed hours come from outside and are not yet judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourEntry:
+    """What the ledger knows of one hour of one unit."""
+
+    start_ms: int
+    nox_g: int
+    energy_wh: int
+    original: bytes
+    latest: bytes
+    revision: int
+    standing: int
+
+
+def find_hour(book: Book, unit: str, start_ms: int) -> HourEntry | None:
+    """The entry of the hour that starts at `start_ms`, or None."""
+    if not 0 <= start_ms <= START_MS_MAX or start_ms % HOUR_MS:
+        return None
+    slot = start_ms % DAY_MS // HOUR_MS
+    rows = _rows(book, unit, start_ms)
+    if not rows or rows[-1][0] < slot:
+        return None
+    return next((HourEntry(start_ms, *row[1:]) for row in rows if row[0] == slot), None)
+
+
+def trial_g(book: Book, unit: str, start_ms: int) -> int | None:
+    """The mass that was stated for a trial hour, or None."""
+    entry = find_hour(book, unit, start_ms)
+    return entry.nox_g if entry is not None and entry.standing == TRIAL else None
+
+
+def put_hour(book: Book, unit: str, entry: HourEntry) -> None:
+    """Write one hour, replacing the entry of the same start."""
+    slot = entry.start_ms % DAY_MS // HOUR_MS
+    row: list[Value] = [
+        slot,
+        entry.nox_g,
+        entry.energy_wh,
+        entry.original,
+        entry.latest,
+        entry.revision,
+        entry.standing,
+    ]
+    rows = _rows(book, unit, entry.start_ms)
+    if not rows or rows[-1][0] < slot:
+        after = [*rows, row]
+    else:
+        others = [other for other in rows if other[0] != slot]
+        after = sorted([*others, row], key=lambda other: other[0])
+    book.put(ROOM, _key(unit, entry.start_ms), after)
+
+
+def day(book: Book, unit: str, at_ms: int) -> Iterator[HourEntry]:
+    """The hours of the UTC day that holds `at_ms`, in order."""
+    midnight_ms = at_ms - at_ms % DAY_MS
+    for row in _rows(book, unit, at_ms):
+        yield HourEntry(midnight_ms + row[0] * HOUR_MS, *row[1:])
+
+
+def _rows(book: Book, unit: str, at_ms: int) -> list[Any]:
+    """The day's rows in the order of their slots, as this module wrote them."""
+    stored = book.get(ROOM, _key(unit, at_ms))
+    return stored if isinstance(stored, list) else []
+
+
+def _key(unit: str, at_ms: int) -> bytes:
+    return unit.encode() + b"\0" + (at_ms // DAY_MS).to_bytes(4, "big", signed=True)

@@ -1,0 +1,69 @@
+"""What a unit has emitted in a year: the sum of the latest revisions of its counted hours."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+from doxedge.contracts import figures
+from doxedge.contracts.entry import fields_of, shape
+from doxedge.contracts.rule import Book
+from doxedge.quantity import DAY_MS, MINUTE_MS
+
+ROOM: Final = "emissions"
+_TOTAL: Final = shape(int, int, int, int, bool, bool)
+_EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
+YEAR_MIN: Final = 1970
+YEAR_MAX: Final = 2200
+
+
+@dataclass(frozen=True, slots=True)
+class YearTotal:
+    """One unit in one year."""
+
+    emitted_g: int
+    hours: int
+    first_start_ms: int
+    last_end_ms: int
+    warned: bool
+    """The account is below the warning threshold, and that was said."""
+    exceeded: bool
+    """Emissions have passed the holding, and that was said."""
+
+
+def find(book: Book, unit: str, year: int) -> YearTotal:
+    """The total; empty where no hour counts yet, and for a number that is not a year."""
+    fields = fields_of(book.get(ROOM, _key(unit, year)), _TOTAL) if is_year(year) else None
+    return YearTotal(0, 0, 0, 0, False, False) if fields is None else YearTotal(*fields)
+
+
+def put(book: Book, unit: str, year: int, total: YearTotal) -> None:
+    """Write the total."""
+    book.put(
+        ROOM,
+        _key(unit, year),
+        [total.emitted_g, total.hours, total.first_start_ms, total.last_end_ms, total.warned, total.exceeded],
+    )
+
+
+def year_of(book: Book, at_ms: int) -> int:
+    """The calendar year in the geofence's standard time (figure `utc_offset_min`)."""
+    return calendar_year(at_ms + figures.figure(book, "utc_offset_min") * MINUTE_MS)
+
+
+def calendar_year(local_ms: int) -> int:
+    """The year of a time that is already local. Times beyond 2200 count as 2200, before 1970 as 1970."""
+    if local_ms < 0:
+        return YEAR_MIN
+    days = min(local_ms // DAY_MS, 366 * (YEAR_MAX - YEAR_MIN))
+    return min(YEAR_MAX, dt.date.fromordinal(_EPOCH_ORDINAL + days).year)
+
+
+def is_year(number: int) -> bool:
+    """Whether a number can be a vintage."""
+    return YEAR_MIN <= number <= YEAR_MAX
+
+
+def _key(unit: str, year: int) -> bytes:
+    return unit.encode() + b"\0" + year.to_bytes(4, "big")

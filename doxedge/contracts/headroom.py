@@ -1,0 +1,66 @@
+"""§ 9 Emissions against holdings
+
+After every counted hour, and after every issue or transfer, the compliance account of the unit is looked at. It is
+*well*, *warned* (its headroom is below a share of the holding), or *exceeded* (its unit has emitted more than the
+account holds). Whenever that changes it is said once: a warning with the time at which the credits run out at the
+present rate, an exceedance with both amounts, or that the account is well again. Nothing is refused here: an emission
+that happened is a fact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from doxedge.contracts import accounts, emissions, figures
+from doxedge.contracts.emissions import YearTotal
+from doxedge.contracts.rule import Book
+from doxedge.quantity import DAY_MS, round_down
+
+WELL, WARNED, EXCEEDED = range(3)
+
+
+def look(book: Book, account: str, year: int) -> None:
+    """Compare again after credits have moved; nothing for a trading account."""
+    entry = accounts.find_account(book, account)
+    if entry is None or entry.unit is None:
+        return
+    total = emissions.find(book, entry.unit, year)
+    judged = judge(book, account, year, total)
+    if judged is not total:
+        emissions.put(book, entry.unit, year, judged)
+
+
+def judge(book: Book, account: str, year: int, total: YearTotal) -> YearTotal:
+    """Compare emission and holding; say what has changed, and return the total that remembers it was said."""
+    holding = accounts.balance(book, account, year)
+    held_g = holding.held().disclosed_g()
+    headroom_g = held_g - holding.reserved.disclosed_g() - total.emitted_g
+    if headroom_g < 0:
+        now = EXCEEDED
+    elif headroom_g * 100 < held_g * figures.figure(book, "warning_percent"):
+        now = WARNED
+    else:
+        now = WELL
+    before = EXCEEDED if total.exceeded else WARNED if total.warned else WELL
+    if now == before:
+        return total
+    if now == EXCEEDED:
+        book.emit(["headroom.exceeded", account, year, total.emitted_g, held_g])
+    elif now == WARNED:
+        book.emit(["headroom.warning", account, year, headroom_g, forecast_ms(total, headroom_g)])
+    else:
+        book.emit(["headroom.recovered", account, year, headroom_g])
+    return replace(total, warned=now >= WARNED, exceeded=now == EXCEEDED)
+
+
+def forecast_ms(total: YearTotal, headroom_g: int) -> int | None:
+    """When the headroom is used up, in UTC milliseconds, rounded down; None without a rate, or after the year 2200.
+
+    The present rate is the year's emission so far over the time from the start of its first counted hour to the end of
+    its last, so that standstills count as they did.
+    """
+    elapsed_ms = total.last_end_ms - total.first_start_ms
+    if total.emitted_g <= 0 or elapsed_ms <= 0:
+        return None
+    at_ms = total.last_end_ms + round_down(max(headroom_g, 0) * elapsed_ms, total.emitted_g)
+    return at_ms if at_ms < 366 * (emissions.YEAR_MAX - emissions.YEAR_MIN) * DAY_MS else None

@@ -1,0 +1,161 @@
+"""§ 8 Hours, gaps, revisions
+
+A device states the hours of its unit: the mass emitted, or that it is not known and why. A statement is never edited:
+a revision is a new statement that names the old one, and the latest counts. An hour that was read with another register
+map than the registered one is said on the receipt and shown at the regulator's desk; the figure `unregistered_maps`
+decides whether it is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from doxedge.contracts import day_book, emissions, figures, headroom, reception, units
+from doxedge.contracts.day_book import COUNTED, GAP, TRIAL, HourEntry
+from doxedge.contracts.emissions import YearTotal
+from doxedge.contracts.rule import Act, Book, require, require_found
+from doxedge.contracts.statements import Event, Gap, Hour, Revision
+from doxedge.contracts.units import DeviceEntry, UnitEntry
+from doxedge.quantity import HOUR_MS, MAX_AMOUNT_G, MINUTE_MS
+
+AHEAD_MS_MAX: Final = 5 * MINUTE_MS
+"""An hour may end so much after the execution clock: the clocks of a plant and of a leader are never equal."""
+GAP_HOURS_MAX: Final = 744
+"""A longer gap is stated in parts of at most a month, so that one statement stays small."""
+ENERGY_WH_MAX: Final = 10**13
+"""Ten terawatt-hours in one hour: more than all plants of the world."""
+
+
+def state_hour(book: Book, act: Act, facts: Hour) -> None:
+    """Accept an hour, as trial or counted."""
+    unit, device = _present(book, act, facts.unit)
+    _require_plausible(act, facts)
+    known = day_book.find_hour(book, facts.unit, facts.start_ms)
+    require(known is None or known.standing == GAP, "8.7", "the hour is stated already; revise it")
+    _require_of_device(book, device, facts)
+    counts = device.counts_from_ms is not None and facts.start_ms >= device.counts_from_ms
+    standing = COUNTED if counts else TRIAL
+    entry = HourEntry(facts.start_ms, facts.nox_g, facts.energy_wh, act.record_id, act.record_id, 0, standing)
+    day_book.put_hour(book, facts.unit, entry)
+    map_before = reception.note_hour(book, facts, trial=not counts, filled_gap=known is not None)
+    word = "counted" if counts else "trial"
+    book.emit(["hour.accepted", facts.unit, facts.start_ms, facts.nox_g, word])
+    if facts.profile_hash not in {device.profile_hash, map_before}:
+        book.emit(["device.unregistered_map", act.device, facts.unit, facts.profile_hash])
+    if counts:
+        _count(book, unit, facts, grams=facts.nox_g, hours=1)
+
+
+def revise_hour(book: Book, act: Act, facts: Revision) -> None:
+    """Accept a later statement of an hour."""
+    hour = facts.hour
+    unit, device = _present(book, act, hour.unit)
+    _require_plausible(act, hour)
+    _require_of_device(book, device, hour)
+    stated = day_book.find_hour(book, hour.unit, hour.start_ms)
+    known = require_found(stated, "8.10", "there is no statement of this hour to revise")
+    require(known.standing != GAP, "8.11", "the hour is a gap; state it, and the gap is filled")
+    named = facts.revised in {known.original, known.latest}
+    require(named, "8.12", "the revision does not name the hour's first or latest statement")
+    require(bool(facts.reason), "8.13", "a revision states its reason")
+    latest = replace(
+        known,
+        nox_g=hour.nox_g,
+        energy_wh=hour.energy_wh,
+        latest=act.record_id,
+        revision=known.revision + 1,
+    )
+    day_book.put_hour(book, hour.unit, latest)
+    reception.note_revision(book, hour.unit)
+    book.emit(["hour.revised", hour.unit, hour.start_ms, known.nox_g, hour.nox_g])
+    if known.standing == COUNTED:
+        _count(book, unit, hour, grams=hour.nox_g - known.nox_g, hours=0)
+
+
+def state_gap(book: Book, act: Act, facts: Gap) -> None:
+    """Accept that the mass of some hours is not known."""
+    _, device = _present(book, act, facts.unit)
+    whole = facts.from_ms % HOUR_MS == 0 and facts.to_ms % HOUR_MS == 0 and 0 <= facts.from_ms < facts.to_ms
+    require(whole, "8.14", "a gap begins and ends on a whole hour")
+    hours = (facts.to_ms - facts.from_ms) // HOUR_MS
+    require(hours <= GAP_HOURS_MAX, "8.15", "a gap longer than 744 hours is stated in parts")
+    require(facts.to_ms <= act.clock_ms + AHEAD_MS_MAX, "8.16", "the gap has not ended")
+    within = _is_of_device(book, device, facts.from_ms)
+    require(within, "8.17", "the first hour of the gap had ended before the device was registered")
+    starts = range(facts.from_ms, facts.to_ms, HOUR_MS)
+    free = all(day_book.find_hour(book, facts.unit, start_ms) is None for start_ms in starts)
+    require(free, "8.18", "an hour of the gap is stated already")
+    require(bool(facts.cause), "8.19", "a gap states its cause")
+    for start_ms in starts:
+        entry = HourEntry(start_ms, 0, 0, act.record_id, act.record_id, 0, GAP)
+        day_book.put_hour(book, facts.unit, entry)
+    reception.note_gap(book, facts.unit, hours=hours, to_ms=facts.to_ms)
+    book.emit(["unit.gap", facts.unit, facts.from_ms, facts.to_ms, facts.cause])
+
+
+def state_event(book: Book, act: Act, facts: Event) -> None:
+    """Accept that something happened; it stands on the receipt and in the unit's count."""
+    if facts.unit is None:
+        _acting_device(act)
+    else:
+        _present(book, act, facts.unit)
+        reception.note_event(book, facts.unit)
+    require(bool(facts.code), "8.20", "an event has a code")
+    book.emit(["device.event", act.device, facts.code, facts.at_ms, facts.text])
+
+
+def _acting_device(act: Act) -> str:
+    """Who states."""
+    return require_found(act.device, "8.1", "only a device states hours, gaps and events")
+
+
+def _present(book: Book, act: Act, unit: str) -> tuple[UnitEntry, DeviceEntry]:
+    """The unit and the device that states its hours now, which must be the one that acts."""
+    name = _acting_device(act)
+    entry, device = units.find_unit(book, unit), units.find_device(book, name)
+    present = entry if entry is not None and entry.device == name else None
+    reason = "the device is not the present device of this unit"
+    return require_found(present, "8.2", reason), require_found(device, "8.2", reason)
+
+
+def _require_plausible(act: Act, facts: Hour) -> None:
+    """What every statement of an hour must satisfy."""
+    aligned = facts.start_ms % HOUR_MS == 0 and facts.start_ms >= 0
+    require(aligned, "8.3", "an hour begins on a whole hour UTC, from 1970 on")
+    require(facts.start_ms + HOUR_MS <= act.clock_ms + AHEAD_MS_MAX, "8.4", "the hour has not ended")
+    mass = 0 <= facts.nox_g <= MAX_AMOUNT_G and 0 <= facts.energy_wh <= ENERGY_WH_MAX
+    require(mass, "8.5", "mass or energy is outside its bounds")
+    shares = 0 <= facts.operating_percent <= 100 and 0 <= facts.minutes_valid <= 60 and facts.samples >= 0
+    require(shares, "8.6", "operating share, valid minutes or sample count is outside its bounds")
+
+
+def _require_of_device(book: Book, device: DeviceEntry, facts: Hour) -> None:
+    """What ties an hour to the device as it was registered."""
+    within = _is_of_device(book, device, facts.start_ms)
+    require(within, "8.8", "the hour had ended before the device was registered")
+    registered = facts.profile_hash == device.profile_hash or figures.figure(book, "unregistered_maps") == 1
+    require(registered, "8.9", "the hour was read with another register map than the registered one")
+
+
+def _is_of_device(book: Book, device: DeviceEntry, start_ms: int) -> bool:
+    """Whether the device was registered before the hour ended, where that matters."""
+    known = start_ms + HOUR_MS > device.registered_ms
+    return known or figures.figure(book, "hours_before_registration") == 1
+
+
+def _count(book: Book, unit: UnitEntry, facts: Hour, *, grams: int, hours: int) -> None:
+    """Add to the year's emission, and look at the account."""
+    year = emissions.year_of(book, facts.start_ms)
+    total = emissions.find(book, facts.unit, year)
+    total = YearTotal(
+        emitted_g=total.emitted_g + grams,
+        hours=total.hours + hours,
+        first_start_ms=min(total.first_start_ms, facts.start_ms) if total.hours else facts.start_ms,
+        last_end_ms=max(total.last_end_ms, facts.start_ms + HOUR_MS),
+        warned=total.warned,
+        exceeded=total.exceeded,
+    )
+    if unit.account is not None:
+        total = headroom.judge(book, unit.account, year, total)
+    emissions.put(book, facts.unit, year, total)

@@ -1,0 +1,1 @@
+"""Executes an agreed order: state, receipts, roots. Pure."""

@@ -1,0 +1,263 @@
+"""From an agreed order to a state: pure, and the same on every node.
+
+Each transaction is executed once and gets its final receipt. Accepted and refused consume the number of the source;
+inadmissible changes nothing. The first transaction of a block is the leader's tick, which sets the execution clock:
+the only clock that rules see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from doxedge.consensus import equivocation
+from doxedge.consensus.header import InvalidBlock
+from doxedge.consensus.validators import ValidatorSet
+from doxedge.contracts import in_force, numbering, parties
+from doxedge.contracts.rule import Act, Refused, Value, require
+from doxedge.ledger import admission, bodies
+from doxedge.ledger.admission import Inadmissible
+from doxedge.ledger.receipt import Outcome, Receipt
+from doxedge.ledger.state import Draft, SealedWrites, State
+from doxedge.ledger.transaction import BATCH, TICK, TX, Transaction, open_transaction
+from doxedge.signing.canonical import NonCanonical
+from doxedge.signing.envelope import InvalidEnvelope
+from doxedge.signing.record import InvalidRecord, Record
+
+CLOCK: Final = "clock"
+CLOCK_KEY: Final = b"execution"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a list of transactions leaves behind."""
+
+    receipts: tuple[Receipt, ...]
+    sealed: SealedWrites
+
+    @property
+    def encoded_receipts(self) -> list[bytes]:
+        """The leaves of the receipt tree."""
+        return [receipt.encode() for receipt in self.receipts]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What execution needs beside state and transactions."""
+
+    channel: bytes
+    validators: ValidatorSet
+    rules_version: int
+
+
+def execution_clock_ms(state: State | Draft) -> int:
+    """The largest accepted tick so far; 0 before the first."""
+    match state.get(CLOCK, CLOCK_KEY):
+        case [int(clock_ms)]:
+            return clock_ms
+        case _:
+            return 0
+
+
+def execute(
+    state: State,
+    transactions: Sequence[Transaction],
+    *,
+    setting: Setting,
+    verified: Container[bytes] = frozenset(),
+) -> Execution:
+    """Run the transactions in order over `state`, which is not changed.
+
+    `verified` holds wire ids whose signature was checked before. Raises InvalidBlock unless the first transaction is a
+    valid tick of a validator and no other is one.
+    """
+    if not transactions or transactions[0].record.kind != TICK:
+        raise InvalidBlock("the first transaction of a block is a tick")
+    draft = state.draft()
+    run = _Run(draft, setting, verified)
+    receipts = [run.tick(transactions[0])]
+    for transaction in transactions[1:]:
+        if transaction.record.kind == TICK:
+            raise InvalidBlock("a tick stands only at the beginning of a block")
+        receipts.append(run.transaction(transaction))
+    return Execution(tuple(receipts), draft.seal())
+
+
+class _Run:
+    """One pass over a block."""
+
+    __slots__ = ("_clock_ms", "_draft", "_rules", "_setting", "_verified")
+
+    def __init__(self, draft: Draft, setting: Setting, verified: Container[bytes]) -> None:
+        self._draft, self._setting, self._verified = draft, setting, verified
+        self._rules = in_force.RULES[setting.rules_version].table
+        self._clock_ms = execution_clock_ms(draft)
+
+    def tick(self, transaction: Transaction) -> Receipt:
+        """The leader's clock: it never goes back, and only a validator's node sets it."""
+        try:
+            source, key = admission.find_signer(self._draft, transaction)
+            admission.check_number(source, transaction)
+            admission.check_signature(
+                transaction, key, channel=self._setting.channel, verified=self._verified
+            )
+        except Inadmissible as error:
+            raise InvalidBlock(f"tick: {error}") from error
+        if self._setting.validators.index_of(transaction.envelope.key_id) is None:
+            raise InvalidBlock("the tick is not signed by a validator")
+        match transaction.record.body:
+            case [int(time_ms)] if not isinstance(time_ms, bool) and time_ms >= self._clock_ms:
+                self._clock_ms = time_ms
+            case _:
+                raise InvalidBlock(f"the tick is not a time from {self._clock_ms} on")
+        self._draft.put(CLOCK, CLOCK_KEY, [time_ms])
+        numbering.advance(
+            self._draft,
+            transaction.source,
+            source,
+            seq=transaction.first_seq,
+            record_id=transaction.record_ids[0],
+        )
+        return Receipt(transaction.tx_id, Outcome.ACCEPTED, None, ())
+
+    def transaction(self, transaction: Transaction) -> Receipt:
+        """One transaction and its final receipt."""
+        try:
+            source, key = admission.find_signer(self._draft, transaction)
+            admission.check_number(source, transaction)
+            admission.check_kinds(transaction)
+            admission.check_signature(
+                transaction, key, channel=self._setting.channel, verified=self._verified
+            )
+        except Inadmissible as error:
+            return Receipt(transaction.tx_id, Outcome.INADMISSIBLE, error.code, ())
+        if transaction.record.kind == BATCH:
+            return self._batch(transaction, key)
+        outcome, clause, events = self._record(
+            transaction.records[0], transaction.record_ids[0], transaction, key
+        )
+        return Receipt(transaction.tx_id, outcome, clause, tuple(events))
+
+    def _batch(self, transaction: Transaction, key: parties.KeyEntry) -> Receipt:
+        """Each record of a batch stands for itself; the batch counts as accepted when all of them do."""
+        events: list[list[Value]] = []
+        worst, first_clause = Outcome.ACCEPTED, None
+        for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
+            outcome, clause, own = self._record(record, record_id, transaction, key)
+            events.append(["record", record.seq, int(outcome), clause])
+            events += own
+            if outcome is not Outcome.ACCEPTED and worst is Outcome.ACCEPTED:
+                worst, first_clause = Outcome.REFUSED, clause
+        return Receipt(transaction.tx_id, worst, first_clause, tuple(events))
+
+    def _record(
+        self, record: Record, record_id: bytes, transaction: Transaction, key: parties.KeyEntry
+    ) -> tuple[Outcome, str | None, list[list[Value]]]:
+        """One record: its number is consumed whatever the rule says."""
+        draft = self._draft
+        source = numbering.find_source(draft, record.source)
+        if source is None:
+            raise RuntimeError("a source vanished while its own records were executed")
+        draft.open_layer()
+        try:
+            self._apply(record, record_id, source, transaction, key)
+        except Refused as refusal:
+            draft.drop_layer()
+            numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
+            return Outcome.REFUSED, refusal.clause, [["refused", refusal.clause, refusal.reason]]
+        events = draft.keep_layer()
+        # A rule may have changed the entry itself: a rotated key holds the numbering from here on.
+        source = numbering.find_source(draft, record.source) or source
+        numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
+        return Outcome.ACCEPTED, None, events
+
+    def _apply(
+        self,
+        record: Record,
+        record_id: bytes,
+        source: numbering.SourceEntry,
+        transaction: Transaction,
+        key: parties.KeyEntry,
+    ) -> None:
+        """Hand the facts to the rule. Raises Refused."""
+        require(not source.suspended, "0.1", "the source was suspended by an earlier record")
+        act = Act(
+            channel=self._setting.channel,
+            clock_ms=self._clock_ms,
+            party=key.party,
+            role=key.role,
+            purpose=key.purpose,
+            key_id=transaction.envelope.key_id,
+            source=record.source,
+            record_id=record_id,
+            device=source.device,
+            account=source.account,
+        )
+        try:
+            facts = self._facts(record, record_id)
+        except bodies.InvalidBody as error:
+            # Such a record is turned away at the door; where it was ordered all the same, its number is consumed.
+            raise Refused("0.2", f"the body has no meaning: {error}") from error
+        _, rule = self._rules[record.kind]
+        rule(self._draft, act, facts)
+
+    def _facts(self, record: Record, record_id: bytes) -> object:
+        if record.kind == "conflict":
+            return self._conflict(record)
+        if record.kind == "equivocation":
+            return self._equivocation(record)
+        context = bodies.BodyContext(self._setting.channel, record_id, self._draft)
+        return bodies.facts_of(record.kind, record.body, context)
+
+    def _conflict(self, record: Record) -> numbering.Conflict:
+        """Open both envelopes and check both signatures: only then is it a fact."""
+        match record.body:
+            case [bytes(first), bytes(second)]:
+                pass
+            case _:
+                raise bodies.InvalidBody("a conflict is [envelope, envelope]")
+        opened = [self._open_signed(raw) for raw in (first, second)]
+        return _compare(opened[0], opened[1], self._draft)
+
+    def _open_signed(self, raw: bytes) -> Transaction:
+        try:
+            opened = open_transaction(raw, self._setting.channel)
+        except (InvalidEnvelope, NonCanonical, InvalidRecord) as error:
+            raise bodies.InvalidBody(f"an envelope of the conflict cannot be read: {error}") from error
+        key = parties.find_key(self._draft, opened.envelope.key_id)
+        if key is None:
+            raise bodies.InvalidBody("an envelope of the conflict is of an unknown key")
+        try:
+            opened.envelope.verify(key.public_key, object_name=TX, channel=self._setting.channel)
+        except InvalidEnvelope as error:
+            raise bodies.InvalidBody(f"an envelope of the conflict does not hold: {error}") from error
+        return opened
+
+    def _equivocation(self, record: Record) -> numbering.Equivocation:
+        match record.body:
+            case [bytes(first), bytes(second)]:
+                pass
+            case _:
+                raise bodies.InvalidBody("an equivocation is [vote, vote]")
+        try:
+            key, view = equivocation.judge(
+                first, second, channel=self._setting.channel, validators=self._setting.validators
+            )
+        except (equivocation.NoEquivocation, NonCanonical) as error:
+            raise bodies.InvalidBody(str(error)) from error
+        return numbering.Equivocation(key, view)
+
+
+def _compare(first: Transaction, second: Transaction, draft: Draft) -> numbering.Conflict:
+    """The lowest number that both transactions claim with different records, and which of them stands."""
+    if first.source != second.source:
+        raise bodies.InvalidBody("the envelopes of a conflict are of one source")
+    of_second = dict(zip((r.seq for r in second.records), second.record_ids, strict=True))
+    for record, record_id in zip(first.records, first.record_ids, strict=True):
+        other = of_second.get(record.seq)
+        if other is not None and other != record_id:
+            source = numbering.find_source(draft, first.source)
+            consumed = source is not None and source.seq >= record.seq
+            return numbering.Conflict(first.source, record.seq, record_id, other, consumed)
+    raise bodies.InvalidBody("the envelopes do not claim one number with different records")
