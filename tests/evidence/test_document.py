@@ -1,0 +1,90 @@
+"""The page says what is proved, by whom, and what is not."""
+
+from __future__ import annotations
+
+import json
+
+from doxedge.evidence import document
+from doxedge.evidence.check import check
+from doxedge.evidence.content import TITLES, lines, shown, time_text
+from doxedge.evidence.format import decode
+from doxedge.ledger.admission import KINDS
+from doxedge.signing.tags import channel_id
+from tests.evidence.evidence_files import Archive, batch_under_later_head, one_hour
+from tests.ledger.channels import HOUR_MS, START_MS, hour
+
+
+def test_the_page_shows_unit_hour_grams_quality_and_clause() -> None:
+    page = document.text(check(one_hour()))
+    for words in (
+        "alpha stated through its device alpha-gw an hour of emission mass",
+        "2026-01-01 00:00:00 UTC to 2026-01-01 01:00:00 UTC",
+        "1234567 g (1234.567 kg)",
+        "60.13(h)(2)(i)",
+        "accepted, as trial",
+        "finalized by    regulator (quorum 1)",
+        "cosigned by     alpha, regulator",
+    ):
+        assert words in page
+    assert max(len(line) for line in page.splitlines() if "root" not in line) <= 120
+
+
+def test_the_page_names_what_is_not_proved() -> None:
+    proved = check(one_hour())
+    points = " ".join(document.not_proved(proved))
+    for words in (
+        "channel you mean",
+        "analyser measured rightly",
+        "later revision",
+        "trial hour",
+        "missing: beta",
+    ):
+        assert words in points
+    pinned = check(one_hour(), channel=channel_id(decode(one_hour()).genesis))
+    assert "channel you mean" not in " ".join(document.not_proved(pinned))
+
+
+def test_a_full_set_of_cosigners_is_not_complained_about() -> None:
+    assert "missing" not in " ".join(document.not_proved(check(batch_under_later_head())))
+
+
+def test_a_refused_record_is_shown_with_its_clause_and_reason() -> None:
+    page = document.text(check(batch_under_later_head()))
+    assert "accepted, but for 1 of its records" in " ".join(page.split())
+    assert "refused by clause 8.7: the hour is stated already; revise it" in page
+
+
+def test_the_json_says_the_same_and_is_json() -> None:
+    found = json.loads(json.dumps(document.as_json(check(batch_under_later_head()))))
+    assert found["verdict"] == "proved"
+    assert found["cosigned_by"] == ["alpha", "beta", "regulator"]
+    assert [record["outcome"] for record in found["records"]] == [0, 0, 1]
+    assert found["records"][0]["content"]["NOx as NO2"] == "1000 g (1.000 kg)"
+
+
+def test_an_exceedance_is_told_with_the_hour_that_caused_it() -> None:
+    archive = Archive.begin()
+    regulator, device = archive.channel.officer("regulator"), archive.channel.authors["alpha-1 device"]
+    archive.channel.now_ms = START_MS + 3 * HOUR_MS
+    archive.block(device.say("hour", hour("alpha-1", START_MS)))
+    archive.block(
+        regulator.say("device.commission", ["alpha-gw", bytes(32), [[START_MS, 1_000]], bytes(32)]),
+        regulator.say("vintage.issue", ["alpha-1", archive.channel.chain.channel, 2026, [0, 500], bytes(32)]),
+    )
+    extension = archive.block(device.say("hour", hour("alpha-1", START_MS + HOUR_MS)))
+    page = document.text(check(archive.evidence(extension)))
+    assert "exceedance" in page
+    assert "emitted 1000 g (1.000 kg) in 2026 and held 500 g (0.500 kg)" in page
+
+
+def test_every_kind_has_a_title_and_a_strange_body_is_shown_as_it_is() -> None:
+    assert set(TITLES) == KINDS - {"batch"}
+    for kind in sorted(KINDS):
+        assert lines(kind, [True, None, 2**63, b"\x01", ["x"]])
+    assert lines("hour", [1, 2]) == [("field 1", "1"), ("field 2", "2")]
+
+
+def test_text_of_others_cannot_steer_a_terminal() -> None:
+    assert "\x1b" not in shown("\x1b[2Jgone\n")
+    assert len(shown("a" * 5_000)) == 201
+    assert time_text(2**62) == f"{2**62} ms"
