@@ -1,0 +1,1 @@
+"""Where signing keys live, chosen by the scheme of a URI."""

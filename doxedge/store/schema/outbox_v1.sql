@@ -1,0 +1,44 @@
+-- What was measured and signed and is not yet final on its ledger.
+
+CREATE TABLE source (
+    id           INTEGER PRIMARY KEY,
+    channel      BLOB NOT NULL,
+    source       BLOB NOT NULL,
+    seq          INTEGER NOT NULL,    -- of its last record
+    prev         BLOB NOT NULL,       -- record id of its last record
+    anchor_seq   INTEGER NOT NULL,    -- the entries that are kept begin after this one
+    anchor_prev  BLOB NOT NULL,
+    UNIQUE (channel, source)
+) STRICT;
+
+CREATE TABLE entry (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    source_id    INTEGER NOT NULL REFERENCES source (id),
+    seq          INTEGER NOT NULL,
+    record_id    BLOB NOT NULL UNIQUE,
+    kind         TEXT NOT NULL,
+    key          TEXT NOT NULL,       -- the same statement made twice has the same key
+    state        INTEGER NOT NULL,    -- 0 pending, 1 closed, 2 refused at admission
+    stored_ms    INTEGER NOT NULL,
+    closed_ms    INTEGER,
+    outcome      INTEGER,             -- of the receipt: 0 accepted, 1 refused, 2 inadmissible
+    clause       TEXT,
+    reason       TEXT,
+    envelope     BLOB NOT NULL,       -- long columns last: counting does not read them
+    proof        BLOB,                -- what showed that the record is final
+    UNIQUE (source_id, seq),
+    UNIQUE (source_id, key)
+) STRICT;
+
+-- The cursor of the poster: a backlog of any length is read at the same speed.
+CREATE INDEX entry_pending ON entry (source_id, seq) WHERE state = 0;
+
+-- Numbers that are not in this file: used before it was lost, or lost with it.
+CREATE TABLE gap (
+    source_id    INTEGER NOT NULL REFERENCES source (id),
+    after_seq    INTEGER NOT NULL,
+    to_seq       INTEGER NOT NULL,
+    to_prev      BLOB NOT NULL,
+    noticed_ms   INTEGER NOT NULL,
+    PRIMARY KEY (source_id, after_seq)
+) STRICT, WITHOUT ROWID;
