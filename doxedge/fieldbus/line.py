@@ -1,0 +1,276 @@
+"""One task per line: asks the line's devices in turn, at a fixed phase, and lets no dead one delay the others.
+
+Every due poll gives exactly one sample. While a device is away its samples say so (None with a reason) without a
+question being asked; a probe now and then finds out when it is back. Time-outs are in real time, because wires are;
+poll periods and pauses are in plant time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from doxedge.analysers.configuration import ConfigError
+from doxedge.analysers.driver import Driver
+from doxedge.analysers.question import Answer, DeviceException, Outcome, Request, Unanswered
+from doxedge.fieldbus.backoff import BackOff
+from doxedge.fieldbus.clock import Clock
+from doxedge.fieldbus.endpoint import Endpoint
+from doxedge.fieldbus.errors import LineError
+from doxedge.fieldbus.modbus_pdu import exception_text
+from doxedge.measurement.sample import Reason, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One group of one device, asked when plant time is `phase_ms` past a multiple of `period_ms`."""
+
+    driver: Driver
+    group: str
+    period_ms: int
+    phase_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if self.period_ms < 1 or not 0 <= self.phase_ms < self.period_ms:
+            raise ValueError(f"a phase of {self.phase_ms} ms does not fit a period of {self.period_ms} ms")
+        self.driver.requests(self.group)  # KeyError here rather than in the running line
+
+    def next_due_ms(self, after_ms: int) -> int:
+        """The first time on this poll's grid that is later than `after_ms`."""
+        periods = (after_ms - self.phase_ms) // self.period_ms + 1
+        return periods * self.period_ms + self.phase_ms
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """Design defaults; a site may change them."""
+
+    alarm_after: int = 2
+    """Failed polls in a row before a device counts as away: one lost frame is no outage."""
+    back_off: BackOff = field(default_factory=BackOff)
+    probe_share_percent: int = 10
+    """Share of the line's time that may go into waiting for devices that are away, where others need the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """A device came or went. Exactly one of these per outage and per return."""
+
+    device: str
+    line: str
+    up: bool
+    reason: Reason
+    detail: str
+    """For the operator: what happened last."""
+    at_ms: int
+    """Plant time."""
+
+
+@dataclass(slots=True)
+class DeviceCounters:
+    """Since the line started."""
+
+    polls: int = 0
+    """Samples delivered."""
+    failed: int = 0
+    """Polls in which the line brought no trustworthy answer."""
+    skipped: int = 0
+    """Polls not asked because the device was away."""
+    missed: int = 0
+    """Polls that were due while the line was busy or the clock jumped; never made up for."""
+    outages: int = 0
+
+
+@dataclass(slots=True)
+class _Device:
+    """What the line knows about one device."""
+
+    counters: DeviceCounters = field(default_factory=DeviceCounters)
+    up: bool | None = None
+    """None until the first poll has told."""
+    identified: bool = False
+    failures: int = 0
+    """In a row."""
+    retry_at_s: float = 0.0
+    """Real monotonic time before which it is left alone."""
+    reason: Reason = Reason.NONE
+    detail: str = ""
+
+
+def check_load(name: str, polls: Sequence[Poll], *, timeout_ms: int) -> None:
+    """Refuse a line whose devices, all alive and all as slow as they may be, could not be polled in time.
+
+    ConfigError with the arithmetic. In real time only: a compressed plant clock does not slow its wires down.
+    """
+    parts = [(poll, len(poll.driver.requests(poll.group)) * timeout_ms) for poll in polls]
+    load_percent = sum(100 * worst_ms / poll.period_ms for poll, worst_ms in parts)
+    if load_percent > 100:
+        sums = ", ".join(
+            f"{poll.driver.device}/{poll.group} {worst_ms} ms every {poll.period_ms} ms"
+            for poll, worst_ms in parts
+        )
+        raise ConfigError(
+            source=name,
+            path="",
+            reason=f"at worst this line is busy {load_percent:.0f} % of the time ({sums}): "
+            "shorten the time-out or lengthen the periods",
+        )
+
+
+class Line:
+    """One endpoint with its devices. `run` is the task; it ends only when it is cancelled."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint | None,
+        polls: Sequence[Poll],
+        *,
+        clock: Clock,
+        chance: Callable[[], float],
+        on_sample: Callable[[Sample], None],
+        on_state: Callable[[DeviceState], None],
+        settings: LineSettings = LineSettings(),
+    ) -> None:
+        if endpoint is None and any(poll.driver.requests(poll.group) for poll in polls):
+            raise ValueError(f"line {name} has devices that must be asked, and no endpoint")
+        self.name = name
+        self._endpoint = endpoint
+        self._polls = tuple(polls)
+        self._clock = clock
+        self._chance = chance
+        self._on_sample = on_sample
+        self._on_state = on_state
+        self._settings = settings
+        self._devices = {poll.driver.device: _Device() for poll in polls}
+        self._probe_at_s = 0.0
+
+    @property
+    def counters(self) -> dict[str, DeviceCounters]:
+        """By device."""
+        return {name: device.counters for name, device in self._devices.items()}
+
+    async def run(self) -> None:
+        """Poll until cancelled, then let go of the endpoint."""
+        now_ms = self._clock.now_ms()
+        due = [(poll.next_due_ms(now_ms), index) for index, poll in enumerate(self._polls)]
+        heapq.heapify(due)
+        try:
+            while due:
+                due_ms, index = due[0]
+                poll = self._polls[index]
+                now_ms = self._clock.now_ms()
+                if now_ms < due_ms <= now_ms + poll.period_ms:
+                    await self._clock.sleep((due_ms - now_ms) / 1_000)
+                    continue
+                if due_ms <= now_ms:
+                    await self._poll(poll)
+                # Else the clock was set back, and the poll finds its place on the grid anew.
+                following_ms = poll.next_due_ms(self._clock.now_ms())
+                missed = (following_ms - due_ms) // poll.period_ms - 1
+                self._devices[poll.driver.device].counters.missed += max(0, missed)
+                heapq.heapreplace(due, (following_ms, index))
+        finally:
+            if self._endpoint is not None:
+                await self._endpoint.close()
+
+    async def _poll(self, poll: Poll) -> None:
+        """Ask if the device may be asked, and deliver the one sample of this poll."""
+        device = self._devices[poll.driver.device]
+        requests = poll.driver.requests(poll.group)
+        if self._left_alone(device):
+            device.counters.skipped += 1
+            outcomes: list[Outcome] = [
+                Unanswered(r, device.reason, f"away: {device.detail}") for r in requests
+            ]
+        else:
+            started_s = self._clock.monotonic_s()
+            outcomes = await self._visit(poll.driver, device, requests)
+            self._judge(poll.driver.device, device, outcomes, seconds=self._clock.monotonic_s() - started_s)
+        device.counters.polls += 1
+        self._on_sample(
+            poll.driver.sample(
+                poll.group,
+                outcomes,
+                at_ms=self._clock.now_ms(),
+                monotonic_ns=int(self._clock.monotonic_s() * 1e9),
+            )
+        )
+
+    def _left_alone(self, device: _Device) -> bool:
+        """Whether a device that failed is not to be asked yet: its own pause, and the line's budget for probes."""
+        if not device.failures:
+            return False
+        now_s = self._clock.monotonic_s()
+        return now_s < device.retry_at_s or (len(self._devices) > 1 and now_s < self._probe_at_s)
+
+    async def _visit(self, driver: Driver, device: _Device, requests: Sequence[Request]) -> list[Outcome]:
+        """The outcomes of the questions; the first failure ends the visit, so one time-out is all it costs."""
+        if not device.identified:
+            checks = driver.identity_requests()
+            found = await self._ask(checks)
+            failure = _line_failure(found)
+            if failure is None and (contradiction := driver.check_identity(found)):
+                failure = Unanswered(requests[0], Reason.DEVICE_FAULT, contradiction)
+            if failure is not None:
+                return [Unanswered(request, failure.reason, failure.detail) for request in requests]
+            device.identified = True
+        return await self._ask(requests)
+
+    async def _ask(self, requests: Sequence[Request]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for request in requests:
+            failure = _line_failure(outcomes)
+            if failure is not None:
+                outcomes.append(Unanswered(request, failure.reason, f"not asked: {failure.detail}"))
+                continue
+            try:
+                outcomes.append(await self._exchange(request))
+            except LineError as error:
+                outcomes.append(Unanswered(request, error.reason, error.detail))
+        return outcomes
+
+    async def _exchange(self, request: Request) -> Answer | DeviceException:
+        assert self._endpoint is not None  # noqa: S101 - __init__ saw to it
+        return await self._endpoint.exchange(request)
+
+    def _judge(self, name: str, device: _Device, outcomes: Sequence[Outcome], *, seconds: float) -> None:
+        """Keep count of failures, set the pause, and tell of a change exactly once."""
+        failure = _line_failure(outcomes)
+        if failure is None:
+            device.failures = 0
+            if device.up is not True:
+                device.up = True
+                self._tell(name, up=True, reason=Reason.NONE, detail="answers")
+            return
+        device.failures += 1
+        device.counters.failed += 1
+        device.identified = False
+        device.reason, device.detail = failure.reason, failure.detail
+        now_s = self._clock.monotonic_s()
+        pause_s = self._settings.back_off.delay_s(device.failures, self._chance)
+        device.retry_at_s = now_s + pause_s / self._clock.speed
+        # After a wait of `seconds` the line belongs to the others for so long that the wait was within its share.
+        self._probe_at_s = now_s + seconds * (100 / self._settings.probe_share_percent - 1)
+        if device.failures >= self._settings.alarm_after and device.up is not False:
+            device.up = False
+            device.counters.outages += 1
+            self._tell(name, up=False, reason=failure.reason, detail=failure.detail)
+
+    def _tell(self, name: str, *, up: bool, reason: Reason, detail: str) -> None:
+        self._on_state(
+            DeviceState(
+                device=name, line=self.name, up=up, reason=reason, detail=detail, at_ms=self._clock.now_ms()
+            )
+        )
+
+
+def _line_failure(outcomes: Sequence[Outcome]) -> Unanswered | None:
+    """The first outcome that means `the device is not there`; an ordinary exception means that it is."""
+    for outcome in outcomes:
+        if isinstance(outcome, Unanswered):
+            return outcome
+        if isinstance(outcome, DeviceException) and outcome.means_silence:
+            return Unanswered(outcome.request, Reason.COMMS, exception_text(outcome.code))
+    return None
