@@ -1,0 +1,1 @@
+"""The ledger as the gateway sees it: submit, follow, prove."""

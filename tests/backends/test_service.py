@@ -1,0 +1,94 @@
+"""The words of sd_notify(3), over real datagram sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from doxedge.backends.service import STATUS_CHARACTERS_MAX, ServiceManager
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
+    """A listening manager and its address."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(address)
+        listening.settimeout(5)
+        yield listening, address
+
+
+def heard(listening: socket.socket) -> list[str]:
+    return listening.recv(4_096).decode().split("\n")
+
+
+def test_each_moment_of_a_life_is_told_with_its_status(manager: tuple[socket.socket, str]) -> None:
+    listening, address = manager
+    service = ServiceManager.from_environment({"NOTIFY_SOCKET": address})
+    service.ready("measuring 2 units")
+    service.alive("2 units, 0 devices away")
+    service.stopping()
+    assert heard(listening) == ["READY=1", "STATUS=measuring 2 units"]
+    assert heard(listening) == ["WATCHDOG=1", "STATUS=2 units, 0 devices away"]
+    assert heard(listening) == ["STOPPING=1", "STATUS=stopping"]
+
+
+def test_a_status_cannot_smuggle_a_second_assignment_in(manager: tuple[socket.socket, str]) -> None:
+    listening, address = manager
+    ServiceManager(address).alive("fine\nMAINPID=1\n" + "x" * 1_000)
+    told = heard(listening)
+    assert told[0] == "WATCHDOG=1"
+    assert len(told) == 2
+    assert told[1].startswith("STATUS=fine MAINPID=1 x")
+    assert len(told[1]) <= len("STATUS=") + STATUS_CHARACTERS_MAX
+
+
+def test_an_address_in_the_abstract_name_space_is_reached() -> None:
+    name = f"doxedge-test-{uuid.uuid4().hex}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(f"\0{name}")
+        listening.settimeout(5)
+        ServiceManager.from_environment({"NOTIFY_SOCKET": f"@{name}"}).ready("here")
+        assert heard(listening) == ["READY=1", "STATUS=here"]
+
+
+@pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234"}])
+def test_without_an_address_that_is_known_nobody_is_told(environ: dict[str, str]) -> None:
+    service = ServiceManager.from_environment(environ)
+    service.ready("")
+    assert service.watchdog_s is None
+
+
+def test_a_manager_that_is_gone_does_not_stop_the_daemon(tmp_path: Path) -> None:
+    ServiceManager(str(tmp_path / "nobody")).alive("still measuring")
+    ServiceManager("/" + "long" * 100).alive("still measuring")
+
+
+def test_a_manager_that_does_not_read_does_not_block_the_daemon(manager: tuple[socket.socket, str]) -> None:
+    _, address = manager
+    service = ServiceManager(address)
+    for _ in range(5_000):
+        service.alive("x" * 200)
+
+
+@pytest.mark.parametrize(
+    ("environ", "watchdog_s"),
+    [
+        ({"WATCHDOG_USEC": "30000000"}, 15.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}, 15.0),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_pace_of_the_watchdog_is_half_of_what_is_granted(
+    environ: dict[str, str], watchdog_s: float | None
+) -> None:
+    service = ServiceManager.from_environment({"NOTIFY_SOCKET": "/run/notify", **environ})
+    assert service.watchdog_s == watchdog_s
