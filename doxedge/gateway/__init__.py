@@ -1,0 +1,1 @@
+"""The acquisition daemon: poll, assess, sign, keep, post."""

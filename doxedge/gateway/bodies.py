@@ -1,0 +1,73 @@
+"""From a closed hour to the body that is signed (wire.md 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from doxedge.gateway.clock_state import ClockReading
+from doxedge.measurement.emission import HourGap, HourRecord
+from doxedge.signing.canonical import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What an hour says of the machine that made it; the same for all hours of one run."""
+
+    profile_hash: bytes
+    """Over the register maps of all instruments of the unit, with their site settings."""
+    rules_hash: bytes
+    """Over the settings that turn samples into hours."""
+    boot_id: bytes
+    firmware: str
+
+
+def firmware_text() -> str:
+    """The software that made a record: `doxedge 0.1.0`."""
+    try:
+        return f"doxedge {version('doxedge')}"
+    except PackageNotFoundError:
+        return "doxedge (not installed)"
+
+
+def hour_body(
+    hour: HourRecord, *, samples: int, samples_root: bytes, provenance: Provenance, clock: ClockReading
+) -> list[Value]:
+    """The 19 fields of an `hour`. `samples` counts the leaves under `samples_root`."""
+    recipe: list[Value] | None = list(hour.remarks) if hour.remarks else None
+    return [
+        hour.unit,
+        hour.start_ms,
+        hour.rule_set,
+        hour.operating_percent,
+        hour.nox_g,
+        hour.energy_wh,
+        hour.quality,
+        hour.clause,
+        hour.method_code,
+        hour.minutes_valid,
+        samples,
+        samples_root,
+        provenance.profile_hash,
+        provenance.rules_hash,
+        clock.state,
+        clock.offset_ms,
+        provenance.boot_id,
+        provenance.firmware,
+        recipe,
+    ]
+
+
+def revision_body(original: bytes, reason: str, body: list[Value]) -> list[Value]:
+    """An `hour.revise`: which record it replaces, why, and the hour as it is now known."""
+    return [original, reason, body]
+
+
+def gap_body(gap: HourGap, *, cause: str) -> list[Value]:
+    """A `gap`: no mass is stated, and why."""
+    return [gap.unit, gap.from_ms, gap.to_ms, cause]
+
+
+def event_body(unit: str | None, code: str, at_ms: int, text: str) -> list[Value]:
+    """An `event`: something happened that a regulator wants to know."""
+    return [unit, code, at_ms, text]

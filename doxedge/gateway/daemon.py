@@ -1,0 +1,249 @@
+"""The acquisition daemon: lines, pipelines and posters in one task group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import random
+from collections.abc import Callable
+from typing import Final
+
+from doxedge.backends.http_client import NodeAddress
+from doxedge.backends.port import Ledger, LedgerError
+from doxedge.backends.remote import RemoteLedger
+from doxedge.backends.service import ServiceManager
+from doxedge.fieldbus.clock import Clock
+from doxedge.fieldbus.line import DeviceState
+from doxedge.gateway import numbering
+from doxedge.gateway.bodies import Provenance, firmware_text
+from doxedge.gateway.clock_state import ClockReading, boot_id, read_clock
+from doxedge.gateway.clock_watch import ClockWatch
+from doxedge.gateway.line_progress import LineProgress
+from doxedge.gateway.pipeline import UnitPipeline, UnitStores
+from doxedge.gateway.plant import longest_period_ms, make_lines, plan_units, unit_of_device
+from doxedge.gateway.poster import Poster
+from doxedge.gateway.record_desk import UnitIdentity
+from doxedge.gateway.settings import GatewaySettings
+from doxedge.keystore.keys import open_signer
+from doxedge.measurement.quality import Assessor
+from doxedge.measurement.sample import Sample
+from doxedge.quantity import DAY_MS
+from doxedge.signing import algorithms, envelope
+from doxedge.signing.record import Record
+from doxedge.signing.signer import Signer
+from doxedge.store.outbox import Outbox
+from doxedge.store.samples import SampleSettings, SampleStore
+
+log = logging.getLogger(__name__)
+
+CLOSE_EVERY_S: Final = 5.0
+"""Plant seconds between two looks at whether an hour is due, and whether the clock was set."""
+CLOSE_REAL_S_MIN: Final = 0.02
+"""Real seconds between two such looks, where plant time is compressed."""
+LIVE_EVERY_S: Final = 2.0
+"""Real seconds between two unsigned live values for the status page."""
+PRUNE_EVERY_S: Final = 3600.0
+WATCHDOG_EVERY_S: Final = 10.0
+"""Where the service manager does not say how often it wants to hear of us."""
+STALLED_S: Final = 45.0
+"""Real seconds without a turn of the flush loop after which the watchdog is no longer fed."""
+AGREE_EVERY_S: Final = 2.0
+"""Real seconds between two questions where the numbering stands, while the node does not answer."""
+
+
+class Gateway:
+    """Everything one gateway process holds. `run` lives until it is cancelled."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        source: str,
+        clock: Clock,
+        ledger: Ledger | None = None,
+        service: ServiceManager | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Plan everything; raises ConfigError before anything is opened. `source` names the settings' file.
+
+        `ledger` stands in for the node that the settings name; who gives it closes it.
+        """
+        self.settings, self.clock = settings, clock
+        self.units = plan_units(settings, source=source, clock=clock)
+        self.lines = make_lines(
+            self.units, clock=clock, chance=chance, on_sample=self._route, on_state=self._note_state
+        )
+        self.pipelines: dict[str, UnitPipeline] = {}
+        self.posters: dict[str, Poster] = {}
+        self.device_states: dict[str, DeviceState] = {}
+        self._ledger, self._chance = ledger, chance
+        self._service = service or ServiceManager(None)
+        self._progress = LineProgress(
+            self.lines, longest_period_ms=longest_period_ms(self.units), clock=clock
+        )
+        self._turned_s = clock.monotonic_s()
+
+    async def run(self, *, started: Callable[[], None] | None = None) -> None:
+        """Open the stores, measure and post until cancelled; what was measured is flushed before the end."""
+        algorithms.self_test()
+        signer = await asyncio.to_thread(open_signer, self.settings.key)
+        folder = self.settings.state_dir / "gateway"
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        async with contextlib.AsyncExitStack() as stack:
+            outbox = await Outbox.open(folder / "outbox.db", now_ms=self.clock.now_ms)
+            stack.push_async_callback(outbox.close)
+            samples = await SampleStore.open(
+                folder / "samples.db",
+                now_ms=self.clock.now_ms,
+                settings=SampleSettings(
+                    bytes_max=self.settings.samples.budget_mb * 1024 * 1024,
+                    keep_ms=self.settings.samples.retention_days * DAY_MS,
+                ),
+            )
+            stack.push_async_callback(samples.close)
+            ledger = self._ledger
+            if ledger is None:
+                ledger = self._remote()
+                stack.push_async_callback(ledger.close)
+            await self._prepare(UnitStores(outbox, samples, folder), ledger, signer)
+            await self._measure_and_post(outbox, samples, ledger, started)
+
+    async def _prepare(self, stores: UnitStores, ledger: Ledger, signer: Signer) -> None:
+        for unit in self.units:
+            channel, source = bytes.fromhex(unit.table.channel), bytes.fromhex(unit.table.source)
+            poster = Poster(
+                channel=channel,
+                source=source,
+                outbox=stores.outbox,
+                ledger=ledger,
+                signer=signer,
+                clock=self.clock,
+                chance=self._chance,
+            )
+            pipeline = UnitPipeline(
+                UnitIdentity(unit.table.name, channel, source, unit.devices),
+                settings=unit.hour,
+                assessor=Assessor(unit.assessment),
+                provenance=Provenance(unit.profile_hash, unit.rules_hash, boot_id(), firmware_text()),
+                stores=stores,
+                seal=functools.partial(_seal, channel=channel, signer=signer),
+                clock=self.clock,
+                read_clock=self._read_clock,
+                on_stored=poster.wake.set,
+            )
+            await pipeline.restore()
+            for other in (stores.outbox.quarantined, stores.samples.quarantined):
+                if other is not None:
+                    pipeline.happened("store.damaged", f"{other.name} was moved aside and a fresh file begun")
+            self.pipelines[unit.table.name] = pipeline
+            self.posters[unit.table.name] = poster
+
+    async def _measure_and_post(
+        self, outbox: Outbox, samples: SampleStore, ledger: Ledger, started: Callable[[], None] | None
+    ) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for line in self.lines:
+                    group.create_task(line.run(), name=f"line {line.name}")
+                for unit, poster in self.posters.items():
+                    group.create_task(
+                        self._number_and_post(unit, poster, outbox, ledger), name=f"poster {unit}"
+                    )
+                group.create_task(self._flush_forever(), name="flush")
+                group.create_task(self._close_forever(), name="hours")
+                group.create_task(self._live_forever(ledger), name="live")
+                group.create_task(self._prune_forever(outbox, samples), name="prune")
+                group.create_task(self._watchdog_forever(), name="watchdog")
+                log.info("measuring %d units over %d lines", len(self.units), len(self.lines))
+                self._service.ready(f"measuring {len(self.units)} units")
+                if started is not None:
+                    started()
+        finally:
+            self._service.stopping()
+            for pipeline in self.pipelines.values():
+                await pipeline.flush()
+
+    async def _number_and_post(self, unit: str, poster: Poster, outbox: Outbox, ledger: Ledger) -> None:
+        """First agree on the next number, then post for ever."""
+        agree = functools.partial(
+            numbering.agree, outbox, ledger, channel=poster.channel, source=poster.source
+        )
+        while not await agree():  # noqa: ASYNC110 - it is the node that is asked again
+            await asyncio.sleep(AGREE_EVERY_S)
+        pipeline = self.pipelines[unit]
+        pipeline.desk.numbered = True
+        await pipeline.close_hours()
+        await poster.run()
+
+    def _route(self, sample: Sample) -> None:
+        self.pipelines[unit_of_device(sample.device)].take(sample)
+
+    def _note_state(self, state: DeviceState) -> None:
+        self.device_states[state.device] = state
+        if state.up:
+            log.info("device %s on line %s answers", state.device, state.line)
+        else:
+            log.warning(
+                "device %s on line %s is away: %s: %s", state.device, state.line, state.reason, state.detail
+            )
+
+    def _read_clock(self) -> ClockReading:
+        return read_clock() if self.clock.speed == 1 else ClockReading("simulated", 0)
+
+    def _remote(self) -> RemoteLedger:
+        node = self.settings.node
+        return RemoteLedger(
+            NodeAddress.parse(node.url, token_file=node.token_file), answer_timeout_ms=node.timeout_ms
+        )
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await asyncio.sleep(max(0.02, self.settings.group_commit_ms / 1_000))
+            for pipeline in self.pipelines.values():
+                await pipeline.flush()
+            self._turned_s = self.clock.monotonic_s()
+
+    async def _close_forever(self) -> None:
+        watch = ClockWatch(self.clock)
+        while True:
+            await self.clock.sleep(max(CLOSE_EVERY_S, CLOSE_REAL_S_MIN * self.clock.speed))
+            step_ms = watch.step_ms()
+            if step_ms:
+                log.warning("the clock was set by %d ms", step_ms)
+            for pipeline in self.pipelines.values():
+                if step_ms:
+                    pipeline.happened("clock.step", f"the clock was set by {step_ms} ms")
+                await pipeline.close_hours()
+
+    async def _live_forever(self, ledger: Ledger) -> None:
+        while True:
+            await asyncio.sleep(LIVE_EVERY_S)
+            try:
+                for unit, pipeline in self.pipelines.items():
+                    await ledger.put_live(unit, pipeline.live())
+            except LedgerError as error:
+                log.debug("the status page gets no live value: %s", error)
+
+    async def _prune_forever(self, outbox: Outbox, samples: SampleStore) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_EVERY_S)
+            await outbox.prune()
+            await samples.prune()
+
+    async def _watchdog_forever(self) -> None:
+        """Feed the watchdog only while every line delivers and samples reach the disk."""
+        while True:
+            await asyncio.sleep(self._service.watchdog_s or WATCHDOG_EVERY_S)
+            stalled = self._progress.stalled()
+            if stalled:
+                log.error("no progress on line %s", ", ".join(stalled))
+            elif self.clock.monotonic_s() - self._turned_s < STALLED_S:
+                away = sum(not state.up for state in self.device_states.values())
+                waiting = sum(pipeline.desk.waiting for pipeline in self.pipelines.values())
+                self._service.alive(f"{len(self.units)} units, {away} devices away, {waiting} records wait")
+
+
+def _seal(record: Record, *, channel: bytes, signer: Signer) -> envelope.Envelope:
+    return envelope.seal(record.payload(), object_name="tx", channel=channel, signer=signer)

@@ -1,0 +1,204 @@
+"""Where closed hours, gaps and events of a unit become signed records in the outbox, in their order.
+
+What cannot be kept now (a full disk, a numbering that is not agreed yet) waits here and is tried again; it is never
+dropped. A power cut takes nothing that matters from the waiting: the unit's memory is written only when nothing waits,
+and a restart makes the same hours again from the stored samples. The idempotency key of a record is what it is about,
+so an hour that is made twice is stored once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from doxedge.gateway.bodies import Provenance, event_body, gap_body, hour_body, revision_body
+from doxedge.gateway.clock_state import ClockReading
+from doxedge.measurement.emission import HourGap, HourRecord
+from doxedge.signing.envelope import Envelope
+from doxedge.signing.record import Record
+from doxedge.store.errors import Kind, StoreError
+from doxedge.store.outbox import Outbox
+from doxedge.store.rows import Draft
+from doxedge.store.samples import SampleStore
+
+log = logging.getLogger(__name__)
+
+ROOM_BYTES: Final = 4 * 1024 * 1024
+"""Freed of raw samples when the disk is too full for a signed record."""
+WAITING_MAX: Final = 10_000
+"""Items that wait for the disk: a year of hours. Beyond it events are not taken any more; hours always are."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitIdentity:
+    """Where the unit's records belong."""
+
+    unit: str
+    channel: bytes
+    source: bytes
+    devices: tuple[str, ...]
+    """Names of its instruments in the sample store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that a regulator wants to know and that is no hour."""
+
+    code: str
+    at_ms: int
+    text: str
+    key: str = ""
+    """What makes it the same happening when it is told again, also after a restart; empty: its time."""
+
+
+Item = HourRecord | HourGap | Happening
+
+
+class RecordDesk:
+    """Signs for one unit. One task at a time signs; others wait for it."""
+
+    def __init__(
+        self,
+        identity: UnitIdentity,
+        *,
+        provenance: Provenance,
+        outbox: Outbox,
+        samples: SampleStore,
+        seal: Callable[[Record], Envelope],
+        now_ms: Callable[[], int],
+        read_clock: Callable[[], ClockReading],
+        gap_cause: Callable[[HourGap], str],
+        on_stored: Callable[[], None],
+    ) -> None:
+        """`seal` signs; `on_stored` is called when a new record is durable; `gap_cause` words a gap."""
+        self.identity = identity
+        self.numbered = False
+        """Whether outbox and ledger agree on the next number. Nothing is signed before."""
+        self.records_stored = 0
+        self._provenance, self._outbox, self._samples, self._seal = provenance, outbox, samples, seal
+        self._now_ms, self._read_clock = now_ms, read_clock
+        self._gap_cause, self._on_stored = gap_cause, on_stored
+        self._waiting: deque[Item] = deque()
+        self._signing = asyncio.Lock()
+        self._was_full = False
+
+    @property
+    def waiting(self) -> int:
+        """Items that are not in the outbox yet."""
+        return len(self._waiting)
+
+    def hand_in(self, items: Iterable[Item]) -> None:
+        """Take these up, after those that wait."""
+        for item in items:
+            if isinstance(item, Happening) and len(self._waiting) >= WAITING_MAX:
+                log.error(
+                    "unit %s: %s is not signed, too much waits: %s", self.identity.unit, item.code, item.text
+                )
+                continue
+            self._waiting.append(item)
+
+    async def sign(self) -> int:
+        """Sign and keep what waits. Returns how many records are new and durable; on a full disk the rest stays."""
+        new = 0
+        async with self._signing:
+            while self.numbered and self._waiting:
+                try:
+                    new += await self._keep_first()
+                except StoreError as error:
+                    if error.kind not in (Kind.FULL, Kind.BUDGET):
+                        raise
+                    self._tell_full(error)
+                    break
+                self._was_full = False
+        if new:
+            self.records_stored += new
+            self._on_stored()
+        return new
+
+    async def make_room(self) -> bool:
+        """Drop the oldest raw samples, of whichever unit. False when there are none left."""
+        dropped = await self._samples.make_room(ROOM_BYTES)
+        if dropped is None:
+            return False
+        log.error(
+            "unit %s: the disk is full; %d raw samples from %d to %d were dropped",
+            self.identity.unit,
+            dropped.samples,
+            dropped.from_ms,
+            dropped.to_ms,
+        )
+        return True
+
+    async def _keep_first(self) -> int:
+        """Write the first of what waits, making room if need be; only then does it leave the queue."""
+        item = self._waiting[0]
+        try:
+            new = await self._keep(item)
+        except StoreError as error:
+            if error.kind is not Kind.FULL or not await self.make_room():
+                raise
+            new = await self._keep(item)
+        self._waiting.popleft()
+        return new
+
+    async def _keep(self, item: Item) -> int:
+        draft = await self._draft(item)
+        if draft is None:
+            return 0
+        done = await self._outbox.append(
+            self.identity.channel, self.identity.source, [draft], seal=self._seal
+        )
+        return sum(record.new for record in done)
+
+    async def _draft(self, item: Item) -> Draft | None:
+        unit = self.identity.unit
+        if isinstance(item, Happening):
+            body = event_body(unit, item.code, item.at_ms, item.text)
+            return Draft("event", body, f"event/{unit}/{item.code}/{item.key or item.at_ms}")
+        if isinstance(item, HourGap):
+            return await self._draft_gap(item)
+        root = await self._samples.hour_root(
+            unit, self.identity.devices, item.start_ms, revision=item.revision
+        )
+        body = hour_body(
+            item,
+            samples=root.samples,
+            samples_root=root.root,
+            provenance=self._provenance,
+            clock=self._read_clock(),
+        )
+        first = f"hour/{unit}/{item.start_ms}/0"
+        original = await self._record_of(first) if item.revision else None
+        if original is None:
+            # Also when late samples fill what was stated as a gap: an hour may stand in a gap's place (clause 8.7).
+            return Draft("hour", body, first)
+        revised = revision_body(original, "late samples", body)
+        return Draft("hour.revise", revised, f"hour/{unit}/{item.start_ms}/{item.revision}")
+
+    async def _draft_gap(self, gap: HourGap) -> Draft | None:
+        unit = self.identity.unit
+        if not gap.revision:
+            return Draft(
+                "gap", gap_body(gap, cause=self._gap_cause(gap)), f"gap/{unit}/{gap.from_ms}/{gap.to_ms}"
+            )
+        if await self._record_of(f"hour/{unit}/{gap.from_ms}/0") is None:
+            return None  # It is stated as a gap already, and still is one.
+        # A stated mass cannot be taken back by a gap (clause 8.14); that it is in doubt is said all the same.
+        text = f"late samples leave the hour at {gap.from_ms} without a mass: {self._gap_cause(gap)}"
+        body = event_body(unit, "hour.doubtful", self._now_ms(), text)
+        return Draft("event", body, f"event/{unit}/hour.doubtful/{gap.from_ms}/{gap.revision}")
+
+    async def _record_of(self, key: str) -> bytes | None:
+        entry = await self._outbox.find_key(self.identity.channel, self.identity.source, key)
+        return None if entry is None else entry.record_id
+
+    def _tell_full(self, error: StoreError) -> None:
+        if not self._was_full:
+            log.error(
+                "unit %s: %d records wait for the disk: %s", self.identity.unit, len(self._waiting), error
+            )
+        self._was_full = True

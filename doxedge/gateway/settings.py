@@ -1,0 +1,160 @@
+"""The gateway's configuration: TOML read by pydantic, mistakes named by file, table path and key."""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from doxedge.analysers.configuration import ConfigError, table_path
+from doxedge.backends.http_client import NodeAddress
+from doxedge.quantity import MINUTE_MS
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NodeTable(_Table):
+    """`[node]`: the local ledger node that hours are posted to."""
+
+    url: str = "unix:/run/doxedge/node.sock"
+    """`unix:/path` or `http://127.0.0.1:PORT`."""
+    token_file: Path | None = None
+    """The bearer token for TCP; a Unix socket needs none, its file mode guards it."""
+    timeout_ms: int = Field(10_000, ge=100, le=120_000)
+
+    @field_validator("url")
+    @classmethod
+    def _local(cls, url: str) -> str:
+        NodeAddress.parse(url)
+        return url
+
+
+class SamplesTable(_Table):
+    """`[samples]`: raw samples stay here, under the Merkle root that the signed hour carries."""
+
+    retention_days: int = Field(400, ge=1, le=3_660)
+    budget_mb: int = Field(2_048, ge=16)
+    """Oldest raw samples go first when this is reached; signed hours are never dropped."""
+
+
+class InstrumentTable(_Table):
+    """`[[unit.instrument]]`: one device on one line."""
+
+    name: Name
+    profile: str
+    host: str = ""
+    """Empty for a configured constant, which has no line."""
+    port: int = Field(502, ge=1, le=65_535)
+    unit_id: int = Field(1, ge=0, le=255)
+    timeout_ms: int | None = Field(None, ge=10, le=60_000)
+    """None: the profile's."""
+    poll_ms: dict[str, int] = Field(default_factory=dict)
+    """Poll period of a group, where it should differ from the profile's; 0 leaves the group out."""
+    settings: dict[str, Decimal] = Field(default_factory=dict)
+    """Site values that the profile asks for, such as the full scale of a 4-20 mA loop."""
+
+
+class OperatingTable(_Table):
+    """`[unit.operating]`: when the unit counts as running."""
+
+    quantity: str = "power_w"
+    on_above: Decimal
+    off_below: Decimal
+    hold_ms: int = Field(5 * MINUTE_MS, ge=1_000)
+    """A reading of the quantity stands for so long; after that the unit counts as running."""
+
+
+class UnitTable(_Table):
+    """`[[unit]]`: one generating unit, its place on a ledger, and what measures it."""
+
+    name: Name
+    channel: Hex32
+    """The channel whose ledger holds the unit."""
+    source: Hex16
+    """What numbers the records of this device for this unit; printed when the device is registered."""
+    rule_set: Literal["us60"] = "us60"
+    concentration: str = "nox_ppb"
+    concentration_basis: Literal["dry", "wet"] = "dry"
+    flow: str = "flow_m3_per_h"
+    flow_basis: Literal["actual_wet", "normal_wet", "normal_dry"] = "actual_wet"
+    mg_per_m3_per_ppm: Decimal = Decimal("2.0525")
+    """Mass of one ppm of NOx as NO2 at 0 degC and 101.325 kPa (measurement.md 3)."""
+    operating: OperatingTable | None = None
+    coverage_percent: int = Field(75, ge=1, le=100)
+    grace_ms: int = Field(90_000, ge=0, le=3_600_000)
+    instrument: tuple[InstrumentTable, ...] = Field(min_length=1)
+
+
+class GatewaySettings(_Table):
+    """The whole file."""
+
+    state_dir: Path = Path("/var/lib/doxedge")
+    key: str
+    """URI of the device key, such as `file:///etc/doxedge/keys/device.pem`."""
+    profiles: Path | None = None
+    """A folder of register maps that goes before /etc/doxedge and the package's own."""
+    group_commit_ms: int = Field(200, ge=0, le=5_000)
+    """Raw samples wait this long for company before they are written."""
+    node: NodeTable = NodeTable()
+    samples: SamplesTable = SamplesTable()
+    unit: tuple[UnitTable, ...] = Field(min_length=1)
+
+    @field_validator("unit")
+    @classmethod
+    def _distinct(cls, units: tuple[UnitTable, ...]) -> tuple[UnitTable, ...]:
+        names = [unit.name for unit in units]
+        if len(set(names)) != len(names):
+            raise ValueError("two units have the same name")
+        for unit in units:
+            instruments = [instrument.name for instrument in unit.instrument]
+            if len(set(instruments)) != len(instruments):
+                raise ValueError(f"two instruments of unit {unit.name} have the same name")
+        return units
+
+
+def parse_settings(text: str, *, source: str) -> GatewaySettings:
+    """The settings in `text`; `source` names the file. Raises ConfigError for the first mistake, counting the rest."""
+    try:
+        return GatewaySettings.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(source=source, path="", reason=f"not TOML: {error}") from error
+    except ValidationError as error:
+        mistakes = _innermost(error.errors(include_url=False))
+        first = mistakes[0]
+        reason = str(first["msg"])
+        if first["type"] == "extra_forbidden":
+            reason = "no such key; the keys there are stand in firmware_configs/README.md"
+        raise ConfigError(
+            source=source, path=table_path(first["loc"]), reason=reason, more=len(mistakes) - 1
+        ) from error
+
+
+def _innermost(mistakes: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without those that only say that something within them is wrong."""
+    return [
+        mistake
+        for mistake in mistakes
+        if not any(
+            len(other["loc"]) > len(mistake["loc"]) and other["loc"][: len(mistake["loc"])] == mistake["loc"]
+            for other in mistakes
+        )
+    ]
+
+
+def load_settings(path: Path) -> GatewaySettings:
+    """The settings in a file. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(source=str(path), path="", reason=f"cannot be read: {error}") from error
+    return parse_settings(text, source=str(path))

@@ -1,0 +1,1 @@
+"""The ledger daemon: order, execute, gossip, serve."""
