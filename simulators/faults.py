@@ -1,0 +1,124 @@
+"""What a simulated instrument can do wrong, and when.
+
+Faults of the *wire* change bytes on their way out; faults of the *instrument* change what it says in good faith.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class FaultKind(StrEnum):
+    """Names as on the command line."""
+
+    # The wire
+    SILENCE = "silence"
+    HALF_FRAME = "half_frame"
+    RESET = "reset"
+    LATE = "late"
+    STALE = "stale"
+    DUPLICATE = "duplicate"
+    GARBAGE = "garbage"
+    WRONG_UNIT = "wrong_unit"
+    WRONG_TRANSACTION = "wrong_transaction"
+    WRONG_FUNCTION = "wrong_function"
+    FEWER = "fewer"
+    MORE = "more"
+    # The instrument
+    EXCEPTION = "exception"
+    NAN = "nan"
+    STUCK = "stuck"
+    ZERO = "zero"
+    SPAN = "span"
+    NOT_MEASURING = "not_measuring"
+    DEVICE_FAULT = "device_fault"
+    BROKEN_LOOP = "broken_loop"
+    COUNTER_RESET = "counter_reset"
+
+
+EXPLANATIONS: Final = {
+    FaultKind.SILENCE: "takes the question and says nothing",
+    FaultKind.HALF_FRAME: "sends the first half of each answer",
+    FaultKind.RESET: "closes the connection instead of answering",
+    FaultKind.LATE: "answers after ARGUMENT real milliseconds (default 1500)",
+    FaultKind.STALE: "sends the answer to the question before",
+    FaultKind.DUPLICATE: "sends each answer twice",
+    FaultKind.GARBAGE: "sends bytes that mean nothing",
+    FaultKind.WRONG_UNIT: "answers in another unit's name",
+    FaultKind.WRONG_TRANSACTION: "answers with another transaction id",
+    FaultKind.WRONG_FUNCTION: "answers with another function code",
+    FaultKind.FEWER: "leaves out the last register",
+    FaultKind.MORE: "adds a register",
+    FaultKind.EXCEPTION: "answers every read with Modbus exception ARGUMENT (default 6)",
+    FaultKind.NAN: "has NaN in every float",
+    FaultKind.STUCK: "repeats the values of the moment the fault began",
+    FaultKind.ZERO: "analyser: zero gas flows, and the status says so",
+    FaultKind.SPAN: "analyser: span gas flows, and the status says so",
+    FaultKind.NOT_MEASURING: "analyser: 0.0 everywhere, and the status says invalid",
+    FaultKind.DEVICE_FAULT: "analyser: the sample flow fails, and the status says so",
+    FaultKind.BROKEN_LOOP: "analogue inputs: 0 mA",
+    FaultKind.COUNTER_RESET: "meter: the energy counter starts again from 0, for good",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault and its time, in plant time; without times it is there until it is taken away."""
+
+    kind: FaultKind
+    from_ms: int = 0
+    to_ms: int | None = None
+    argument: int | None = None
+
+    def is_on(self, at_ms: int) -> bool:
+        """Whether it is there at this instant."""
+        return self.from_ms <= at_ms and (self.to_ms is None or at_ms < self.to_ms)
+
+
+@dataclass(slots=True)
+class WireFaults:
+    """Changes the bytes of answers. Keeps the last answer, to have something stale to send."""
+
+    last_answer: bytes = b""
+
+    def apply(self, frame: bytes, kinds: Sequence[FaultKind]) -> bytes:
+        """What really goes onto the wire instead of `frame`."""
+        previous, self.last_answer = self.last_answer, frame
+        for kind in kinds:
+            frame = _altered(kind, frame, previous)
+        return frame
+
+
+def _altered(kind: FaultKind, frame: bytes, previous: bytes) -> bytes:
+    match kind:
+        case FaultKind.SILENCE | FaultKind.RESET:
+            return b""
+        case FaultKind.HALF_FRAME:
+            return frame[: len(frame) // 2]
+        case FaultKind.STALE:
+            return previous
+        case FaultKind.DUPLICATE:
+            return frame + frame
+        case FaultKind.GARBAGE:
+            return bytes((37 * index + 11) & 0xFF for index in range(len(frame)))
+        case FaultKind.WRONG_UNIT:
+            return frame[:6] + bytes([(frame[6] + 1) & 0xFF]) + frame[7:]
+        case FaultKind.WRONG_TRANSACTION:
+            return struct.pack(">H", (int.from_bytes(frame[:2], "big") - 1) & 0xFFFF) + frame[2:]
+        case FaultKind.WRONG_FUNCTION:
+            return frame[:7] + bytes([frame[7] ^ 0x07]) + frame[8:]
+        case FaultKind.FEWER:
+            return _resized(frame, frame[9:-2])
+        case FaultKind.MORE:
+            return _resized(frame, frame[9:] + b"\x12\x34")
+        case _:
+            return frame
+
+
+def _resized(frame: bytes, data: bytes) -> bytes:
+    """The same answer with other data, consistent in itself."""
+    return frame[:4] + struct.pack(">HBBB", len(data) + 3, frame[6], frame[7], len(data) & 0xFF) + data

@@ -1,0 +1,170 @@
+"""A simulated instrument: a Modbus TCP server whose registers are the plant's truth at the moment of each read.
+
+pymodbus serves; this file fills its registers and lets faults in. It is also a second implementation of the protocol
+beside the gateway's own, so that the two cannot share a misunderstanding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from pymodbus.constants import ExcCodes
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from doxedge.fieldbus.clock import Clock
+from simulators.faults import Fault, FaultKind, WireFaults
+from simulators.stack import Plant, StackState
+
+LATE_MS_BY_DEFAULT: Final = 1_500
+BUSY: Final = 6
+
+_READ_INPUT: Final = 4
+_READ_HOLDING: Final = 3
+_READ_DISCRETE: Final = 2
+_WRITE_COILS: Final = (5, 15)
+
+# A client that breaks off is no news to a simulator; its own faults reach the tester through the gateway.
+logging.getLogger("pymodbus_logging").setLevel(logging.CRITICAL)
+
+
+class Instrument(ABC):
+    """What all simulated instruments share. A subclass says which registers there are and what they hold."""
+
+    profile: str = ""
+    """Name of the register map that reads it."""
+
+    def __init__(
+        self,
+        plant: Plant,
+        clock: Clock,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        unit_id: int = 1,
+        faults: Iterable[Fault] = (),
+    ) -> None:
+        self.plant = plant
+        self.clock = clock
+        self.host = host
+        self.port = port
+        self.unit_id = unit_id
+        self.faults = list(faults)
+        """May be changed while it runs."""
+        self._server: ModbusTcpServer | None = None
+        self._wire = WireFaults()
+
+    async def start(self) -> int:
+        """Listen; the port, which is a free one when it was 0."""
+        server = ModbusTcpServer(
+            SimDevice(id=self.unit_id, simdata=self._blocks(), action=self._on_access),
+            address=(self.host, self.port),
+            trace_packet=self._on_packet,
+            ignore_missing_devices=True,
+        )
+        await server.serve_forever(background=True)
+        listener = server.transport
+        if not isinstance(listener, asyncio.Server):
+            raise TypeError("pymodbus has changed: its listener is no asyncio.Server")
+        self.port = listener.sockets[0].getsockname()[1]
+        self._server = server
+        return self.port
+
+    async def stop(self) -> None:
+        """Close the listener and all connections."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.shutdown()  # type: ignore[no-untyped-call]
+
+    def active(self, kind: FaultKind) -> Fault | None:
+        """The fault of that kind that is on now."""
+        if not self.faults:
+            return None
+        now_ms = self.clock.now_ms()
+        return next((fault for fault in self.faults if fault.kind is kind and fault.is_on(now_ms)), None)
+
+    @abstractmethod
+    def registers(self, state: StackState, at_ms: int) -> Mapping[int, bytes]:
+        """Address to the bytes of its registers, the same for functions 3 and 4."""
+
+    def bits(self, state: StackState) -> frozenset[int]:
+        """Addresses of the discrete inputs that are on."""
+        del state
+        return frozenset()
+
+    def command(self, address: int, on: bool) -> None:  # noqa: B027 - most instruments take no commands
+        """Somebody wrote a coil."""
+
+    @abstractmethod
+    def register_spans(self) -> tuple[tuple[int, int], ...]:
+        """First and last address of each stretch of registers that exists; elsewhere exception 2 answers."""
+
+    def observed(self) -> tuple[StackState, int]:
+        """What the instrument sees: the plant now, or as it was when the instrument got stuck."""
+        stuck = self.active(FaultKind.STUCK)
+        at_ms = self.clock.now_ms() if stuck is None else stuck.from_ms
+        return self.plant.state(at_ms), at_ms
+
+    def _blocks(self) -> tuple[list[SimData], list[SimData], list[SimData], list[SimData]]:
+        spans = [
+            SimData(first, count=last - first + 1, values=0, datatype=DataType.REGISTERS)
+            for first, last in self.register_spans()
+        ]
+        bits = [SimData(0, values=[False] * 48, datatype=DataType.BITS)]
+        return bits, bits, spans, list(spans)
+
+    async def _on_access(
+        self,
+        function: int,
+        start: int,
+        asked: int,
+        _count: int,
+        current: list[int],
+        written: list[int] | list[bool] | None,
+    ) -> ExcCodes | None:
+        """pymodbus asks before it answers: bring the registers up to date, or decline."""
+        if self.faults:
+            if fault := self.active(FaultKind.EXCEPTION):
+                return ExcCodes(fault.argument or BUSY)
+            if fault := self.active(FaultKind.LATE):
+                await asyncio.sleep((fault.argument or LATE_MS_BY_DEFAULT) / 1_000)
+        if function in _WRITE_COILS and written:
+            for offset, value in enumerate(written):
+                self.command(asked + offset, bool(value))
+        elif function in (_READ_INPUT, _READ_HOLDING):
+            state, at_ms = self.observed()
+            for address, data in self.registers(state, at_ms).items():
+                offset = address - start
+                current[offset : offset + len(data) // 2] = struct.unpack(f">{len(data) // 2}H", data)
+        elif function == _READ_DISCRETE:
+            state, _ = self.observed()
+            # Bits lie sixteen to a register, the lowest address in the lowest bit.
+            for word in range(3):
+                current[word] = 0
+            for address in self.bits(state):
+                current[address // 16] |= 1 << (address % 16)
+        return None
+
+    def _on_packet(self, sending: bool, data: bytes) -> bytes:
+        if not sending:
+            return data
+        if not self.faults:
+            self._wire.last_answer = data
+            return data
+        now_ms = self.clock.now_ms()
+        kinds = [fault.kind for fault in self.faults if fault.is_on(now_ms)]
+        if FaultKind.RESET in kinds and self._server is not None:
+            for connection in list(self._server.active_connections.values()):
+                if isinstance(connection.transport, asyncio.Transport):
+                    connection.transport.abort()
+        return self._wire.apply(data, kinds)
+
+
+def f32(value: float) -> bytes:
+    """A float in two registers, high word first (ABCD)."""
+    return struct.pack(">f", value)

@@ -1,0 +1,139 @@
+"""Which units a simulated site has: from flags, or from a TOML file with the same words."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from doxedge.analysers.configuration import ConfigError, table_path
+from simulators.faults import Fault, FaultKind
+from simulators.plant import DAY_MS, PlantSettings
+
+InstrumentName = Literal["analyser", "flow", "meter"]
+INSTRUMENTS: tuple[InstrumentName, ...] = ("analyser", "flow", "meter")
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPlan:
+    """A fault of one instrument, in plant seconds after the start of the simulator."""
+
+    instrument: str
+    kind: FaultKind
+    after_s: float = 0.0
+    for_s: float | None = None
+    argument: int | None = None
+
+    def fault(self, start_ms: int) -> Fault:
+        """The fault in plant time."""
+        from_ms = start_ms + round(self.after_s * 1_000)
+        to_ms = None if self.for_s is None else from_ms + round(self.for_s * 1_000)
+        return Fault(self.kind, from_ms, to_ms, self.argument)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlan:
+    """One unit with its three instruments; port 0 takes a free one."""
+
+    plant: PlantSettings
+    ports: dict[str, int] = field(default_factory=dict)
+    faults: tuple[FaultPlan, ...] = ()
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _FaultTable(_Table):
+    instrument: InstrumentName
+    kind: FaultKind
+    after_s: Annotated[float, Field(ge=0)] = 0.0
+    for_s: Annotated[float, Field(gt=0)] | None = None
+    argument: int | None = None
+
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class _UnitTable(_Table):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+    seed: int = 1
+    capacity_mw: Annotated[float, Field(gt=0, le=10_000)] = 100.0
+    moisture_percent: Annotated[float, Field(ge=0, le=60)] = 12.0
+    nox_ppm_at_full_load: Annotated[float, Field(ge=0, le=5_000)] = 110.0
+    two_shift: bool = True
+    analyser_port: Port = 0
+    flow_port: Port = 0
+    meter_port: Port = 0
+    fault: tuple[_FaultTable, ...] = ()
+
+
+class _SiteFile(_Table):
+    unit: Annotated[tuple[_UnitTable, ...], Field(min_length=1, max_length=1_000)]
+
+
+def read_site(file: Path, *, meter_origin_ms: int) -> list[UnitPlan]:
+    """The units of a TOML file. ConfigError names file, table and key."""
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(source=str(file), path="", reason=f"cannot be read: {error}") from None
+    try:
+        site = _SiteFile.model_validate(tables)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigError(source=str(file), path=table_path(first["loc"]), reason=reason) from None
+    names = [unit.name for unit in site.unit]
+    if len(set(names)) < len(names):
+        raise ConfigError(source=str(file), path="unit", reason="two units have one name")
+    return [_plan(unit, meter_origin_ms) for unit in site.unit]
+
+
+def simple_site(
+    names: list[str],
+    *,
+    seed: int,
+    capacity_mw: float,
+    moisture_percent: float,
+    two_shift: bool,
+    meter_origin_ms: int,
+) -> list[UnitPlan]:
+    """Units that differ only in name and seed: `seed`, `seed + 1` and so on."""
+    return [
+        UnitPlan(
+            PlantSettings(
+                name=name,
+                seed=seed + index,
+                capacity_mw=capacity_mw,
+                moisture_percent=moisture_percent,
+                two_shift=two_shift,
+                meter_origin_ms=meter_origin_ms,
+            )
+        )
+        for index, name in enumerate(names)
+    ]
+
+
+def midnight_before(at_ms: int) -> int:
+    """00:00 UTC of that day: where energy counters start unless told otherwise."""
+    return at_ms // DAY_MS * DAY_MS
+
+
+def _plan(unit: _UnitTable, meter_origin_ms: int) -> UnitPlan:
+    return UnitPlan(
+        PlantSettings(
+            name=unit.name,
+            seed=unit.seed,
+            capacity_mw=unit.capacity_mw,
+            moisture_percent=unit.moisture_percent,
+            two_shift=unit.two_shift,
+            nox_ppm_at_full_load=unit.nox_ppm_at_full_load,
+            meter_origin_ms=meter_origin_ms,
+        ),
+        {"analyser": unit.analyser_port, "flow": unit.flow_port, "meter": unit.meter_port},
+        tuple(FaultPlan(f.instrument, f.kind, f.after_s, f.for_s, f.argument) for f in unit.fault),
+    )

@@ -1,0 +1,126 @@
+"""Brokers as processes of their own, ours and mosquitto, on free ports of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[3]
+START_TIMEOUT_S: Final = 15.0
+HOST: Final = "127.0.0.1"
+
+
+@dataclass
+class BrokerProcess:
+    """A running broker. `kill` is SIGKILL; `restart` starts the same command on the same port."""
+
+    command: Sequence[str]
+    process: subprocess.Popen[str]
+    port: int
+    host: str = HOST
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._reap()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self._reap()
+
+    def restart(self) -> None:
+        self.process = _spawn(self.command)
+        wait_until_open(self.port)
+
+    def resident_mib(self) -> float:
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def _reap(self) -> int:
+        try:
+            code = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+
+def start_ours(*flags: str) -> BrokerProcess:
+    """Our broker; it keeps the port that it found when it is restarted."""
+    process = _spawn([sys.executable, "-m", "simulators.broker", *flags])
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("listening "), line
+    port = int(line.rsplit(":", 1)[1])
+    return BrokerProcess(
+        [sys.executable, "-m", "simulators.broker", "--port", str(port), *flags], process, port
+    )
+
+
+def find_mosquitto() -> str | None:
+    """Distributions put it where only the administrator's PATH looks."""
+    places = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin", "/usr/local/sbin"]
+    return shutil.which("mosquitto", path=os.pathsep.join(places))
+
+
+def start_mosquitto(program: str, folder: Path, *lines: str) -> BrokerProcess:
+    """A mosquitto without memory of its own; `lines` are added to its configuration."""
+    for _ in range(5):
+        port = free_port()
+        configuration = folder / f"mosquitto-{port}.conf"
+        text = [
+            f"listener {port} {HOST}",
+            "allow_anonymous true",
+            "persistence false",
+            "set_tcp_nodelay true",
+        ]
+        configuration.write_text("\n".join([*text, "log_dest none", *lines, ""]))
+        command = [program, "-c", str(configuration)]
+        process = _spawn(command)
+        try:
+            wait_until_open(port, process)
+        except ConnectionError:
+            # Somebody else took the port between our look and mosquitto's.
+            process.kill()
+            process.wait(10)
+            continue
+        return BrokerProcess(command, process, port)
+    raise ConnectionError("mosquitto does not start")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_open(port: int, process: subprocess.Popen[str] | None = None) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process is not None and process.poll() is not None:
+            break
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        time.sleep(0.02)
+    raise ConnectionError(f"nobody listens at port {port}")
+
+
+def _spawn(command: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
+    )
