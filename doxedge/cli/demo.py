@@ -1,0 +1,109 @@
+"""`doxedge demo`: a regulator, two companies, two channels and simulated stacks on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+from doxedge.cli.outcome import Exit, Failure
+
+SPEED: Final = 720
+"""Plant seconds in a real one: an hour takes five."""
+
+
+def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `demo`."""
+    parser = nouns.add_parser(
+        "demo",
+        help="a regulator, two companies, two channels and simulated stacks on this machine",
+        description="Starts real nodes, gateways, a broker and simulated analysers as processes of their own, in "
+        "compressed plant time: issues a vintage, commissions, measures, signs, commits, gossips, refuses what must "
+        "be refused, kills a node and lets it catch up, and proves one hour with an evidence file.",
+        epilog="With --replay the hours of a real unit's file (EPA hourly layout) take the place of the stacks.",
+    )
+    parser.add_argument("--output", default="table", choices=("table", "json"))
+    parser.add_argument(
+        "--broker", default="embedded", metavar="BROKER", help="embedded (default), mosquitto, or HOST:PORT"
+    )
+    parser.add_argument(
+        "--replay", type=Path, default=None, metavar="FILE.csv", help="sign and commit a real year"
+    )
+    parser.add_argument(
+        "--dir", type=Path, default=None, metavar="DIR", help="keep everything here, for a look"
+    )
+    parser.add_argument(
+        "--speed", type=int, default=SPEED, help=f"plant seconds in a real one (default {SPEED})"
+    )
+    parser.set_defaults(func=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Play one of the two stories and print what came of it."""
+    from doxedge.cli.demo_replay import replay
+    from doxedge.cli.demo_site import Stage
+    from doxedge.cli.demo_story import tell
+    from doxedge.cli.demo_view import DemoView
+
+    if not 60 <= options.speed <= 3_600:
+        raise Failure(Exit.USAGE, "--speed is between 60 and 3600")
+    folder = _folder(options.dir)
+    stage = Stage(folder, options.speed)
+    try:
+        with DemoView(json_output=options.output == "json") as view:
+            if options.replay is not None:
+                result = _until_done(lambda: replay(stage, view, options.broker, options.replay))
+            else:
+                result = _until_done(lambda: tell(stage, view, options.broker))
+        if options.dir is None:
+            result["evidence"]["file"] = str(_keep_evidence(folder))
+    finally:
+        stage.stop(*list(stage.processes))
+        if options.dir is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    if options.output == "json":
+        json.dump(result, sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    sound = result["lost"] == 0 and result["doubled"] == 0 and result["evidence"]["verdict"] == "proved"
+    return Exit.OK if sound else Exit.UNVERIFIED
+
+
+def _until_done(story: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> dict[str, Any]:
+    """Run the story; a signal ends it and its processes."""
+
+    async def guarded() -> dict[str, Any]:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        if task is not None:
+            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        return await story()
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        raise Failure(Exit.INTERRUPTED, "the demo was stopped") from None
+
+
+def _keep_evidence(folder: Path) -> Path:
+    """The evidence file outlives the demo's folder, so that it can be checked by hand."""
+    handle, name = tempfile.mkstemp(prefix="doxedge-evidence-", suffix=".cbor")
+    os.close(handle)
+    shutil.copyfile(folder / "evidence.cbor", name)
+    return Path(name)
+
+
+def _folder(wanted: Path | None) -> Path:
+    if wanted is None:
+        return Path(tempfile.mkdtemp(prefix="doxedge-demo-"))
+    if wanted.exists() and any(wanted.iterdir()):
+        raise Failure(Exit.USAGE, f"{wanted} is not empty: the demo begins with a fresh folder")
+    wanted.mkdir(parents=True, exist_ok=True)
+    return wanted.absolute()

@@ -1,0 +1,74 @@
+"""`doxedge gateway`: run the acquisition daemon, or look at what it would do."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from doxedge.analysers.configuration import ConfigError
+from doxedge.cli.daemons import configure_logging, run_until_signal
+from doxedge.cli.outcome import Exit, Failure
+
+DEFAULT_CONFIG = Path("/etc/doxedge/gateway.toml")
+
+
+def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `gateway run` and `gateway check`."""
+    parser = nouns.add_parser(
+        "gateway",
+        help="the acquisition daemon: analysers in, signed hours out",
+        description="Polls analysers, judges what they say, closes hours of emission mass, signs them, keeps them in "
+        "a durable outbox and posts them to the local node until each is proved final.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    run = verbs.add_parser("run", help="measure and post until stopped (SIGTERM)")
+    run.set_defaults(func=_run)
+    check = verbs.add_parser(
+        "check", help="check the configuration and print the poll plan; touches no device"
+    )
+    check.set_defaults(func=_check)
+    for verb in (run, check):
+        verb.add_argument(
+            "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
+        )
+    run.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from doxedge.backends.service import ServiceManager
+    from doxedge.fieldbus.clock import from_environment
+    from doxedge.gateway.daemon import Gateway
+    from doxedge.gateway.settings import load_settings
+
+    configure_logging(options.log_level)
+    try:
+        settings = load_settings(options.config)
+        gateway = Gateway(
+            settings,
+            source=str(options.config),
+            clock=from_environment(os.environ),
+            service=ServiceManager.from_environment(os.environ),
+        )
+    except ConfigError as error:
+        raise Failure(Exit.USAGE, str(error)) from error
+    return asyncio.run(run_until_signal(gateway.run()))
+
+
+def _check(options: argparse.Namespace) -> int:
+    from doxedge.fieldbus.clock import RealClock
+    from doxedge.gateway.plant import describe, make_lines, plan_units
+    from doxedge.gateway.settings import load_settings
+
+    try:
+        settings = load_settings(options.config)
+        units = plan_units(settings, source=str(options.config), clock=RealClock())
+        make_lines(
+            units, clock=RealClock(), chance=lambda: 0.5, on_sample=lambda _: None, on_state=lambda _: None
+        )
+    except ConfigError as error:
+        raise Failure(Exit.USAGE, str(error)) from error
+    sys.stdout.write("\n".join(describe(units)) + "\n")
+    return Exit.OK

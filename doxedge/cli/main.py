@@ -1,0 +1,76 @@
+"""The program `doxedge`: finds the noun, hands over to its file, turns errors into exit codes.
+
+Exit codes: 0 done, 1 refused by a rule, 2 usage or configuration, 3 cannot connect, 4 not authorised, 5 time-out with
+unknown outcome, 6 verification failed, 7 local disk or line, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from doxedge.cli.outcome import Exit, Failure
+
+NOUNS: Final = {
+    "run": "gateway and node in one process, for small boxes",
+    "gateway": "the acquisition daemon: analysers in, signed hours out",
+    "node": "the ledger daemon: order, execute, gossip, serve",
+    "readings": "the regulator's reception desk: what arrived, what is missing",
+    "evidence": "prove one record to somebody who has no node",
+    "audit": "recompute what others reported, from their own files",
+    "demo": "a regulator, two companies, two channels and simulated stacks on this machine",
+}
+"""Every noun has a file of its name in this folder; only the one that is asked for is imported."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    wanted = arguments[0] if arguments and arguments[0] in NOUNS else None
+    parser = build_parser(only=wanted)
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "func"):
+        parser.print_help(sys.stderr)
+        return Exit.USAGE
+    try:
+        return int(options.func(options))
+    except Failure as failure:
+        print(f"doxedge: {failure}", file=sys.stderr)
+        return failure.code
+    except KeyboardInterrupt:
+        print("doxedge: interrupted", file=sys.stderr)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Point stdout elsewhere, or the interpreter complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+
+
+def build_parser(*, only: str | None = None) -> argparse.ArgumentParser:
+    """The parser with every noun, or with the details of just one (start-up of the others is saved)."""
+    parser = argparse.ArgumentParser(
+        prog="doxedge",
+        description="Emission metering and settlement: reads NOx analysers, signs hours of emission mass, and keeps "
+        "them on a ledger that a regulator can check.",
+        epilog="Begin with `doxedge demo`. Each noun explains itself: doxedge NOUN --help.",
+    )
+    parser.add_argument("--version", action="version", version=f"doxedge {_version()}")
+    nouns = parser.add_subparsers(title="nouns", metavar="NOUN")
+    for noun, summary in NOUNS.items():
+        if only is None or noun == only:
+            importlib.import_module(f"doxedge.cli.{noun}").add_parser(nouns)
+        else:
+            nouns.add_parser(noun, help=summary)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("doxedge")
+    except PackageNotFoundError:
+        return "(not installed)"

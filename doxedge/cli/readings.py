@@ -1,0 +1,169 @@
+"""`doxedge readings`: the regulator's reception desk. What arrived, what is missing, what looks wrong."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from doxedge.cli.ask_node import Asked, add_node_options
+from doxedge.cli.outcome import Exit
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_COLUMNS: Final = (
+    ("DEVICE", "<"),
+    ("UNIT", "<"),
+    ("LAST HOUR UTC", "<"),
+    ("COMPLETE %", ">"),
+    ("DUE", ">"),
+    ("ACCEPTED", ">"),
+    ("GAP", ">"),
+    ("SILENT", ">"),
+    ("REVISED", ">"),
+    ("FORKS", ">"),
+    ("CLOCK", "<"),
+    ("REMARKS", "<"),
+)
+
+
+def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `readings status`."""
+    parser = nouns.add_parser(
+        "readings",
+        help="the regulator's reception desk: what arrived, what is missing",
+        description="Looks at the hours that the devices of a channel have stated, on any node of the channel.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    status = verbs.add_parser(
+        "status",
+        help="per device: last hour, completeness, gaps, revisions, forks, clock, register map and firmware",
+        description="An hour is due a quarter of an hour after its end. It is accepted, declared as a gap by its "
+        "device, or silent: nothing has come. Without --from the period begins with the device's commissioning.",
+    )
+    status.add_argument(
+        "--channel", default=None, metavar="CHANNEL", help="name or id (default: every channel)"
+    )
+    status.add_argument(
+        "--from",
+        dest="from_ms",
+        type=_time,
+        default=None,
+        metavar="TIME",
+        help="2026-01-31 or 2026-01-31T13:00, UTC",
+    )
+    status.add_argument(
+        "--to", dest="to_ms", type=_time, default=None, metavar="TIME", help="end of the period, UTC"
+    )
+    status.add_argument("--output", choices=("table", "json"), default="table")
+    add_node_options(status)
+    status.set_defaults(func=_status)
+
+
+def _status(options: argparse.Namespace) -> int:
+    period = {"from_ms": options.from_ms, "to_ms": options.to_ms}
+    query = "&".join(f"{name}={value}" for name, value in period.items() if value is not None)
+    asked = Asked(options)
+    try:
+        channels = [
+            {
+                "channel": channel["channel"],
+                "name": channel["name"],
+                "height": channel["height"],
+                "clock_ms": channel["clock_ms"],
+                "catching_up": channel["catching_up"],
+                "devices": asked.get_json(f"/v1/channels/{channel['channel']}/readings?{query}"),
+            }
+            for channel in asked.channels(options.channel)
+        ]
+    finally:
+        asked.close()
+    if options.output == "json":
+        print(json.dumps({"channels": channels}, indent=1))
+        return Exit.OK
+    for channel in channels:
+        if channel["catching_up"]:
+            print(f"doxedge: this node is still catching up with {channel['name']}", file=sys.stderr)
+        _print_channel(channel)
+    return Exit.OK
+
+
+def _print_channel(channel: Mapping[str, Any]) -> None:
+    title = f"{channel['name']}, height {channel['height']}"
+    rows = [_row(device) for device in channel["devices"]]
+    if sys.stdout.isatty():
+        _print_rich(title, rows)
+    else:
+        print(title)
+        print("\n".join(_plain(rows) if rows else ["no device is registered"]))
+    for device in channel["devices"]:
+        for stretch in device["missing"][-10:]:
+            what = "declared gap" if stretch["stated"] else "silent"
+            print(f"  {device['device']}: {what} from {_utc(stretch['from_ms'])} to {_utc(stretch['to_ms'])}")
+    print()
+
+
+def _row(device: Mapping[str, Any]) -> list[str]:
+    complete = device["completeness_percent"]
+    return [
+        str(device["device"]),
+        str(device["unit"]),
+        _utc(device["last_hour_ms"]),
+        "–" if complete is None else str(complete),
+        str(device["hours_due"]),
+        str(device["hours_accepted"]),
+        str(device["hours_gap"]),
+        str(device["hours_silent"]),
+        str(device["revisions"]),
+        str(len(device["conflicts"])),
+        str(device["clock_state"] or "–"),
+        "; ".join(device["remarks"]) or "none",
+    ]
+
+
+def _plain(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Aligned columns, two spaces apart, for a pipe or a printer."""
+    table = [[name for name, _ in _COLUMNS], *rows]
+    widths = [max(len(row[place]) for row in table) for place in range(len(_COLUMNS))]
+    return [
+        "  ".join(
+            f"{cell:{side}{width}}" for cell, (_, side), width in zip(row, _COLUMNS, widths, strict=True)
+        ).rstrip()
+        for row in table
+    ]
+
+
+def _print_rich(title: str, rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify="left")
+    for name, side in _COLUMNS:
+        table.add_column(name.capitalize(), justify="right" if side == ">" else "left")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    Console().print(table)
+
+
+def _utc(at_ms: int | None) -> str:
+    if at_ms is None:
+        return "–"
+    return (_EPOCH + dt.timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M")
+
+
+def _time(text: str) -> int:
+    """A date or a time in UTC, as an argument, in milliseconds."""
+    try:
+        given = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"`{text}` is no time; write 2026-01-31 or 2026-01-31T13:00"
+        ) from error
+    moment = given.replace(tzinfo=dt.UTC) if given.tzinfo is None else given
+    milliseconds = (moment - _EPOCH) // dt.timedelta(milliseconds=1)
+    if milliseconds < 0:
+        raise argparse.ArgumentTypeError(f"`{text}` is before 1970")
+    return milliseconds

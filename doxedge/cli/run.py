@@ -1,0 +1,56 @@
+"""`doxedge run`: gateway and node in one process, for small boxes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+
+from doxedge.analysers.configuration import ConfigError
+from doxedge.cli.daemons import configure_logging, run_until_signal
+from doxedge.cli.outcome import Exit, Failure
+
+
+def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `run`."""
+    parser = nouns.add_parser(
+        "run",
+        help="gateway and node in one process, for small boxes",
+        description="Starts the node, and when it serves, the gateway that posts to it over its local socket. The "
+        "same as `doxedge node run` and `doxedge gateway run` side by side, with one interpreter less.",
+    )
+    folder = Path("/etc/doxedge")
+    parser.add_argument("--gateway", type=Path, default=folder / "gateway.toml", metavar="FILE")
+    parser.add_argument("--node", type=Path, default=folder / "node.toml", metavar="FILE")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.set_defaults(func=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from doxedge.backends.service import ServiceManager
+    from doxedge.fieldbus.clock import from_environment
+    from doxedge.gateway.daemon import Gateway
+    from doxedge.gateway.settings import load_settings as load_gateway
+    from doxedge.node.daemon import Node
+    from doxedge.node.settings import load_settings as load_node
+
+    configure_logging(options.log_level)
+    clock = from_environment(os.environ)
+    service = ServiceManager.from_environment(os.environ)
+    try:
+        node = Node(load_node(options.node), source=str(options.node), clock=clock)
+        gateway = Gateway(
+            load_gateway(options.gateway), source=str(options.gateway), clock=clock, service=service
+        )
+    except ConfigError as error:
+        raise Failure(Exit.USAGE, str(error)) from error
+
+    async def both() -> None:
+        serving = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(node.run(started=serving.set), name="node")
+            await serving.wait()
+            group.create_task(gateway.run(), name="gateway")
+
+    return asyncio.run(run_until_signal(both()))

@@ -1,0 +1,132 @@
+"""A simulated plant as a child process, in compressed time, and the gateway's configuration for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doxedge.fieldbus.clock import VARIABLE, CompressedClock, from_environment
+from doxedge.quantity import HOUR_MS
+from simulators.plant import PlantSettings, SimulatedPlant
+from tests.gateway.plant_settings import settings_text, unit_text
+
+REPOSITORY = Path(__file__).parents[2]
+SPEED = 720
+"""An hour is five seconds."""
+PERIOD_MS = 12_000
+"""Five polls a minute of plant time, one each 17 real ms."""
+FIRST_MS = 1_767_268_800_000 - HOUR_MS // 2
+"""2026-01-01 11:30 UTC: two and a half seconds to start everything before the first whole hour."""
+FIRST_HOUR_MS = FIRST_MS + HOUR_MS // 2
+
+
+@dataclass(frozen=True)
+class SimulatedSite:
+    """One unit that is being simulated."""
+
+    unit: str
+    clock_text: str
+    ready: dict[str, Any]
+    plant: SimulatedPlant
+    process: asyncio.subprocess.Process
+
+    @property
+    def clock(self) -> CompressedClock:
+        clock = from_environment({VARIABLE: self.clock_text})
+        assert isinstance(clock, CompressedClock)
+        return clock
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For child processes that share the plant's clock."""
+        return {**os.environ, VARIABLE: self.clock_text}
+
+    def truth_g(self, start_ms: int) -> int:
+        """What really left the stack in an hour."""
+        return self.plant.truth_g(start_ms, start_ms + HOUR_MS)
+
+    def settings(
+        self,
+        folder: Path,
+        *,
+        key: str,
+        channel: bytes,
+        source: bytes,
+        node: str = "unix:/nowhere",
+        top: str = "",
+    ) -> str:
+        """The gateway's file."""
+        instruments = ""
+        for name, group in (("analyser", "gas"), ("flow", "channels"), ("meter", "energy")):
+            told = self.ready[name]
+            left_out = ", oxygen = 0, calibration = 0, diagnostics = 0" if name == "analyser" else ""
+            instruments += f"""
+[[unit.instrument]]
+name = "{name}"
+profile = "{told["profile"]}"
+host = "{told["host"]}"
+port = {told["port"]}
+unit_id = {told["unit_id"]}
+timeout_ms = 200
+poll_ms = {{ {group} = {PERIOD_MS}{left_out} }}
+"""
+            if told.get("settings"):
+                instruments += (
+                    "settings = { " + ", ".join(f"{k} = {v}" for k, v in told["settings"].items()) + " }\n"
+                )
+        instruments += f"""
+[[unit.instrument]]
+name = "moisture"
+profile = "configured_moisture"
+settings = {{ moisture_percent = {self.ready["moisture_percent"]} }}
+"""
+        unit = unit_text(self.unit, channel=channel.hex(), source=source.hex(), instruments=instruments)
+        head = settings_text(
+            units={}, key=key, state_dir=str(folder), node=node, top="group_commit_ms = 50\n" + top
+        )
+        return head + unit
+
+
+@asynccontextmanager
+async def simulated_site(
+    unit: str = "alpha-1", *, seed: int = 3, faults: Sequence[str] = (), first_ms: int = FIRST_MS
+) -> AsyncIterator[SimulatedSite]:
+    """Start the instruments and wait until they listen; they end with us."""
+    clock_text = f"{time.time_ns() // 1_000_000},{first_ms},{SPEED}"
+    midnight_ms = first_ms - first_ms % (24 * HOUR_MS)
+    arguments = ["plant", "--names", unit, "--seed", str(seed), "--always-on", "--until-stdin-closes"]
+    arguments += ["--meter-origin-ms", str(midnight_ms)]
+    for fault in faults:
+        arguments += ["--fault", fault]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "simulators", *arguments,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY,
+        env={**os.environ, VARIABLE: clock_text},
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            told = json.loads(await process.stdout.readline())
+        settings = PlantSettings(
+            name=unit,
+            seed=seed,
+            capacity_mw=100.0,
+            moisture_percent=12.0,
+            two_shift=False,
+            meter_origin_ms=midnight_ms,
+        )
+        (ready,) = told["units"]
+        yield SimulatedSite(unit, clock_text, ready, SimulatedPlant(settings), process)
+    finally:
+        process.stdin.close()
+        async with asyncio.timeout(30):
+            await process.wait()
