@@ -13,6 +13,8 @@ from doxedge.cli.demo_officer import Node, Numbering
 from doxedge.cli.demo_site import Stage, until_served
 from doxedge.cli.demo_view import DemoView
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.contracts.emissions import calendar_year
+from doxedge.contracts.hours import GAP_HOURS_MAX
 from doxedge.evidence import check as evidence
 from doxedge.fieldbus.clock import VARIABLE, RealClock
 from doxedge.gateway.bodies import firmware_text
@@ -32,6 +34,8 @@ UNIT: Final = "replayed"
 PARTIES: Final = ("regulator", "operator")
 DRAFTS_AT_ONCE: Final = 512
 PATIENCE_S: Final = 600.0
+WITNESSED: Final = 1
+"""The hour before the file, by which the device is commissioned."""
 
 
 async def replay(stage: Stage, view: DemoView, broker: str, file: Path) -> dict[str, Any]:
@@ -144,45 +148,47 @@ async def _post(
         view.heights({UNIT: f"{len(drafts) - pending} of {len(drafts)} records final"})
         await asyncio.sleep(0.25)
         waited_s += 0.25
-    return await _compare(rows, view, acknowledged, channel, nodes)
+    return await _compare(rows, view, acknowledged, channel, source, nodes)
 
 
 async def _compare(
-    rows: tuple[HourlyRow, ...],
-    view: DemoView,
-    acknowledged: list[bytes],
-    channel: bytes,
+    rows: tuple[HourlyRow, ...], view: DemoView, acknowledged: list[bytes], channel: bytes, source: bytes,
     nodes: dict[str, Node],
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     lost = 0
     for record_id in acknowledged:
         status = await nodes["operator"].ledger.record_status(channel, record_id)
         lost += status is None or status.state != "final" or status.outcome != 0
     file_g = sum(row.grams or 0 for row in rows)
-    years = {_year(row) for row in rows}
     base = f"/v1/channels/{channel.hex()}"
-    totals = [(await nodes["regulator"].get(f"{base}/units?year={year}"))[0] for year in sorted(years)]
-    grams = sum(total["emitted_g"] for total in totals)
-    hours = totals[0]["hours"]
+    units, accounts = [], []
+    for year in sorted({_year(row) for row in rows}):
+        units += await nodes["regulator"].get(f"{base}/units?year={year}")
+        accounts += await nodes["regulator"].get(f"{base}/accounts?year={year}")
+    grams = sum(unit["emitted_g"] for unit in units)
+    hours = sum(unit["counted_hours"] for unit in units)
     goal = (await nodes["regulator"].get(f"{base}/head"))["height"]
     heads = {}
     for party, node in nodes.items():
         heads[party] = await node.until(f"{base}/head", lambda head: head["height"] >= goal, what=party)
     view.step(
-        f"{grams} g on the ledger, {file_g} g in the file; {hours} hours and {totals[0]['gap_hours']} gap hours."
+        f"{grams} g on the ledger, {file_g} g in the file; {hours} hours and {units[0]['gap_hours']} gap hours."
     )
     if grams != file_g:
         raise Failure(Exit.UNVERIFIED, f"the ledger has {grams} g, the file {file_g} g")
-    view.step(f"Done in {view.elapsed_s:.0f} s: {lost} of {len(acknowledged)} records lost.")
+    # The chain of the source numbers every record once: whatever it counts beyond what was acknowledged came twice.
+    head = await nodes["regulator"].ledger.source_head(channel, source)
+    doubled = 0 if head is None else max(0, head.seq - WITNESSED - len(acknowledged))
+    view.step(
+        f"Done in {view.elapsed_s:.0f} s: {lost} of {len(acknowledged)} records lost, {doubled} doubled."
+    )
     state = {
         "heights": {party: head["height"] for party, head in heads.items()},
         "state_roots": {party: head["state_root"] for party, head in heads.items()},
         "hours": {UNIT: hours},
         "grams": {UNIT: grams},
-        "headroom_g": {UNIT: -grams},
+        "headroom_g": {UNIT: sum(account["headroom_g"] for account in accounts)},
     }
-    counted = sum(total["counted_hours"] for total in totals)
-    doubled = max(0, counted - sum(row.grams is not None for row in rows))
     return {
         "channels": {"replay": state}, "refusals": [], "lost": lost, "doubled": doubled, "grams": grams,
         "last": acknowledged[-1],
@@ -200,22 +206,36 @@ async def _prove(stage: Stage, node: Node, channel: bytes, record_id: bytes) -> 
 
 
 def _drafts(rows: tuple[HourlyRow, ...]) -> list[Draft]:
-    """An hour record for each row with a mass, a gap for each operating hour without."""
+    """An hour record for each row with a mass or at a standstill; a gap for what the file leaves unknown.
+
+    Unknown are operating hours without a mass, and hours that the file passes over. Rows are in the order of time.
+    """
     drafts = []
+    due_ms = rows[0].start_ms()
     for row in rows:
         start_ms = row.start_ms()
-        grams = row.grams
-        if grams is None and row.operating:
-            body: list[Value] = [UNIT, start_ms, start_ms + HOUR_MS, "missing in the file"]
-            drafts.append(Draft("gap", body, f"gap/{UNIT}/{start_ms}"))
-            continue
-        share = row.operating_h or 0
-        operating = round_half_away(int(share * 10_000), 100)
-        energy_wh = int((row.gross_mwh or 0) * 1_000_000)
-        code = "01" if row.flags.get("NOXMMEASURE") != "3" else "15"
-        body = _body(start_ms, operating=operating, nox_g=grams or 0, energy_wh=energy_wh, code=code)
-        drafts.append(Draft("hour", body, f"hour/{UNIT}/{start_ms}/0"))
+        for from_ms in range(due_ms, start_ms, GAP_HOURS_MAX * HOUR_MS):
+            to_ms = min(start_ms, from_ms + GAP_HOURS_MAX * HOUR_MS)
+            drafts.append(_gap(from_ms, to_ms, "not in the file"))
+        due_ms = start_ms + HOUR_MS
+        if row.grams is None and row.operating:
+            drafts.append(_gap(start_ms, due_ms, "missing in the file"))
+        else:
+            drafts.append(_hour(row))
     return drafts
+
+
+def _gap(from_ms: int, to_ms: int, cause: str) -> Draft:
+    return Draft("gap", [UNIT, from_ms, to_ms, cause], f"gap/{UNIT}/{from_ms}")
+
+
+def _hour(row: HourlyRow) -> Draft:
+    start_ms = row.start_ms()
+    operating = round_half_away(int((row.operating_h or 0) * 10_000), 100)
+    energy_wh = int((row.gross_mwh or 0) * 1_000_000)
+    code = "01" if row.flags.get("NOXMMEASURE") != "3" else "15"
+    body = _body(start_ms, operating=operating, nox_g=row.grams or 0, energy_wh=energy_wh, code=code)
+    return Draft("hour", body, f"hour/{UNIT}/{start_ms}/0")
 
 
 def _body(start_ms: int, *, operating: int, nox_g: int, energy_wh: int, code: str) -> list[Value]:
@@ -233,6 +253,4 @@ def _seal(record: Record, *, channel: bytes, signer: Signer) -> envelope.Envelop
 
 
 def _year(row: HourlyRow) -> int:
-    from doxedge.contracts.emissions import calendar_year
-
     return calendar_year(row.start_ms())

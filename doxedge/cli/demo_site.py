@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ from doxedge.signing.signer import Signer
 from doxedge.signing.tags import channel_id
 
 READY_S: Final = 30.0
+BROKER_S: Final = 5.0
+"""How long a broker of the user's may take to accept a connection."""
 STOP_S: Final = 10.0
 PLANT_HOURS_BACK: Final = 48
 """Plant time starts so long ago and never passes the real clock."""
@@ -133,7 +136,12 @@ class Stage:
         host, _, port = choice.rpartition(":")
         if not host or not port.isdecimal():
             raise Failure(Exit.USAGE, "--broker takes embedded, mosquitto or HOST:PORT")
-        self.broker_host, self.broker_port = host, int(port)
+        self.broker_host, self.broker_port = host.strip("[]"), int(port)
+        try:
+            socket.create_connection((self.broker_host, self.broker_port), BROKER_S).close()
+        except OSError as error:
+            text = f"no broker answers at {choice} ({error}); start it, or leave --broker out"
+            raise Failure(Exit.UNREACHABLE, text) from error
         return choice
 
     def _start_mosquitto(self) -> None:
@@ -256,8 +264,6 @@ def _first_line(process: subprocess.Popen[bytes], what: str) -> str:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -263,7 +263,7 @@ async def _finish(stage: Stage, view: DemoView, cast: Cast) -> tuple[int, int, b
                 seen[name] = seen.get(name, 0) + 1
     doubled = sum(count - 1 for count in seen.values())
     view.step(
-        f"{acknowledged} acknowledged records: {lost} lost; {len(seen)} hours are on the ledgers, none twice."
+        f"{acknowledged} acknowledged records: {lost} lost; {len(seen)} hours are on the ledgers, {doubled} twice."
     )
     last_hour = await _last_hour(cast)
     await _converge(cast)
@@ -339,7 +339,7 @@ async def _channel_json(cast: Cast, channel: str) -> dict[str, Any]:
     return {
         "heights": {party: head["height"] for party, head in heads.items()},
         "state_roots": {party: head["state_root"] for party, head in heads.items()},
-        "hours": {row["unit"]: row["hours"] for row in units},
+        "hours": {row["unit"]: row["counted_hours"] for row in units},
         "grams": {row["unit"]: row["emitted_g"] for row in units},
         "headroom_g": {row["account"]: row["headroom_g"] for row in accounts},
     }
