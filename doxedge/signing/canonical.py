@@ -1,8 +1,10 @@
 """One value, one encoding: deterministic CBOR (RFC 8949, 4.2.1) cut down to what the wire needs.
 
 Allowed are integers from -2^63 to 2^64-1, byte strings, NFC text, arrays, true, false and null. There are no maps,
-floats, tags, undefined values or indefinite lengths. Whatever is decoded is encoded again and compared, because every
-CBOR library tried accepts several encodings of one value; a signature over one of them must not pass for another.
+floats, tags, undefined values or indefinite lengths. The reader below is our own, because every CBOR library tried
+accepts several encodings of one value, and because what those libraries build of tags before anybody can refuse it
+(numbers of any size, arrays that contain each other many times over) lets a short message from a stranger occupy a
+node for ever.
 """
 
 from __future__ import annotations
@@ -20,6 +22,14 @@ Value: TypeAlias = "int | str | bytes | bool | list[Value] | None"
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**64 - 1
 
+_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY = range(5)
+_OTHER_TYPES: Final = {5: "map", 6: "tag", 7: "float, simple or undefined value"}
+"""Major types of RFC 8949, 3.1."""
+_SIMPLE: Final[dict[int, bool | None]] = {0xF4: False, 0xF5: True, 0xF6: None}
+_LONG_WIDTH: Final = {24: 1, 25: 2, 26: 4, 27: 8}
+_LEAST: Final = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
+"""The smallest argument that needs a head of this length; a smaller one has a shorter head."""
+
 
 class NonCanonical(ValueError):
     """The bytes are not the one canonical encoding of an allowed value. The sender is wrong."""
@@ -27,7 +37,7 @@ class NonCanonical(ValueError):
 
 def encode(value: Value) -> bytes:
     """The canonical bytes of `value`. Raises NonCanonical for types, numbers or texts the wire does not have."""
-    _check(value, 0)
+    _check_items((value,), 0)
     # With maps and floats excluded, shortest integers and definite lengths are all that 4.2.1 asks; cbor2 writes both.
     return cbor2.dumps(value)
 
@@ -41,56 +51,109 @@ def decode(data: bytes, *, limit: int = limits.ENVELOPE_BYTES) -> Value:
     """The value of canonical `data`; arrays come as lists.
 
     Raises NonCanonical when the data are longer than `limit` bytes, hold a type the wire does not have, nest deeper
-    than 8, or are not what `encode` would write.
+    than 8, or are not what `encode` would write. Work and memory are proportional to the data.
     """
     if len(data) > limit:
         raise NonCanonical(f"{len(data)} bytes; at most {limit} are accepted here")
     try:
-        value: Value = cbor2.loads(data)
-    except (
-        cbor2.CBORDecodeError,
-        ValueError,
-        RecursionError,
-        OverflowError,
-        MemoryError,
-        TypeError,
-    ) as error:
-        raise NonCanonical(f"not CBOR: {error}") from error
-    _check(value, 0)
-    again = cbor2.dumps(value)
-    if again != data:
-        at = next(
-            (i for i, (a, b) in enumerate(zip(again, data, strict=False)) if a != b),
-            min(len(again), len(data)),
-        )
-        raise NonCanonical(f"not the shortest encoding: byte {at} differs")
-    return value
+        items, end = _read_items(data, 0, 1, 0)
+    except IndexError as error:
+        raise NonCanonical("the data end in the middle of a value") from error
+    if end != len(data):
+        raise NonCanonical(f"{len(data) - end} bytes follow the value")
+    return items[0]
 
 
-def _check(value: Value, depth: int) -> None:
-    """Raise NonCanonical unless `value` is built of allowed types within their bounds."""
-    _check_items((value,), depth)
+def _read_items(data: bytes, at: int, count: int, depth: int) -> tuple[list[Value], int]:
+    """`count` items from `at` on, and where they end. Raises NonCanonical, and IndexError where the data end."""
+    items: list[Value] = []
+    for _ in range(count):
+        head = data[at]
+        major, argument = head >> 5, head & 0x1F
+        at += 1
+        if argument >= 24:
+            argument, at = _long_argument(data, at, head)
+        item: Value
+        if major == _UNSIGNED:
+            item = argument
+        elif major in (_BYTES, _TEXT):
+            string = data[at : at + argument]
+            if len(string) != argument:
+                raise NonCanonical(f"a string of {argument} bytes is cut off after {len(string)}")
+            at += argument
+            item = string if major == _BYTES else _text(string)
+        elif major == _ARRAY:
+            _check_array(argument, depth)
+            item, at = _read_items(data, at, argument, depth + 1)
+        elif major == _NEGATIVE:
+            item = -1 - argument
+            if item < INT_MIN:
+                raise NonCanonical(f"integer {item} does not fit in 64 bits")
+        elif head in _SIMPLE:
+            item = _SIMPLE[head]
+        else:
+            raise NonCanonical(f"a {_OTHER_TYPES[major]} is not a type of the wire")
+        items.append(item)
+    return items, at
+
+
+def _long_argument(data: bytes, at: int, head: int) -> tuple[int, int]:
+    """The argument that follows a head, and where it ends (RFC 8949, 3)."""
+    major, info = head >> 5, head & 0x1F
+    if major in _OTHER_TYPES:
+        raise NonCanonical(f"a {_OTHER_TYPES[major]} is not a type of the wire")
+    width = _LONG_WIDTH.get(info)
+    if width is None:
+        raise NonCanonical("lengths are definite" if info == 31 else f"the head {head:02x} is reserved")
+    end = at + width
+    if end > len(data):
+        raise NonCanonical("the data end in the middle of a value")
+    argument = int.from_bytes(data[at:end], "big")
+    if argument < _LEAST[info]:
+        raise NonCanonical(f"not the shortest encoding: {argument} in {width} bytes, at byte {at}")
+    return argument, end
+
+
+def _text(data: bytes) -> str:
+    """The text of a string's bytes."""
+    if len(data) > limits.TEXT_BYTES:
+        raise NonCanonical(f"text of {len(data)} bytes; at most {limits.TEXT_BYTES}")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NonCanonical(f"text is not UTF-8: {error.reason}") from error
+    if not text.isascii():
+        _check_text(text)
+    return text
 
 
 def _check_items(items: Sequence[Value], depth: int) -> None:
-    """Every byte that is signed or stored passes here, so one loop serves a whole array; types are exact on purpose."""
+    """Raise NonCanonical unless the items are built of allowed types within their bounds.
+
+    Whatever is signed or stored passes here, so one loop serves a whole array; types are exact on purpose.
+    """
     for item in items:
         kind = type(item)
         if kind is int:
             if not INT_MIN <= item <= INT_MAX:  # type: ignore[operator]
-                raise NonCanonical(f"integer {item!r} does not fit in 64 bits")
+                # Without the number: writing thousands of digits is slow, and Python refuses it.
+                raise NonCanonical("an integer does not fit in 64 bits")
         elif kind is str:
             # Nearly every text is short and ASCII, where bytes and characters are the same and there is no normal form.
             if not item.isascii() or len(item) > limits.TEXT_BYTES:  # type: ignore[union-attr,arg-type]
                 _check_text(item)  # type: ignore[arg-type]
         elif kind is list:
-            if depth >= limits.DEPTH:
-                raise NonCanonical(f"arrays nest deeper than {limits.DEPTH}")
-            if len(item) > limits.ARRAY_ITEMS:  # type: ignore[arg-type]
-                raise NonCanonical(f"array of {len(item)} items; at most {limits.ARRAY_ITEMS}")  # type: ignore[arg-type]
+            _check_array(len(item), depth)  # type: ignore[arg-type]
             _check_items(item, depth + 1)  # type: ignore[arg-type]
         elif kind is not bytes and item is not None and kind is not bool:
             raise NonCanonical(f"{kind.__name__} is not a type of the wire")
+
+
+def _check_array(count: int, depth: int) -> None:
+    if depth >= limits.DEPTH:
+        raise NonCanonical(f"arrays nest deeper than {limits.DEPTH}")
+    if count > limits.ARRAY_ITEMS:
+        raise NonCanonical(f"array of {count} items; at most {limits.ARRAY_ITEMS}")
 
 
 def _check_text(text: str) -> None:
@@ -98,7 +161,11 @@ def _check_text(text: str) -> None:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
         raise NonCanonical(f"text is not Unicode: {error.reason}") from error
-    if not unicodedata.is_normalized("NFC", text):
-        raise NonCanonical("text is not in Unicode normal form C")
     if size > limits.TEXT_BYTES:
         raise NonCanonical(f"text of {size} bytes; at most {limits.TEXT_BYTES}")
+    # Each Python brings its own Unicode, and a character that is unknown to one is composed or reordered by the next.
+    # What Unicode 3.2 knew has one normal form for ever (Unicode Stability Policy), so nodes cannot differ about it.
+    if any(unicodedata.ucd_3_2_0.category(character) == "Cn" for character in text):
+        raise NonCanonical("text holds a character that Unicode 3.2 does not have")
+    if not unicodedata.is_normalized("NFC", text):
+        raise NonCanonical("text is not in Unicode normal form C")
