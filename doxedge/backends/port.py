@@ -11,11 +11,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
-Wait: TypeAlias = Literal["stored", "final"]
-"""How long a submission waits: until the node holds it durably, or until it is in a final block."""
+Wait: TypeAlias = Literal["none", "stored", "seen", "final"]
+WAITS: Final[tuple[Wait, ...]] = ("none", "stored", "seen", "final")
+"""How long a submission waits (wire.md 5): until the node holds it durably, until enough other members say that they
+hold it too, or until it is in a final block. `none` asks for nothing; a node never answers before it has stored, so
+there it gives as much as `stored`."""
 
-State: TypeAlias = Literal["stored", "final", "conflict", "refused_at_admission"]
-STATES: Final[tuple[State, ...]] = ("stored", "final", "conflict", "refused_at_admission")
+State: TypeAlias = Literal["stored", "seen", "final", "conflict", "refused_at_admission"]
+STATES: Final[tuple[State, ...]] = ("stored", "seen", "final", "conflict", "refused_at_admission")
+UNFINISHED: Final[dict[Wait, frozenset[State]]] = {
+    "none": frozenset(),
+    "stored": frozenset(),
+    "seen": frozenset({"stored"}),
+    "final": frozenset({"stored", "seen"}),
+}
+"""What a wait waits to be left."""
 
 SUBMISSION_ENVELOPES: Final = 64
 """Envelopes of one submission: 64 batches of 64 hours are half a year."""
@@ -28,8 +38,9 @@ class RecordStatus:
 
     record_id: bytes
     state: State
-    """`stored` on the node's disk; `final` in a certified block; `conflict`: another record has this number;
-    `refused_at_admission`: it never entered, the code says why."""
+    """`stored` on the node's disk; `seen` by enough other members too, which is a hint and no proof; `final` in a
+    certified block; `conflict`: another record has this number; `refused_at_admission`: it never entered, the code
+    says why."""
     outcome: int | None = None
     """Of a final record: 0 accepted, 1 refused, 2 inadmissible."""
     clause: str | None = None
@@ -39,6 +50,8 @@ class RecordStatus:
     """The block it is final in."""
     code: str | None = None
     """The stable name of a refusal at admission: `wrong_sequence`, `bad_signature`, …"""
+    seen_by: tuple[str, ...] = ()
+    """Of a record that is not final: the other members who say that they hold it, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +135,8 @@ class Ledger(Protocol):
         wait: Wait = "stored",
         timeout_ms: int | None = None,
     ) -> list[TransactionStatus]:
-        """Hand in at most 64 envelopes; one status each, in order. With wait `final` the answer after `timeout_ms`
-        says how far they are by then."""
+        """Hand in at most 64 envelopes; one status each, in order. With wait `seen` or `final` the answer after
+        `timeout_ms` says how far they are by then."""
         ...
 
     async def record_status(self, channel: bytes, record_id: bytes) -> RecordStatus | None:

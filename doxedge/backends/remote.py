@@ -228,6 +228,7 @@ def _record_status(value: object) -> RecordStatus:
         reason=_text_or_none(item, "reason"),
         height=None if item.get("height") is None else _int(item, "height"),
         code=_text_or_none(item, "code"),
+        seen_by=_names(item, "seen_by"),
     )
 
 
@@ -278,6 +279,16 @@ def _text_or_none(item: Mapping[str, Any], key: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise _nonsense(f"`{key}` = {value!r}")
     return value
+
+
+def _names(item: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """A list of names; a node that knows none may leave it out."""
+    value = item.get(key)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise _nonsense(f"`{key}` = {value!r}")
+    return tuple(value)
 
 
 def _seconds_text(milliseconds: int) -> str:

@@ -28,7 +28,7 @@ class Kind(StrEnum):
     TRANSACTIONS = "tx"
     """`[envelope…]`: new transactions."""
     SEEN = "seen"
-    """`[wire ids in one string]`: these are in my pool."""
+    """`[tx ids in one string]`: these wait in my pool and on my disk (`seen`)."""
     FINAL = "final"
     """`[block]`: a block that has just become final, or `[header, certificate, wire ids in one string, [envelope…]]`
     when it is too large: who has the transactions in his pool needs only the leader's own besides."""
@@ -93,6 +93,8 @@ def open_message(data: bytes) -> Message:
     match value:
         case [int(version), str(kind), int(correlation), int(expires_ms), list(body)] if (
             version == MESSAGE_VERSION
+            # CBOR's true is an int to Python, and not to the other members' languages.
+            and not any(isinstance(number, bool) for number in (version, correlation, expires_ms))
         ):
             pass
         case _:

@@ -88,7 +88,7 @@ class ChannelHost:
         )
         if loaded.head is not None and chain.head is not None:
             node.certified = (chain.head, loaded.head.certificate or b"")
-        intake = Intake(node)
+        intake = Intake(node, members_wanted=settings.seen_by_members)
         node.listener = relay = Relay(node, intake, publish=publish, chance=chance)
         await intake.take(loaded.pool, is_gossip=True)
         await node.begin(loaded.journal, was_held=[wire_id(raw) for raw in loaded.pool])
@@ -130,9 +130,7 @@ class ChannelHost:
         taken = await self.intake.take(envelopes)
         self.relay.own(taken.new)
         await self.relay.show_rivals(taken.rivals)
-        if wait == "final":
-            return await self.intake.wait_final(taken.statuses, timeout_s=timeout_s)
-        return taken.statuses
+        return await self.intake.wait_until(wait, taken.statuses, timeout_s=timeout_s)
 
     async def record_status(self, record_id: bytes) -> RecordStatus | None:
         """How far a record is."""

@@ -142,6 +142,10 @@ class ChannelNode:
             self._wake.set()
         return taken
 
+    def is_held(self, transaction: Transaction) -> bool:
+        """Whether a waiting transaction is on the disk; between its admission and that lies one write."""
+        return transaction.wire_id in self._held
+
     async def hold(self, transactions: Sequence[Transaction]) -> None:
         """Make admitted transactions durable."""
         await self.store.hold([transaction.raw for transaction in transactions])

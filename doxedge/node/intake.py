@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from doxedge.backends.port import RecordStatus, TransactionStatus
+from doxedge.backends.port import UNFINISHED, RecordStatus, State, TransactionStatus, Wait
 from doxedge.contracts import numbering
+from doxedge.gossip.seen import Sightings
 from doxedge.ledger.admission import Inadmissible, SequenceConflict
 from doxedge.ledger.receipt import Outcome, decode_receipt, record_outcomes
 from doxedge.ledger.transaction import Transaction, open_transaction
@@ -41,8 +42,10 @@ class Taken:
     statuses: list[TransactionStatus] = field(default_factory=list)
     new: list[Transaction] = field(default_factory=list)
     """Admitted just now: to be gossiped."""
+    waiting: list[Transaction] = field(default_factory=list)
+    """What is in the pool of those that were handed in, just now or before."""
     present: list[bytes] = field(default_factory=list)
-    """Wire ids of those that wait in the pool or are final: their author need not send them again."""
+    """Tx ids of those that wait in the pool or are final: their author need not send them again."""
     rivals: list[Transaction] = field(default_factory=list)
     """Validly signed second records of a number: to be shown to the leader."""
 
@@ -50,9 +53,11 @@ class Taken:
 class Intake:
     """The door of one channel."""
 
-    def __init__(self, node: ChannelNode) -> None:
-        """Admit into the node's pool."""
+    def __init__(self, node: ChannelNode, *, members_wanted: int = 1) -> None:
+        """Admit into the node's pool; what `members_wanted` other members hold as well is `seen`."""
         self._node = node
+        self.sightings = Sightings(members_wanted)
+        self._sighted = asyncio.Event()
 
     async def take(self, envelopes: Sequence[bytes], *, is_gossip: bool = False) -> Taken:
         """Judge each envelope at the door; what is admitted is durable when this returns.
@@ -72,35 +77,50 @@ class Intake:
             if self._node.clock.monotonic_s() - turn_s > SLICE_S:
                 await asyncio.sleep(0)
                 turn_s = self._node.clock.monotonic_s()
+        # Also of what was admitted a moment ago and is on its way to the disk: nobody is told `stored` before it is.
+        not_held = [transaction for transaction in taken.waiting if not self._node.is_held(transaction)]
+        if not_held:
+            await self._node.hold(not_held)
         if taken.new:
-            await self._node.hold(taken.new)
             self._node.work_arrived()
         if later is not None and not is_gossip:
             raise later
         return taken
 
-    async def wait_final(
-        self, statuses: Sequence[TransactionStatus], *, timeout_s: float
+    async def wait_until(
+        self, wait: Wait, statuses: Sequence[TransactionStatus], *, timeout_s: float
     ) -> list[TransactionStatus]:
-        """The same statuses once nothing in them is merely stored, or when the time is up."""
-        current = list(statuses)
+        """The same statuses once all of them are so far, or when the time is up."""
+        current, unfinished = list(statuses), UNFINISHED[wait]
         try:
             async with asyncio.timeout(timeout_s):
-                while any(record.state == "stored" for status in current for record in status.records):
-                    committed = self._node.committed
+                while any(record.state in unfinished for status in current for record in status.records):
+                    committed, sighted = self._node.committed, self._sighted
                     current = [await self._again(status) for status in current]
-                    if not any(record.state == "stored" for status in current for record in status.records):
+                    if not any(record.state in unfinished for status in current for record in status.records):
                         break
-                    await committed.wait()
+                    await _first_of(committed, sighted)
         except TimeoutError:
-            log.debug("channel %s: not final within %.1f s", self._node.short, timeout_s)
+            log.debug("channel %s: not %s within %.1f s", self._node.short, wait, timeout_s)
         return current
+
+    def note_seen(self, party: str, tx_ids: Sequence[bytes]) -> None:
+        """Another member says that he holds these; what does not wait here is ignored."""
+        if self.sightings.saw(party, tx_ids):
+            self._sighted.set()
+            self._sighted = asyncio.Event()
+
+    def settled(self) -> None:
+        """A block was committed: who saw what has left the pool is forgotten."""
+        if len(self.sightings) > len(self._node.pool):
+            self.sightings.keep_only(transaction.tx_id for transaction in self._node.pool.all())
 
     async def status(self, record_id: bytes) -> RecordStatus | None:
         """How far a record is; None when it was never seen here."""
         # The pool first: it costs nothing, and a record leaves it only after its block is on the disk.
-        if self._node.pool.find_record(record_id) is not None:
-            return RecordStatus(record_id, "stored")
+        waiting = self._node.pool.find_record(record_id)
+        if waiting is not None:
+            return self._waiting_status(waiting, record_id)
         place = await self._node.store.find(record_id)
         found = None if place is None else await self._node.store.transaction(place)
         if place is None or found is None:
@@ -115,7 +135,7 @@ class Intake:
     async def _again(self, status: TransactionStatus) -> TransactionStatus:
         records = []
         for record in status.records:
-            if record.state == "stored":
+            if record.state in UNFINISHED["final"]:
                 record = await self.status(record.record_id) or RecordStatus(
                     record.record_id, "refused_at_admission", None, None, LEFT_POOL, None, "left_pool"
                 )
@@ -136,9 +156,21 @@ class Intake:
             return self._refused(transaction, conflict)
         except Inadmissible as error:
             return await self._known_or_refused(transaction, error, taken, is_gossip=is_gossip)
-        taken.present.append(transaction.wire_id)
-        stored = tuple(RecordStatus(record_id, "stored") for record_id in transaction.record_ids)
-        return TransactionStatus(transaction.tx_id, transaction.wire_id, stored)
+        taken.present.append(transaction.tx_id)
+        records = []
+        for record_id in transaction.record_ids:
+            # The same record may wait in another envelope than the one that was handed in.
+            waiting = node.pool.find_record(record_id) or transaction
+            if not taken.waiting or taken.waiting[-1] is not waiting:
+                taken.waiting.append(waiting)
+                self.sightings.follow(waiting.tx_id)
+            records.append(self._waiting_status(waiting, record_id))
+        return TransactionStatus(transaction.tx_id, transaction.wire_id, tuple(records))
+
+    def _waiting_status(self, waiting: Transaction, record_id: bytes) -> RecordStatus:
+        """Of a record in the pool: on this disk, or on those of others too."""
+        state: State = "seen" if self.sightings.is_seen(waiting.tx_id) else "stored"
+        return RecordStatus(record_id, state, seen_by=self.sightings.seen_by(waiting.tx_id))
 
     async def _known_or_refused(
         self, transaction: Transaction, error: Inadmissible, taken: Taken, *, is_gossip: bool
@@ -149,7 +181,7 @@ class Intake:
             known = [await self.status(record_id) for record_id in transaction.record_ids]
         statuses = [status for status in known if status is not None]
         if len(statuses) == len(known):
-            taken.present.append(transaction.wire_id)
+            taken.present.append(transaction.tx_id)
             return TransactionStatus(transaction.tx_id, transaction.wire_id, tuple(statuses))
         if self._is_rival(transaction, error, known):
             taken.rivals.append(transaction)
@@ -219,3 +251,13 @@ class Intake:
         return TransactionStatus(
             transaction.tx_id, transaction.wire_id, tuple(records), error.code, error.reason
         )
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Until one of them is set."""
+    waits = [asyncio.create_task(event.wait(), name="wait for progress") for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

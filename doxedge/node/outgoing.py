@@ -44,6 +44,7 @@ class Publish(Protocol):
 class _Due:
     """When something is said again."""
 
+    wire_id: bytes
     at_s: float
     pace_s: float = RESEND_S
     times: int = 0
@@ -58,6 +59,7 @@ class Outgoing:
         self._channel, self._me = node.chain.channel, node.signer.key_id
         self._correlation = 0
         self._own: dict[bytes, _Due] = {}
+        """By tx id."""
         self._rivals: dict[bytes, tuple[Transaction, _Due]] = {}
         self.queue_full = 0
         """Messages that no queue took since start."""
@@ -71,7 +73,7 @@ class Outgoing:
         """Transactions handed in here: tell the others, and again until they are final."""
         now_s = self._node.clock.monotonic_s()
         for transaction in transactions:
-            self._own[transaction.wire_id] = _Due(now_s + RESEND_S)
+            self._own[transaction.tx_id] = _Due(transaction.wire_id, now_s + RESEND_S)
         size, first = 0, []
         for transaction in transactions:
             size += len(transaction.raw)
@@ -85,18 +87,18 @@ class Outgoing:
         now_s = self._node.clock.monotonic_s()
         for rival in rivals:
             if rival.wire_id not in self._rivals and len(self._rivals) < RIVALS_MAX:
-                self._rivals[rival.wire_id] = (rival, _Due(now_s))
+                self._rivals[rival.wire_id] = (rival, _Due(rival.wire_id, now_s))
 
     def settled(self, transactions: Iterable[Transaction]) -> None:
         """These are final."""
         for transaction in transactions:
-            self._own.pop(transaction.wire_id, None)
+            self._own.pop(transaction.tx_id, None)
 
-    def was_seen(self, wire_ids: Iterable[bytes]) -> None:
+    def was_seen(self, tx_ids: Iterable[bytes]) -> None:
         """A validator holds these: there is no hurry to send them again."""
         now_s = self._node.clock.monotonic_s()
-        for wire_id in wire_ids:
-            due = self._own.get(wire_id)
+        for tx_id in tx_ids:
+            due = self._own.get(tx_id)
             if due is not None:
                 due.pace_s, due.at_s = RESEND_SEEN_S, now_s + RESEND_SEEN_S
 
@@ -104,10 +106,10 @@ class Outgoing:
         """What is due again: own transactions, oldest first within a budget, and rivals."""
         due: list[bytes] = []
         size = 0
-        for wire_id, timer in list(self._own.items()):
-            transaction = self._node.pool.get(wire_id)
+        for tx_id, timer in list(self._own.items()):
+            transaction = self._node.pool.get(timer.wire_id)
             if transaction is None:
-                del self._own[wire_id]
+                del self._own[tx_id]
             elif timer.at_s <= now_s:
                 size += len(transaction.raw)
                 if size > RESEND_BYTES:
@@ -153,11 +155,9 @@ class Outgoing:
             body: list[Value] = [own.height, certified[0].block_id, own.signature]
             self._say(topics.con(self._channel, self._me), Kind.COSIGNATURE, body)
 
-    def seen(self, author: bytes, wire_ids: Sequence[bytes]) -> None:
+    def seen(self, author: bytes, body: list[Value]) -> None:
         """Tell the author that his transactions are in this pool."""
-        if wire_ids:
-            topic = topics.inbox(self._channel, member=author, sender=self._me)
-            self._say(topic, Kind.SEEN, [b"".join(wire_ids)])
+        self._say(topics.inbox(self._channel, member=author, sender=self._me), Kind.SEEN, body)
 
     def ask(self, question: Question) -> None:
         """Want blocks of one member."""

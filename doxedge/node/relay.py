@@ -22,6 +22,7 @@ from doxedge.gossip import message, topics
 from doxedge.gossip.catch_up import CatchUp
 from doxedge.gossip.gate import Gate, MemberKey
 from doxedge.gossip.message import InvalidMessage, Kind, Message
+from doxedge.gossip.seen import Notes, read_note
 from doxedge.ledger.block import Block, check_body, decode_block, wire_id
 from doxedge.ledger.chain import Extension
 from doxedge.ledger.transaction import Transaction
@@ -70,6 +71,7 @@ class Relay:
         self.gate = Gate(node.chain.channel, self._find_member)
         self.catch_up = CatchUp()
         self.outgoing = Outgoing(node, publish=publish, chance=chance)
+        self.notes = Notes()
         self.peers: dict[bytes, Peer] = {}
         self.turned_s = node.clock.monotonic_s()
         self._service = BlockService(node.store)
@@ -116,6 +118,7 @@ class Relay:
     def block_is_final(self, extension: Extension, certificate: bytes) -> None:
         """A durable block: its leader sends it, everybody shows the new head soon."""
         self.outgoing.settled(extension.transactions)
+        self.intake.settled()
         self._head_due_s = 0.0
         if self.node.standing.is_validator:
             self.outgoing.final(extension, certificate)
@@ -139,6 +142,8 @@ class Relay:
             except (InvalidMessage, InvalidBlock) as error:
                 self.refused[f"bad_{opened.kind.value}"] += 1
                 log.debug("channel %s: message of %s: %s", self.node.short, opened.sender.hex(), error)
+            if self._inbox.empty():  # else one note says it for all that is waiting
+                self._send_notes()
 
     async def _timers_forever(self) -> None:
         while True:
@@ -151,6 +156,11 @@ class Relay:
                 if self.node.cosigned is not None:
                     self.outgoing.cosignature(self.node.cosigned)
             self.outgoing.resend(now_s)
+            self._send_notes()
+
+    def _send_notes(self) -> None:
+        for author, body in self.notes.due(self.node.clock.monotonic_s()):
+            self.outgoing.seen(author, body)
 
     async def _handle(self, opened: Message) -> None:
         if opened.sender != self.node.signer.key_id:
@@ -183,8 +193,8 @@ class Relay:
         taken = await self.intake.take(message.byte_strings(opened.body), is_gossip=True)
         for rival in taken.rivals:
             await self._accuse(rival)
-        if self.node.standing.is_validator:
-            self.outgoing.seen(opened.sender, taken.present)
+        self.notes.add(opened.sender, taken.present)
+        self._note_seen(opened.sender, taken.present)  # who gossips it holds it
 
     async def _accuse(self, rival: Transaction) -> None:
         """A leader keeps the proof for his next block."""
@@ -356,13 +366,16 @@ class Relay:
             self.outgoing.answer(opened.sender, body, correlation=opened.correlation)
 
     def _take_seen(self, opened: Message) -> None:
-        match opened.body:
-            case [bytes(wire_ids)] if len(wire_ids) % 32 == 0:
-                pass
-            case _:
-                raise InvalidMessage("a note of what was seen is one string of wire ids")
+        tx_ids = read_note(opened.body)
         if self.node.chain.validators.index_of(opened.sender) is not None:
-            self.outgoing.was_seen(wire_ids[at : at + 32] for at in range(0, len(wire_ids), 32))
+            self.outgoing.was_seen(tx_ids)
+        self._note_seen(opened.sender, tx_ids)
+
+    def _note_seen(self, sender: bytes, tx_ids: Sequence[bytes]) -> None:
+        """Members are counted, not keys, and our own party does not vouch for itself."""
+        member, own = self._find_member(sender), self._find_member(self.node.signer.key_id)
+        if member is not None and (own is None or own.party != member.party):
+            self.intake.note_seen(member.party, tx_ids)
 
     def _take_presence(self, opened: Message) -> None:
         match opened.body:

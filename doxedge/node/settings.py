@@ -95,6 +95,8 @@ class NodeSettings(_Table):
     """Real time between two blocks of this node, where it is the validator."""
     listen_before_voting_ms: int = Field(1_000, ge=0, le=60_000)
     """How long a validator listens to the others after a start, so that it never signs behind what it once signed."""
+    seen_by_members: int = Field(1, ge=1, le=64)
+    """From so many other members on that say they hold a submission, its state is `seen`."""
     scrub_at_start: bool = True
     """Re-hash blocks and state against the certified head before serving."""
     channel: tuple[ChannelTable, ...] = Field(min_length=1)

@@ -9,7 +9,13 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from doxedge.backends.port import PROOFS_OF_ONE_REQUEST, SUBMISSION_ENVELOPES, RecordStatus, TransactionStatus
+from doxedge.backends.port import (
+    PROOFS_OF_ONE_REQUEST,
+    SUBMISSION_ENVELOPES,
+    WAITS,
+    RecordStatus,
+    TransactionStatus,
+)
 from doxedge.contracts.rule import Value
 from doxedge.evidence import format as evidence_format
 from doxedge.ledger import reception_desk
@@ -39,17 +45,16 @@ EVENTS_MAX: Final = 10_000
 async def submit(request: Request) -> Response:
     """Hand in a CBOR array of envelopes; a status for each, after the wait if one is asked for."""
     node, channel = node_of(request), channel_of(request)
-    wait = request.query_params.get("wait", "stored")
-    if wait not in {"stored", "final"}:
-        raise Problem(400, "bad_wait", "wait is `stored` or `final`")
+    asked = request.query_params.get("wait", "stored")
+    wait = next((known for known in WAITS if known == asked), None)
+    if wait is None:
+        raise Problem(400, "bad_wait", "wait is `none`, `stored`, `seen` or `final`")
     timeout_s = seconds(request, "timeout_s", default_s=WAIT_S_DEFAULT, max_s=WAIT_S_MAX)
     envelopes = await read_byte_strings(
         request, what="envelopes", items_max=SUBMISSION_ENVELOPES, item_bytes_max=limits.ENVELOPE_BYTES
     )
     try:
-        statuses = await node.submit(
-            channel, envelopes, wait="final" if wait == "final" else "stored", timeout_s=timeout_s
-        )
+        statuses = await node.submit(channel, envelopes, wait=wait, timeout_s=timeout_s)
     except PoolFull as error:
         raise Problem(503, "pool_full", str(error), retry_after_s=error.retry_after_s) from error
     return JSONResponse([_transaction(status) for status in statuses], 202)
@@ -230,4 +235,5 @@ def _record(status: RecordStatus) -> views.Row:
         "reason": status.reason,
         "height": status.height,
         "code": status.code,
+        "seen_by": list(status.seen_by),
     }

@@ -143,7 +143,7 @@ class NodePort(Protocol):
     ) -> Sequence[TransactionStatus]:
         """One status for each envelope, in order; a bad envelope is a status, not an error.
 
-        With wait `final`, returns after `timeout_s` at the latest. Raises PoolFull when nothing can be taken.
+        With wait `seen` or `final`, returns after `timeout_s` at the latest. Raises PoolFull when nothing can be taken.
         """
         ...
 

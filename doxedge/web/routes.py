@@ -70,11 +70,11 @@ OPERATIONS: Final = (
         JSON,
         status=202,
         query=(
-            ("wait", "string", "`stored` (default) or `final`"),
+            ("wait", "string", "`none`, `stored` (default), `seen` or `final`"),
             (
                 "timeout_s",
                 "number",
-                "how long `final` waits, 0 to 60 (default 10); then the answer says how far it is",
+                "how long `seen` and `final` wait, 0 to 60 (default 10); then the answer says how far it is",
             ),
         ),
         body=(CBOR, f"an array of 1 to {SUBMISSION_ENVELOPES} signed envelopes, as byte strings"),
