@@ -52,13 +52,11 @@ def check_key(alg: int, public_key: bytes) -> None:
 
 def verify(alg: int, public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether `signature` (64 bytes) over `message` holds. The key must have passed `check_key` once."""
-    if len(signature) != _SIGNATURE_BYTES:
+    if len(signature) != _SIGNATURE_BYTES or len(public_key) != PUBLIC_KEY_BYTES.get(alg, -1):
         return False
     if alg == ED25519:
         return _verify_ed25519(public_key, message, signature)
-    if alg == ES256:
-        return _verify_es256(public_key, message, signature)
-    return False
+    return _verify_es256(public_key, message, signature)
 
 
 def self_test() -> None:

@@ -7,7 +7,7 @@ self-test. Formulas: RFC 8032, 5.1.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, TypeAlias
@@ -72,9 +72,14 @@ def multiply(scalar: int, point: Point) -> Point:
 
 @cache
 def small_order_encodings() -> frozenset[bytes]:
-    """The canonical encodings of the eight points whose order divides 8."""
+    """The encodings with y below p of the eight points whose order divides 8.
+
+    They are ten: the two points with x = 0 can also be written with a sign, which is not canonical (negative zero).
+    """
     torsion = _torsion_generator()
-    return frozenset(encode(multiply(k, torsion)) for k in range(8))
+    canonical = {encode(multiply(k, torsion)) for k in range(8)}
+    negative_zeros = {(y | 1 << 255).to_bytes(32, "little") for y in (1, P - 1)}
+    return frozenset(canonical | negative_zeros)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +146,11 @@ def _challenge(r: bytes, key: bytes, message: bytes) -> int:
     return int.from_bytes(hashlib.sha512(r + key + message).digest(), "little") % L
 
 
-def _grind(key: bytes, remainder_is_zero: bool, sign: object) -> tuple[bytes, bytes]:
+def _grind(key: bytes, remainder_is_zero: bool, sign: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
     """The first message whose challenge is, or is not, a multiple of 8: it decides which equation holds."""
     for k in range(4_000):
         message = b"message %d" % k
-        signature: bytes = sign(message)  # type: ignore[operator]
+        signature = sign(message)
         if (_challenge(signature[:32], key, message) % 8 == 0) == remainder_is_zero:
             return message, signature
     raise RuntimeError("no message found in 4,000 tries")

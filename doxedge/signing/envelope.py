@@ -40,7 +40,9 @@ class Envelope:
     """64 bytes; for ES256 r and s, s low."""
 
     def encode(self) -> bytes:
-        """The bytes that travel."""
+        """The bytes that travel. Raises InvalidEnvelope for a signature that a signer made too long or too short."""
+        if len(self.signature) != SIGNATURE_BYTES:
+            raise InvalidEnvelope(f"a signature has {SIGNATURE_BYTES} bytes, not {len(self.signature)}")
         return b"".join(
             (
                 _HEAD,

@@ -7,7 +7,7 @@ is SHA-256 of nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from doxedge.signing import limits
@@ -83,8 +83,8 @@ def is_consistent(
 ) -> bool:
     """Whether `path` proves that the tree of `second` leaves continues the tree of `first` (RFC 9162, 2.1.4.2)."""
     if first == second:
-        return not path and first_root == second_root
-    if not 0 < first < second or not path or len(path) > limits.MERKLE_PATH:
+        return first >= 0 and not path and first_root == second_root
+    if not 0 < first < second or not path or len(path) > limits.MERKLE_PATH or not all(map(_is_hash, path)):
         return False
     nodes = list(path)
     if first & (first - 1) == 0:
@@ -158,11 +158,18 @@ def _level_above(level: list[bytes]) -> list[bytes]:
     return above
 
 
-def _next_sibling(siblings: object) -> bytes:
-    sibling = next(siblings, None)  # type: ignore[call-overload]
-    if not isinstance(sibling, bytes) or len(sibling) != len(EMPTY_ROOT):
+def _next_sibling(siblings: Iterator[bytes]) -> bytes:
+    sibling = next(siblings, None)
+    if sibling is None:
         raise ValueError("the path is shorter than the tree is high")
+    if not _is_hash(sibling):
+        raise ValueError("a sibling in the path is no hash of 32 bytes")
     return sibling
+
+
+def _is_hash(node: object) -> bool:
+    """Paths come from strangers; a node of another length would be hashed as a piece of its neighbour."""
+    return isinstance(node, bytes) and len(node) == len(EMPTY_ROOT)
 
 
 def _subproof(first: int, leaves: Sequence[bytes], *, whole: bool) -> list[bytes]:

@@ -62,6 +62,8 @@ class Es256Signer:
 
     def __init__(self, scalar: int) -> None:
         """Raises ValueError unless the scalar is a private key of P-256."""
+        if not 0 < scalar < P256_ORDER:
+            raise ValueError("a private key of P-256 is a number from 1 to below the order of the curve")
         self.alg = ES256
         self._key = ec.derive_private_key(scalar, ec.SECP256R1())
         self.public_key = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
