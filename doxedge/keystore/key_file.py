@@ -37,22 +37,28 @@ def read(uri: str, path: Path) -> Signer:
     try:
         # Not blocking: a named pipe in its place must not stop the service for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            # Asked of the open file, so that it cannot be exchanged between the question and the reading.
+            _check_private(uri, path, os.fstat(descriptor).st_mode)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(KEY_BYTES_MAX + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise _cannot(uri, "read", path, error) from error
-    with os.fdopen(descriptor, "rb") as file:
-        # Asked of the open file, so that it cannot be exchanged between the question and the reading.
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(source=uri, path="", reason=f"{path} is not a file")
-        if status.st_mode & _OTHERS:
-            raise ConfigError(
-                source=uri,
-                path="",
-                reason=f"{path} can be read or written by others (mode {stat.S_IMODE(status.st_mode):04o}); "
-                f"if you trust that nobody did: chmod 600 {path}",
-            )
-        data = file.read(KEY_BYTES_MAX + 1)
     return signer_of(uri, data)
+
+
+def _check_private(uri: str, path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise ConfigError(source=uri, path="", reason=f"{path} is not a file")
+    if mode & _OTHERS:
+        raise ConfigError(
+            source=uri,
+            path="",
+            reason=f"{path} can be read or written by others (mode {stat.S_IMODE(mode):04o}); "
+            f"if you trust that nobody did: chmod 600 {path}",
+        )
 
 
 def signer_of(uri: str, data: bytes) -> Signer:
@@ -91,7 +97,7 @@ def create(uri: str, path: Path, alg: int) -> Signer:
     # Complete under another name first: whoever finds the key finds all of it, also after a power cut.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         try:
             _write_durably(draft, pem)
             os.link(draft, path)  # fails when the name is taken, unlike a rename
@@ -117,6 +123,14 @@ def _generate(alg: int) -> bytes | None:
     else:
         return None
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and what is missing above it, each durable in the one that holds it."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in missing:
+        _sync_folder(made.parent)
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.keystore import credential, key_file
@@ -86,14 +86,20 @@ def _open_credential(uri: str, rest: str, environ: Mapping[str, str]) -> Signer:
 
 
 def _file_path(uri: str, rest: str) -> Path:
-    parts = urlsplit(uri)
-    path = Path(unquote(parts.path))
-    if not rest.startswith("//") or parts.netloc not in ("", "localhost") or not path.is_absolute():
-        raise ConfigError(
-            source=uri,
-            path="",
-            reason="a key file is named with its whole path: file:///etc/doxedge/keys/name.pem",
-        )
+    unclear = ConfigError(
+        source=uri,
+        path="",
+        reason="a key file is named with its whole path: file:///etc/doxedge/keys/name.pem",
+    )
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:  # a host in broken brackets
+        raise unclear from error
+    # The file system's names are bytes; %FF is one of them, though no text.
+    path = Path(os.fsdecode(unquote_to_bytes(parts.path)))
+    is_local = rest.startswith("//") and parts.netloc in ("", "localhost")
+    if not is_local or not path.is_absolute() or "\0" in str(path):
+        raise unclear
     if parts.query or parts.fragment:
         raise ConfigError(
             source=uri, path="", reason="a file URI has no `?` or `#`; write them as %3F or %23"

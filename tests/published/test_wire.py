@@ -67,7 +67,7 @@ def test_the_payload_is_written_as_published(example: dict[str, bytes], record: 
 
 def test_the_body_is_the_hour_of_nineteen_fields(record: Record) -> None:
     assert len(record.body) == 19
-    assert record.body[:5] == ["unit-1", 1_767_225_600_000, "us", 100, 1234567]
+    assert record.body[:5] == ["unit-1", 1_767_225_600_000, "us60", 100, 1234567]
     assert record.body[-1] is None
 
 
