@@ -100,6 +100,11 @@ class Transport:
     connect_timeout_ms: int
     pause_ms: int
     """Silence that the device needs between two questions."""
+    baud: int = field(default=9_600, metadata={"hashed": False})
+    """With parity and stop bits as the device leaves the factory, for lines that are serial."""
+    parity: str = field(default="N", metadata={"hashed": False})
+    """N, E or O."""
+    stop_bits: int = field(default=1, metadata={"hashed": False})
 
 
 @dataclass(frozen=True, slots=True)

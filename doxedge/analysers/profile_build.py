@@ -190,6 +190,9 @@ class _Build:
             timeout_ms=table.timeout_ms,
             connect_timeout_ms=table.connect_timeout_ms,
             pause_ms=table.pause_ms,
+            baud=table.baud,
+            parity=table.parity,
+            stop_bits=table.stop_bits,
         )
 
     def groups(self) -> tuple[Group, ...]:

@@ -67,7 +67,8 @@ class IdentityTable(Strict):
 class TransportTable(Strict):
     """`[transport]`; numbers without a source are design defaults."""
 
-    kind: Literal["modbus-tcp"]
+    kind: Literal["modbus-tcp", "modbus-rtu"]
+    """What the device speaks as it comes; the site may reach it otherwise (`serial`, `framing`)."""
     address_base: Annotated[int, Field(strict=True, ge=0, le=1)]
     """0 when the manual's addresses are those on the wire, 1 when it counts from one. Stated once, here."""
     port: Annotated[int, Field(strict=True, ge=1, le=65_535)] = 502
@@ -75,6 +76,9 @@ class TransportTable(Strict):
     timeout_ms: Annotated[int, Field(strict=True, ge=10, le=60_000)] = 1_000
     connect_timeout_ms: Annotated[int, Field(strict=True, ge=10, le=60_000)] = 3_000
     pause_ms: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 0
+    baud: Annotated[int, Field(strict=True, ge=300, le=921_600)] = 9_600
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Annotated[int, Field(strict=True, ge=1, le=2)] = 1
 
 
 class HoleTable(Strict):

@@ -13,8 +13,8 @@ from doxedge.analysers.driver import Driver
 from doxedge.analysers.profile import PointLimits, Profile, profile_hash
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.line import DeviceState, Line, Poll, check_load
-from doxedge.fieldbus.modbus_tcp import ModbusTcp
 from doxedge.fieldbus.profile_folders import load_profile, search_path
+from doxedge.gateway.endpoints import Address, Tenant, address_of, make_endpoint, require_one_setting
 from doxedge.gateway.settings import GatewaySettings, InstrumentTable, UnitTable
 from doxedge.measurement.conversion import Basis, FlowBasis
 from doxedge.measurement.emission import EmissionSettings
@@ -40,6 +40,7 @@ class Instrument:
     table: InstrumentTable
     profile: Profile
     driver: Driver
+    address: Address
     polls: tuple[Poll, ...]
 
 
@@ -63,10 +64,12 @@ class PlannedUnit:
 def plan_units(settings: GatewaySettings, *, source: str, clock: Clock) -> tuple[PlannedUnit, ...]:
     """Load every profile and check every value that a unit needs. Raises ConfigError naming table and key."""
     folders = search_path(settings.profiles)
-    return tuple(
+    units = tuple(
         _plan_unit(unit, folders=folders, source=source, place=f"unit[{index}]", clock=clock)
         for index, unit in enumerate(settings.unit)
     )
+    require_one_setting([i.address for unit in units for i in unit.instruments], source=source)
+    return units
 
 
 def make_lines(
@@ -78,27 +81,18 @@ def make_lines(
     on_state: Callable[[DeviceState], None],
 ) -> list[Line]:
     """One line for each endpoint, whichever units its devices belong to; one more for constants."""
-    by_endpoint: dict[tuple[str, int], list[Instrument]] = {}
+    by_address: dict[Address, list[Instrument]] = {}
     for unit in units:
         for instrument in unit.instruments:
-            by_endpoint.setdefault(_endpoint_of(instrument), []).append(instrument)
+            by_address.setdefault(instrument.address, []).append(instrument)
     lines = []
-    for (host, port), instruments in by_endpoint.items():
+    for address, instruments in by_address.items():
+        tenants = [tenant for instrument in instruments if (tenant := _tenant(instrument))]
+        endpoint = make_endpoint(address, tenants)
+        name = address.name if endpoint else "constants"
         polls = [poll for instrument in instruments for poll in instrument.polls]
-        endpoint = None
-        name = f"{host}:{port}" if host else "constants"
-        if host:
-            timeout_ms = max(_timeout_ms(instrument) for instrument in instruments)
-            transport = instruments[0].profile.transport
-            endpoint = ModbusTcp(
-                host,
-                port,
-                timeout_ms=timeout_ms,
-                connect_timeout_ms=transport.connect_timeout_ms if transport else 3_000,
-                pause_ms=transport.pause_ms if transport else 0,
-            )
-            if clock.speed == 1:
-                check_load(name, polls, timeout_ms=timeout_ms)
+        if endpoint and clock.speed == 1:
+            check_load(name, polls, timeout_ms=endpoint.timeout_ms)
         lines.append(
             Line(name, endpoint, polls, clock=clock, chance=chance, on_sample=on_sample, on_state=on_state)
         )
@@ -125,13 +119,8 @@ def describe(units: tuple[PlannedUnit, ...]) -> list[str]:
         for instrument in unit.instruments:
             for poll in instrument.polls:
                 reads = len(poll.driver.requests(poll.group))
-                where = (
-                    f"{instrument.table.host}:{instrument.table.port}"
-                    if instrument.table.host
-                    else "configured"
-                )
                 lines.append(
-                    f"  {instrument.table.name} ({instrument.table.profile}, {where}): "
+                    f"  {instrument.table.name} ({instrument.table.profile}, {instrument.address.name}): "
                     f"{poll.group} every {poll.period_ms} ms in {reads} reads"
                 )
     return lines
@@ -180,10 +169,7 @@ def _plan_instrument(
     unit: str, table: InstrumentTable, *, folders: list[Path], source: str, place: str
 ) -> Instrument:
     profile = load_profile(table.profile, folders, settings=table.settings)
-    if profile.transport is not None and not table.host:
-        raise ConfigError(
-            source=source, path=f"{place}.host", reason=f"{table.profile} is polled: give its address"
-        )
+    address = address_of(table, profile, source=source, place=place)
     device = f"{unit}.{table.name}"
     driver = make_driver(profile, device=device, unit_id=table.unit_id)
     unknown = sorted(set(table.poll_ms) - set(driver.groups))
@@ -199,7 +185,7 @@ def _plan_instrument(
         if period_ms:
             # Neighbouring groups are asked one after the other and not all at one instant.
             polls.append(Poll(driver, group, period_ms, phase_ms=min(index * 50, period_ms - 1)))
-    return Instrument(device, table, profile, driver, tuple(polls))
+    return Instrument(device, table, profile, driver, address, tuple(polls))
 
 
 def _quantities(instrument: Instrument) -> list[tuple[str, int]]:
@@ -284,15 +270,12 @@ def _value_limits(point: PointLimits) -> ValueLimits:
     )
 
 
-def _endpoint_of(instrument: Instrument) -> tuple[str, int]:
-    if instrument.profile.transport is None:
-        return "", 0
-    return instrument.table.host, instrument.table.port
-
-
-def _timeout_ms(instrument: Instrument) -> int:
+def _tenant(instrument: Instrument) -> Tenant | None:
     transport = instrument.profile.transport
-    return instrument.table.timeout_ms or (transport.timeout_ms if transport else 1_000)
+    if transport is None:
+        return None
+    timeout_ms = instrument.table.timeout_ms or transport.timeout_ms
+    return Tenant(instrument.device, transport, timeout_ms, instrument.polls)
 
 
 def _combined_profile_hash(instruments: tuple[Instrument, ...]) -> bytes:

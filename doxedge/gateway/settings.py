@@ -47,6 +47,18 @@ class SamplesTable(_Table):
     """Oldest raw samples go first when this is reached; signed hours are never dropped."""
 
 
+class SerialTable(_Table):
+    """`serial = { ... }`: a port of this machine. What is left out is as in the register map."""
+
+    port: str = Field(min_length=1)
+    """A path; under /dev/serial/by-id it stays the same when adapters are plugged in anew."""
+    baud: int | None = Field(None, ge=300, le=921_600)
+    parity: Literal["N", "E", "O"] | None = None
+    stop_bits: Literal[1, 2] | None = None
+    rs485: bool = False
+    """Let the kernel drive the transceiver's direction, where the adapter does not do it by itself."""
+
+
 class InstrumentTable(_Table):
     """`[[unit.instrument]]`: one device on one line."""
 
@@ -55,6 +67,10 @@ class InstrumentTable(_Table):
     host: str = ""
     """Empty for a configured constant, which has no line."""
     port: int = Field(502, ge=1, le=65_535)
+    serial: SerialTable | None = None
+    """Instead of `host`: the device hangs on a serial line and speaks Modbus RTU."""
+    framing: Literal["tcp", "rtu"] | None = None
+    """`rtu` for a converter that passes a serial line's bytes through; None: what the register map says."""
     unit_id: int = Field(1, ge=0, le=255)
     timeout_ms: int | None = Field(None, ge=10, le=60_000)
     """None: the profile's."""
