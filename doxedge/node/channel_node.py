@@ -106,6 +106,8 @@ class ChannelNode:
                 interval_ms=0,
             )
         self._queue = BlockQueue()
+        self._executing_height = 0
+        """Of the block that has left the queue and is not in the chain yet."""
         self._wake = asyncio.Event()
         self._wake_at_ms: int | None = None
         self._has_work = False
@@ -127,7 +129,7 @@ class ChannelNode:
     @property
     def at_hand_height(self) -> int:
         """Up to where blocks are here, executed or waiting."""
-        return self._queue.contiguous_height(self.chain.height)
+        return self._queue.contiguous_height(max(self.chain.height, self._executing_height))
 
     def work_arrived(self) -> None:
         """The pool or the accusations have something for a block."""
@@ -268,6 +270,7 @@ class ChannelNode:
             block = self._queue.take(self.chain.height + 1)
             if block is None or self._is_early(block):
                 break
+            self._executing_height = block.header.height
             try:
                 check = partial(self.chain.check, block, now_ms=None, verified=self.pool.verified)
                 extension = await asyncio.to_thread(check)

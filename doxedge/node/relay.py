@@ -90,13 +90,14 @@ class Relay:
         own = self.node.signer.key_id
         if topic.sender == own and topic.kind not in (topics.Kind.CON, topics.Kind.HEAD):
             return
+        if topic.kind is topics.Kind.INBOX and topic.member != own:
+            # Before the gate, which would take the same message in our own inbox for a repetition.
+            self.refused["foreign_inbox"] += 1
+            return
         opened = self.gate.open(
             topic, payload, now_ms=self.node.clock.now_ms(), monotonic_s=self.node.clock.monotonic_s()
         )
         if opened is None:
-            return
-        if topic.kind is topics.Kind.INBOX and topic.member != own:
-            self.refused["foreign_inbox"] += 1
             return
         if self._inbox.full() or self._inbox_bytes + len(payload) > INBOX_BYTES_MAX:
             self.refused["inbox_full"] += 1
@@ -301,14 +302,19 @@ class Relay:
     async def _take_blocks(self, opened: Message) -> None:
         """An answer to our question. What does not hold is asked of another member."""
         raws = self.catch_up.answered(opened.sender, opened.correlation, opened.body)
+        before = self.node.at_hand_height
         try:
             for raw in raws:
                 block = await asyncio.to_thread(decode_block, raw)
                 await self._believe(opened.sender, block.header, block.certificate)
                 self.node.block_arrived(block, len(raw))
-        except InvalidBlock:
+        except (InvalidBlock, InvalidMessage):
             self.catch_up.failed()
             raise
+        if raws and self.node.at_hand_height <= before:
+            # True blocks, and not those that are missing: whoever sends them would be asked for ever.
+            self.catch_up.failed()
+            self.refused["useless_have"] += 1
         self._ask(self.node.clock.monotonic_s())
 
     async def _take_cosignature(self, opened: Message) -> None:

@@ -228,3 +228,25 @@ async def test_nobody_is_told_stored_before_it_is_on_the_disk(tmp_path: Path) ->
             other.rollback()
         assert done == set()
         assert whole(await first) == whole(await second) == [("stored", ())]
+
+
+async def test_a_note_in_somebody_elses_inbox_is_not_read_and_does_not_keep_the_true_one_out(
+    tmp_path: Path,
+) -> None:
+    """A hostile broker may show anything under any topic, sooner than the honest one beside it."""
+    hostile, honest = Broker(), Broker()
+    async with hostile, honest:
+        network = Network(tmp_path, channels={"north": ("alpha",)}, broker_ports=[hostile.port, honest.port])
+        async with network.running("alpha") as alpha, Voice(honest.port) as voice:
+            channel, host, beta = network.channels["north"], network.host(alpha, "north"), signer("beta node")
+            (submitted,) = network.hand("north").configs(1)
+            await hand_in(network, alpha, [submitted], wait="stored")
+            sealed = message.seal(Kind.SEEN, seen.note([submitted.tx_id]), channel=channel, signer=beta)
+            elsewhere = topics.inbox(channel, member=signer("regulator node").key_id, sender=beta.key_id)
+            # What the hostile broker does: it delivers, although nobody subscribed to that topic.
+            alpha._receive(elsewhere, sealed)
+            assert host.relay.refused == {"foreign_inbox": 1}
+            await voice.say(
+                topics.inbox(channel, member=signer("alpha node").key_id, sender=beta.key_id), sealed
+            )
+            await until(lambda: host.intake.sightings.is_seen(submitted.tx_id), what="the note")
