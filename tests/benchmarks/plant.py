@@ -1,0 +1,140 @@
+"""A plant for the gateway's benchmark: instruments, broker, node and gateway, each a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from doxedge.cli.demo_officer import Node, Numbering
+from doxedge.cli.demo_site import Stage, until_served
+from doxedge.gateway.bodies import firmware_text
+from doxedge.signing.algorithms import ED25519
+
+REGISTERS = 125
+REPOSITORY = Path(__file__).parents[2]
+NODE = "regulator-node"
+GATEWAY = "gateway"
+
+
+@dataclass
+class Plant:
+    """What the benchmark measures."""
+
+    stage: Stage
+    channel: bytes
+    sources: list[bytes]
+    first_port: int
+
+    @property
+    def broker_port(self) -> int:
+        """Of the broker that the node and the sketch use."""
+        return self.stage.broker_port
+
+    @property
+    def samples(self) -> Path:
+        """The gateway's raw samples."""
+        return self.stage.folder / "gateway" / "gateway" / "samples.db"
+
+    def pid(self, name: str) -> int:
+        """Of a process of the plant."""
+        return self.stage.processes[name].pid
+
+    @contextmanager
+    def gateway(self, *, units: int, registers: int, period_ms: int) -> Iterator[int]:
+        """The daemon, polling the first `units` instruments; its process id."""
+        config = self._configuration(units, registers, period_ms)
+        process = self.stage.start(GATEWAY, ["-m", "doxedge", "gateway", "run", "--config", str(config)])
+        try:
+            yield process.pid
+            self.stage.require_alive()
+        finally:
+            self.stage.stop(GATEWAY)
+
+    def _configuration(self, units: int, registers: int, period_ms: int) -> Path:
+        folder = self.stage.folder
+        (folder / "benchmark.toml").write_text(register_map(registers, period_ms), encoding="utf-8")
+        lines = [
+            f'state_dir = "{folder / "gateway"}"',
+            f'key = "{self.stage.key_uri("operator-device")}"',
+            f'profiles = "{folder}"',
+            f'[node]\nurl = "unix://{self.stage.socket("regulator")}"',
+        ]
+        for n, source in enumerate(self.sources[:units]):
+            lines += [
+                f'[[unit]]\nname = "unit-{n}"\nchannel = "{self.channel.hex()}"\nsource = "{source.hex()}"',
+                'flow_basis = "normal_dry"',
+                '[[unit.instrument]]\nname = "stack"\nprofile = "benchmark"\nhost = "127.0.0.1"',
+                f"port = {self.first_port + n}",
+            ]
+        path = folder / "gateway.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+
+@asynccontextmanager
+async def plant(folder: Path, *, units: int) -> AsyncIterator[Plant]:
+    """Start everything but the gateway, and register the units; all of it ends with us."""
+    stage = Stage(folder, 1, environment=dict(os.environ))
+    (folder / "keys").mkdir()
+    devices = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.benchmarks.modbus_devices", str(units)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=REPOSITORY,
+    )
+    assert devices.stdin is not None
+    assert devices.stdout is not None
+    try:
+        first_port = int(await devices.stdout.readline())
+        with_mosquitto = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+        stage.start_broker("mosquitto" if with_mosquitto else "embedded")
+        channel, genesis = stage.genesis("bench", "a benchmark", ["operator"])
+        stage.start_node("regulator", [genesis])
+        await until_served(stage.socket("regulator"), stage)
+        yield Plant(stage, channel, await _register(stage, channel, units), first_port)
+    finally:
+        stage.stop(*stage.processes)
+        devices.stdin.close()
+        await devices.wait()
+
+
+async def _register(stage: Stage, channel: bytes, units: int) -> list[bytes]:
+    node = Node(stage.socket("regulator"))
+    regulator = Numbering(node, channel, stage.key("regulator-officer"))
+    device = stage.key("operator-device")
+    sources: list[bytes] = []
+    for n in range(units):
+        await regulator.must("unit.register", [f"unit-{n}", "operator", "boiler", 100_000, "zone 1"])
+        registered = await regulator.must(
+            "device.register",
+            [f"device-{n}", f"unit-{n}", ED25519, device.public_key, bytes(32), firmware_text()],
+        )
+        sources.append(Numbering(node, channel, device, registered.record_ids[0]).source)
+    await node.ledger.close()
+    return sources
+
+
+def register_map(registers: int, period_ms: int) -> str:
+    """One instrument with so many values, a 16-bit register each, all fetched by one read."""
+    names = [("nox_ppb", "ppb"), ("flow_m3_per_h", "m3/h")]
+    names += [(f"channel_{n}_v", "mV") for n in range(2, registers)]
+    lines = [
+        "profile = 1",
+        '[identity]\nmaker = "nobody"\nmodel = "benchmark"\nversion = "1"\nsource = "made up"\nverified = "document"',
+        '[transport]\nkind = "modbus-tcp"\naddress_base = 0\ntimeout_ms = 50',
+        f'[[groups]]\nname = "all"\nperiod_ms = {period_ms}\natomic = true',
+    ]
+    for address, (name, unit) in enumerate(names):
+        lines.append(
+            f'[[points]]\nquantity = "{name}"\ngroup = "all"\nfunction = "holding"\naddress = {address}\n'
+            f'type = "u16"\nunit = "{unit}"'
+        )
+    return "\n".join(lines) + "\n"

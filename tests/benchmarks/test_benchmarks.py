@@ -1,0 +1,57 @@
+"""Every benchmark still runs: what it measures is not judged here, for a test machine says nothing about speed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.benchmarks import ledger, replay
+from tests.benchmarks.plant import REPOSITORY
+
+
+def quick(name: str) -> Any:
+    """What the benchmark prints; it must end well."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.benchmarks.{name}", "--quick", "--output", "json"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_ledger_benchmark_commits_transfers_and_readings() -> None:
+    found = quick("ledger")
+
+    for kind in ("transfer", "reading"):
+        assert set(found[kind]["stages_us"]) == set(ledger.STAGES)
+        assert found[kind]["whole_us"] > found[kind]["bare_signature_us"] > 0
+    assert found["reading"]["readings_per_cpu_s"] > 0
+
+
+@pytest.mark.slow
+def test_the_gateway_benchmark_stores_points_of_real_instruments() -> None:
+    found = quick("gateway")
+
+    assert found["load"]["points_per_s"] > 0
+    assert found["load"]["cpu_ms_per_1000_points"] > 0
+    assert found["idle"]["pss_mb"] > 0
+    assert found["idle"]["together_mb"] > 0
+
+
+@pytest.mark.slow
+def test_the_replay_benchmark_brings_every_hour_into_a_block_also_on_a_small_machine() -> None:
+    (found,) = quick("replay").values()
+
+    for machine in ("plain", "small_gateway"):
+        assert found[machine]["hours"] == replay.QUICK_HOURS
+        assert found[machine]["written_bytes_per_plant_day"]["node"] > 0
+    if found["small_gateway"]["flush_ms"]:
+        assert found["small_gateway"]["flushes_added_to"] > 0
