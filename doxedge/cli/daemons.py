@@ -12,6 +12,7 @@ from typing import Any
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.signing.algorithms import UnfitLibrary
 from doxedge.store.errors import StoreError
 
 
@@ -29,7 +30,7 @@ def configure_logging(level: str) -> None:
 async def run_until_signal(daemon: Coroutine[Any, Any, None]) -> int:
     """Run `daemon` until it ends, or until SIGTERM or SIGINT asks it to; then let it finish its cleaning up.
 
-    Raises Failure for a wrong configuration (exit code 2) and for a disk that cannot be used (7).
+    Raises Failure for a wrong configuration or installation (exit code 2) and for a disk that cannot be used (7).
     """
     loop = asyncio.get_running_loop()
     task = loop.create_task(daemon, name="daemon")
@@ -41,7 +42,7 @@ async def run_until_signal(daemon: Coroutine[Any, Any, None]) -> int:
         return Exit.OK
     except BaseExceptionGroup as group:
         raise _first_known(group) from group
-    except (ConfigError, StoreError) as error:
+    except (ConfigError, UnfitLibrary, StoreError) as error:
         raise _as_failure(error) from error
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -52,7 +53,7 @@ async def run_until_signal(daemon: Coroutine[Any, Any, None]) -> int:
 
 def _first_known(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The operator's or the disk's fault inside a task group, as a Failure; anything else is a bug and stays one."""
-    known = group.subgroup((ConfigError, StoreError))
+    known = group.subgroup((ConfigError, UnfitLibrary, StoreError))
     while known is not None:
         first = known.exceptions[0]
         if isinstance(first, BaseExceptionGroup):
@@ -63,4 +64,4 @@ def _first_known(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _as_failure(error: BaseException) -> Failure:
-    return Failure(Exit.USAGE if isinstance(error, ConfigError) else Exit.LOCAL_IO, str(error))
+    return Failure(Exit.LOCAL_IO if isinstance(error, StoreError) else Exit.USAGE, str(error))

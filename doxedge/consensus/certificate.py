@@ -87,6 +87,8 @@ def decode_certificate(data: bytes) -> Certificate:
             pass
         case _:
             raise InvalidCertificate("certificate: not [kind, epoch, view, block, bitmap, signatures]")
+    if bool in (type(kind), type(epoch), type(view)):
+        raise InvalidCertificate("certificate: true and false are no numbers")
     if kind not in set(VoteKind) or min(epoch, view) < 0 or len(block_id) != 32:
         raise InvalidCertificate("certificate: a field is out of its bounds")
     if len(signatures) > VALIDATORS_MAX or not all(isinstance(s, bytes) and len(s) == 64 for s in signatures):

@@ -103,7 +103,7 @@ def decode_header(data: bytes) -> Header:
             pass
         case _:
             raise InvalidBlock("header: not the fifteen fields of version 1")
-    numbers = (epoch, view, parent_view, height, time_ms, tx_count, rules_version)
+    numbers = (version, epoch, view, parent_view, height, time_ms, tx_count, rules_version)
     hashes = (channel, parent_id, tx_root, receipt_root, state_root, history_root)
     if any(isinstance(n, bool) or n < 0 for n in numbers) or height < 1 or any(len(h) != 32 for h in hashes):
         raise InvalidBlock("header: a field is out of its bounds")

@@ -31,6 +31,10 @@ class InvalidKey(ValueError):
     """A public key that must never be registered."""
 
 
+class UnfitLibrary(Exception):
+    """The signature library of this machine decides otherwise than the channel does. The operator must replace it."""
+
+
 def check_key(alg: int, public_key: bytes) -> None:
     """Raise InvalidKey unless this is the one canonical encoding of a key that is safe to register.
 
@@ -60,14 +64,15 @@ def verify(alg: int, public_key: bytes, message: bytes, signature: bytes) -> boo
 
 
 def self_test() -> None:
-    """Run the 13 edge cases. Raises RuntimeError naming the case that this machine's library decides differently."""
+    """Run the 13 edge cases. Raises UnfitLibrary naming the case that this machine's library decides differently."""
     for case in ed25519_points.edge_cases():
         accepted = ed25519_points.is_prime_order(case.public_key) and _verify_ed25519(
             case.public_key, case.message, case.signature
         )
         if accepted != case.valid:
-            raise RuntimeError(
-                f"the Ed25519 library of this machine decides the case `{case.name}` differently; it must not vote"
+            raise UnfitLibrary(
+                f"the Ed25519 library of this machine decides the case `{case.name}` differently; it must not vote: "
+                "install the versions of PyNaCl and libsodium that uv.lock names"
             )
 
 

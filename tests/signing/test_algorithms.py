@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doxedge.signing import algorithms, ed25519_points
-from doxedge.signing.algorithms import ED25519, ES256, P256_ORDER, InvalidKey, check_key, verify
+from doxedge.signing.algorithms import ED25519, ES256, P256_ORDER, InvalidKey, UnfitLibrary, check_key, verify
 from doxedge.signing.ed25519_points import EdgeCase, L, P
 from doxedge.signing.signer import Ed25519Signer, Es256Signer, Signer
 
@@ -162,7 +162,7 @@ def test_the_self_test_names_the_case_that_another_library_decides_differently(
     library: Callable[[bytes, bytes], bytes], case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nacl.bindings, "crypto_sign_open", library)
-    with pytest.raises(RuntimeError, match=f"`{case}` differently; it must not vote"):
+    with pytest.raises(UnfitLibrary, match=f"`{case}` differently; it must not vote"):
         algorithms.self_test()
 
 
