@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from doxedge.cli.outcome import Exit, Failure
-from doxedge.measurement.hourly_file import MAX_LINE_CHARACTERS, HourlyFileError, HoursSummary, parse, summary
+from doxedge.cli.audit_input import add_verb, print_json, printable, read_table
+from doxedge.cli.audit_vectors import add_vectors
+from doxedge.cli.outcome import Exit
+from doxedge.measurement.hourly_file import HoursSummary, parse, summary
 from doxedge.quantity import kilograms_text
 
 HOURS_EPILOG = """\
@@ -23,38 +23,26 @@ Exit codes: 0 summed up, 2 usage, 6 the file is not in the layout, 7 the file ca
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """The noun and its one verb so far."""
+    """The noun and its verbs."""
     noun = subparsers.add_parser("audit", help="recompute what others reported, from their own files")
     verbs = noun.add_subparsers(title="verbs", metavar="VERB", required=True)
-    hours = verbs.add_parser(
+    add_verb(
+        verbs,
         "hours",
-        help="sum up a file of hourly emissions",
+        audit_hours,
+        summary="sum up a file of hourly emissions",
         description="Sum up a file of hourly emissions: hours, mass, energy, and what does not fit.",
         epilog=HOURS_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    hours.add_argument("file", metavar="FILE.csv", type=Path)
-    hours.add_argument("--output", choices=("table", "json"), default="table")
-    hours.set_defaults(func=audit_hours)
+    add_vectors(verbs)
 
 
 def audit_hours(options: argparse.Namespace) -> int:
     """Print the summary of one file. Raises Failure when it cannot be read or is not in the layout."""
     path: Path = options.file
-    try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            # Bounded reads: a file that is one endless line must not fill the memory before it is refused.
-            result = summary(parse(iter(lambda: file.readline(MAX_LINE_CHARACTERS + 1), "")))
-    except HourlyFileError as error:
-        raise Failure(Exit.UNVERIFIED, f"{path}: {_printable(str(error))}") from error
-    except UnicodeDecodeError as error:
-        raise Failure(Exit.UNVERIFIED, f"{path}: not a text file in UTF-8 ({error.reason})") from error
-    except OSError as error:
-        raise Failure(
-            Exit.LOCAL_IO, f"{path}: {error.strerror or error}; check the path and its rights"
-        ) from error
+    result = read_table(path, lambda lines: summary(parse(lines)))
     if options.output == "json":
-        print(json.dumps(result, indent=2))
+        print_json(result)
     else:
         print("\n".join(_table(path, result)))
     return Exit.OK
@@ -78,10 +66,5 @@ def _table(path: Path, result: HoursSummary) -> Iterator[str]:
         ),
     ]
     width = max(len(label) for label, _ in lines)
-    yield _printable(path.name)
+    yield printable(path.name)
     yield from (f"{label:<{width}}  {value}" for label, value in lines)
-
-
-def _printable(text: str) -> str:
-    """What a file says must not steer the terminal."""
-    return "".join("?" if unicodedata.category(sign).startswith("C") else sign for sign in text)

@@ -15,23 +15,17 @@ One row is one hour of one unit. The columns used here:
 this layout is refused with line, column and value: a total that rests on a guess is worth nothing.
 """
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, localcontext
 from typing import Final, TypedDict
 
 from doxedge.measurement.averaging import EXACT
+from doxedge.measurement.table_file import MAX_ROWS, TableError, table_records
 from doxedge.quantity import DAY_MS, HOUR_MS, Grams, grams_from_pounds
-
-MAX_LINE_CHARACTERS: Final = 4_096
-"""The layout has sixteen short columns; a longer line is another file, or an attack on memory."""
-
-MAX_ROWS: Final = 500_000
-"""57 unit-years."""
 
 REQUIRED: Final = ("ORISID", "BLRID", "YYMMDD", "HOUR", "OPTIME", "NOXMASS", "NOXRATE", "HTINPUT")
 FLAGS: Final = ("HTINPUTMEASURE", "SO2MEASURE", "NOXMMEASURE", "NOXRMEASURE")
@@ -50,19 +44,8 @@ _NAME: Final = re.compile(r"[0-9A-Za-z*#+./_ -]{1,20}")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
-class HourlyFileError(ValueError):
-    """The file is not in the layout. Says where (line from 1, column by name), what stood there, and what should."""
-
-    def __init__(
-        self, reason: str, *, line: int, column: str | None = None, value: str | None = None
-    ) -> None:
-        where = f"line {line}" + (f", column {column}" if column else "")
-        found = f": {value[:40]!r}" if value is not None else ""
-        super().__init__(f"{where}{found}: {reason}")
-        self.line = line
-        self.column = column
-        self.value = value
-        self.reason = reason
+class HourlyFileError(TableError):
+    """The file is not in the hourly layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +122,7 @@ def parse(lines: Iterable[str]) -> tuple[HourlyRow, ...]:
     Raises HourlyFileError for all else: a column missing or twice, a row of another length, an hour twice, a value
     that is none, a line or a file beyond the bounds, no row at all.
     """
-    records = _records(lines)
+    records = table_records(lines, HourlyFileError)
     try:
         line, header = next(records)
     except StopIteration:
@@ -191,24 +174,6 @@ def summary(rows: Iterable[HourlyRow]) -> HoursSummary:
             if column in flags
         },
     }
-
-
-def _records(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and fields of the lines that are not blank."""
-    for line, text in enumerate(lines, start=1):
-        if len(text) > MAX_LINE_CHARACTERS:
-            raise HourlyFileError(f"longer than {MAX_LINE_CHARACTERS} characters", line=line)
-        text = text.rstrip("\r\n")
-        if line == 1:
-            text = text.removeprefix("\ufeff")
-        if not text.strip():
-            continue
-        try:
-            # Line by line, so that an open quote cannot swallow the rest of the file.
-            fields = next(csv.reader([text], strict=True))
-        except csv.Error as error:
-            raise HourlyFileError(f"not comma-separated fields: {error}", line=line) from None
-        yield line, fields
 
 
 def _columns(header: list[str], line: int) -> dict[str, int]:

@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doxedge.measurement import hourly_file
-from doxedge.measurement.hourly_file import (
-    MAX_LINE_CHARACTERS,
-    HourlyFileError,
-    HourlyRow,
-    parse,
-    summary,
-)
+from doxedge.measurement.hourly_file import HourlyFileError, HourlyRow, parse, summary
+from doxedge.measurement.table_file import MAX_LINE_CHARACTERS
 from doxedge.quantity import HOUR_MS
 
 HEADER = (

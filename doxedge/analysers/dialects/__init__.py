@@ -1,0 +1,1 @@
+"""What analysers say on a line, byte by byte: one file per protocol, and the reader that finds frames in a stream."""
