@@ -16,9 +16,12 @@ from doxedge.contracts.rule import REGULATOR, Act, Book, Value, require, require
 ROOM: Final = "numbering"
 HELD: Final = "held"
 """Per key, the sources that it numbers, one after the other in one string of bytes."""
+FORMER: Final = "former"
+"""Per source and former key, the last number that this key gave."""
 FORKS: Final = "forks"
 _SOURCE: Final = shape(bytes, int, bytes, bool, str, (str, None), (str, None))
 _HELD: Final = shape(bytes)
+_FORMER: Final = shape(int)
 ZERO: Final = bytes(32)
 SOURCE_BYTES: Final = 16
 ONE_NUMBER_CLAUSE: Final = "3.4"
@@ -49,6 +52,8 @@ class Conflict:
     second: bytes
     already_final: bool
     """Whether the number is consumed, so that one of the two, or a third, stands."""
+    signers: tuple[bytes, bytes]
+    """Key ids that signed the two, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +118,33 @@ def held_sources(book: Book, key_id: bytes) -> list[bytes]:
     return [joined[at : at + SOURCE_BYTES] for at in range(0, len(joined), SOURCE_BYTES)]
 
 
-def hand_over(book: Book, old_key_id: bytes, new_key_id: bytes) -> None:
-    """The new key numbers from here on what the old key numbered."""
+def hand_over(book: Book, old_key_id: bytes, new_key_id: bytes, *, acting: bytes | None = None) -> None:
+    """The new key numbers from here on what the old key numbered.
+
+    `acting` is the source of the record that says so, when the old key signed it: that number is still the old key's.
+    """
     sources = held_sources(book, old_key_id)
     for source in sources:
         entry = find_source(book, source)
         if entry is not None:
             put_source(book, source, replace(entry, holder_key_id=new_key_id))
+            book.put(FORMER, source + old_key_id, [entry.seq + (source == acting)])
     book.put(HELD, old_key_id, None)
     _hold(book, new_key_id, b"".join(sources))
+
+
+def gave_number(book: Book, source: bytes, entry: SourceEntry, key_id: bytes, seq: int) -> bool:
+    """Whether it was for this key to give the number: it numbers the source now, or did so up to that number."""
+    fields = fields_of(book.get(FORMER, source + key_id), _FORMER)
+    return entry.holder_key_id == key_id or (fields is not None and seq <= fields[0])
 
 
 def judge_conflict(book: Book, act: Act, facts: Conflict) -> None:
     """Two validly signed records with one number: the first in final order stands, the source is suspended.
 
-    The regulator's own numbering is not suspended, because nobody could lift that; the proof stands all the same.
+    The regulator's own numbering is not suspended, because nobody could lift that; nor is one whose present key signed
+    neither of the two or is withdrawn, because a stolen key would then silence its successor. The proof stands all the
+    same.
     """
     require(act.purpose != "device", "3.1", "a device does not accuse")
     entry = require_found(find_source(book, facts.source), "3.2", "the source is not of this channel")
@@ -137,10 +154,14 @@ def judge_conflict(book: Book, act: Act, facts: Conflict) -> None:
     holder = find_key(book, entry.holder_key_id)
     ordering = holder is not None and holder.purpose == "node"
     require(not ordering, "3.5", "a node's ticks are proposals; its double votes are judged as equivocation")
+    own = all(gave_number(book, facts.source, entry, signer, facts.seq) for signer in facts.signers)
+    require(own, "3.6", "one of the two is not signed by the key that gave this number")
     key = facts.source + facts.seq.to_bytes(8, "big")
-    require(book.get(FORKS, key) is None, "3.6", "this conflict stands already")
+    require(book.get(FORKS, key) is None, "3.7", "this conflict stands already")
     book.put(FORKS, key, [facts.first, facts.second, act.party])
-    if holder is not None and holder.role == REGULATOR and entry.account is None:
+    supreme = holder is not None and holder.role == REGULATOR and entry.account is None
+    withdrawn = holder is None or holder.revoked or entry.holder_key_id not in facts.signers
+    if supreme or withdrawn:
         book.emit(["source.forked", facts.source, facts.seq, facts.first, facts.second])
         return
     put_source(book, facts.source, replace(entry, suspended=True))
@@ -149,19 +170,19 @@ def judge_conflict(book: Book, act: Act, facts: Conflict) -> None:
 
 def reinstate(book: Book, act: Act, facts: Reinstate) -> None:
     """The regulator lets a suspended source go on; the proof of what it did stays."""
-    require(act.is_regulator, "3.7", "only the regulator reinstates a source")
-    entry = require_found(find_source(book, facts.source), "3.8", "the source is not of this channel")
-    require(entry.suspended, "3.9", "the source is not suspended")
-    require(bool(facts.reason), "3.10", "a reinstatement states its reason")
+    require(act.is_regulator, "3.8", "only the regulator reinstates a source")
+    entry = require_found(find_source(book, facts.source), "3.9", "the source is not of this channel")
+    require(entry.suspended, "3.10", "the source is not suspended")
+    require(bool(facts.reason), "3.11", "a reinstatement states its reason")
     put_source(book, facts.source, replace(entry, suspended=False))
     book.emit(["source.reinstated", facts.source, facts.reason])
 
 
 def judge_equivocation(book: Book, act: Act, facts: Equivocation) -> None:
     """A validator that voted twice in one view is named for ever; what follows is the regulator's decision."""
-    require(act.purpose != "device", "3.11", "a device does not accuse")
+    require(act.purpose != "device", "3.12", "a device does not accuse")
     key = facts.key_id + facts.view.to_bytes(8, "big")
-    require(book.get(FORKS, key) is None, "3.12", "this equivocation stands already")
+    require(book.get(FORKS, key) is None, "3.13", "this equivocation stands already")
     book.put(FORKS, key, [facts.view, act.party])
     book.emit(["validator.equivocated", facts.key_id, facts.view])
 

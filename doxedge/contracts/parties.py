@@ -118,7 +118,7 @@ def rotate(book: Book, act: Act, facts: Rotate) -> None:
     require(find_key(book, facts.new_key_id) is None, "2.10", "the new key is known on this channel")
     put_key(book, facts.old_key_id, replace(entry, revoked=True))
     put_key(book, facts.new_key_id, replace(entry, alg=facts.alg, public_key=facts.new_key))
-    numbering.hand_over(book, facts.old_key_id, facts.new_key_id)
+    numbering.hand_over(book, facts.old_key_id, facts.new_key_id, acting=act.source)
     party = find_party(book, entry.party)
     if party is not None and party.officer_key_id == facts.old_key_id:
         book.put(PARTIES, entry.party.encode(), [party.role, facts.new_key_id, party.node_key_id])

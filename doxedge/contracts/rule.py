@@ -3,7 +3,8 @@
 A rule is a function of the ledger (`Book`), of the one who acts (`Act`) and of the facts of the transaction. It either
 returns, having written, or raises `Refused` with the clause that decided; then nothing it wrote stands. Where several
 clauses would refuse, the one with the lowest number is cited. Two refusals come before any rule: 0.1, the source of the
-record was suspended, and 0.2, the signed bytes inside a record do not hold.
+record was suspended or its key withdrawn by an earlier record, and 0.2, the body has no meaning or the signed bytes
+inside it do not hold.
 """
 
 from __future__ import annotations
@@ -25,14 +26,22 @@ _UNSEEN: Final = frozenset(
     [
         *range(0x20),
         *range(0x7F, 0xA1),
-        0xAD,
-        *range(0x200B, 0x2010),
-        *range(0x2028, 0x202F),
-        *range(0x2060, 0x2070),
-        0xFEFF,
+        *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x1680, 0x17B4, 0x17B5),
+        *range(0x180B, 0x1810),
+        *range(0x2000, 0x2010),
+        *range(0x2028, 0x2030),
+        *range(0x205F, 0x2070),
+        *(0x2800, 0x3000, 0x3164),
+        *range(0xFE00, 0xFE10),
+        *(0xFEFF, 0xFFA0),
+        *range(0xFFF0, 0xFFFC),
+        *range(0x1BCA0, 0x1BCA4),
+        *range(0x1D173, 0x1D17B),
+        *range(0xE0000, 0xE1000),
     ]
 )
-"""Code points that a reader cannot see: controls, joiners, marks that turn the direction of writing.
+"""Code points that a reader cannot see or takes for a space: controls, joiners, fillers, selectors, marks that turn the
+direction of writing, and every space but the plain one.
 
 A list and not a question to the interpreter: its tables differ between versions, and all nodes must agree.
 """

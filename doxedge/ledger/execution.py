@@ -181,7 +181,11 @@ class _Run:
         key: parties.KeyEntry,
     ) -> None:
         """Hand the facts to the rule. Raises Refused."""
-        require(not source.suspended, "0.1", "the source was suspended by an earlier record")
+        require(
+            not source.suspended and self._is_in_force(source, transaction.envelope.key_id),
+            "0.1",
+            "the source was suspended, or its key withdrawn, by an earlier record",
+        )
         act = Act(
             channel=self._setting.channel,
             clock_ms=self._clock_ms,
@@ -201,6 +205,11 @@ class _Run:
             raise Refused("0.2", f"the body has no meaning: {error}") from error
         _, rule = self._rules[record.kind]
         rule(self._draft, act, facts)
+
+    def _is_in_force(self, source: numbering.SourceEntry, key_id: bytes) -> bool:
+        """Whether the key still numbers the source: an earlier record of the same batch may have withdrawn it."""
+        key = parties.find_key(self._draft, key_id)
+        return source.holder_key_id == key_id and key is not None and not key.revoked
 
     def _facts(self, record: Record, record_id: bytes) -> object:
         if record.kind == "conflict":
@@ -259,5 +268,6 @@ def _compare(first: Transaction, second: Transaction, draft: Draft) -> numbering
         if other is not None and other != record_id:
             source = numbering.find_source(draft, first.source)
             consumed = source is not None and source.seq >= record.seq
-            return numbering.Conflict(first.source, record.seq, record_id, other, consumed)
+            signers = (first.envelope.key_id, second.envelope.key_id)
+            return numbering.Conflict(first.source, record.seq, record_id, other, consumed, signers)
     raise bodies.InvalidBody("the envelopes do not claim one number with different records")
