@@ -2,7 +2,8 @@
 
 An account holds credits of a vintage: one balance for each vintage, and a list of credits that arrived since the last
 outgoing transaction and are folded in by the next. There are no unspent outputs to choose from, and no origin is
-visible on a holding.
+visible on a holding. Who gives nothing away folds what is pending by an act of its own: the number of pending credits
+is bounded, and an account that is full takes no more.
 """
 
 from __future__ import annotations
@@ -42,6 +43,14 @@ class OpenAccount:
     holder_key_id: bytes
     """The officer key of the party, looked up by the ledger."""
     new_source: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Facts of `account.fold`."""
+
+    account: str
+    vintage: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,16 @@ def open_account(book: Book, act: Act, facts: OpenAccount) -> None:
         book, facts.new_source, holder_key_id=facts.holder_key_id, party=facts.party, account=facts.account
     )
     book.emit(["account.opened", facts.account, facts.party, facts.unit, facts.new_source])
+
+
+def fold(book: Book, act: Act, facts: Fold) -> None:
+    """What is pending of one vintage is folded in, and nothing leaves: room for new credits, also in a shortfall."""
+    require(act.account == facts.account, "5.8", "an account is folded under its own numbering only")
+    holding = balance(book, facts.account, facts.vintage)
+    require(bool(holding.pending), "5.9", "no credits of this vintage are pending")
+    held = holding.held()
+    put_balance(book, facts.account, facts.vintage, replace(holding, folded=held, pending=()))
+    book.emit(["account.folded", facts.account, facts.vintage, held.disclosed_g()])
 
 
 def position(book: Book, account: str, year: int) -> Position:

@@ -49,6 +49,7 @@ RULES: Final = {
             "device.register": (units.RegisterDevice, units.register_device),
             "device.commission": (units.Commission, units.commission),
             "account.open": (accounts.OpenAccount, accounts.open_account),
+            "account.fold": (accounts.Fold, accounts.fold),
             "vintage.issue": (crediting.IssueVintage, crediting.issue_vintage),
             "transfer": (transfer.Transfer, transfer.transfer),
             "hour": (statements.Hour, hours.state_hour),

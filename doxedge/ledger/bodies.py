@@ -189,6 +189,10 @@ def _account(context: BodyContext, account: str, party: str, unit: str | None) -
     return accounts.OpenAccount(account, party, unit, holder, context.new_source)
 
 
+def _fold(_: BodyContext, account: str, vintage: int) -> accounts.Fold:
+    return accounts.Fold(account, _year(vintage))
+
+
 def _device(
     context: BodyContext, device: str, unit: str, alg: int, key: bytes, profile_hash: bytes, firmware: str
 ) -> units.RegisterDevice:
@@ -285,6 +289,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "key.revoke": _shape(_revoke, key_id=_BYTES, reason=_TEXT),
     "unit.register": _shape(_unit, unit=_TEXT, party=_TEXT, kind=_TEXT, capacity_kw=_INT, zone=_TEXT),
     "account.open": _shape(_account, account=_TEXT, party=_TEXT, unit=(str, NoneType)),
+    "account.fold": _shape(_fold, account=_TEXT, vintage=_INT),
     "device.register": _shape(
         _device, device=_TEXT, unit=_TEXT, alg=_INT, public_key=_BYTES, profile_hash=_BYTES, firmware=_TEXT
     ),
