@@ -1,7 +1,8 @@
 """The hours of a unit, kept by day: one small list that a batch of hours touches once.
 
-An entry is `[slot, nox_g, energy_wh, original, latest, revision, standing]`: the slot counts hours from the day's
-midnight UTC, `original` and `latest` are record ids, the standing is trial, counted or gap (then without mass).
+An entry is `[slot, nox_g, energy_wh, original, latest, revision, standing, device, with_own_map]`: the slot counts
+hours from the day's midnight UTC, `original` and `latest` are record ids, the standing is trial, counted or gap (then
+without mass), and the last two say who stated the latest and whether with the register map registered for it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class HourEntry:
     latest: bytes
     revision: int
     standing: int
+    device: str
+    with_own_map: bool
 
 
 def find_hour(book: Book, unit: str, start_ms: int) -> HourEntry | None:
@@ -45,10 +48,12 @@ def find_hour(book: Book, unit: str, start_ms: int) -> HourEntry | None:
     return next((HourEntry(start_ms, *row[1:]) for row in rows if row[0] == slot), None)
 
 
-def trial_g(book: Book, unit: str, start_ms: int) -> int | None:
-    """The mass that was stated for a trial hour, or None."""
+def trial_g(book: Book, unit: str, device: str, start_ms: int) -> int | None:
+    """The mass that this device stated for a trial hour, read with its registered register map, or None."""
     entry = find_hour(book, unit, start_ms)
-    return entry.nox_g if entry is not None and entry.standing == TRIAL else None
+    if entry is None or entry.standing != TRIAL or entry.device != device or not entry.with_own_map:
+        return None
+    return entry.nox_g
 
 
 def put_hour(book: Book, unit: str, entry: HourEntry) -> None:
@@ -62,6 +67,8 @@ def put_hour(book: Book, unit: str, entry: HourEntry) -> None:
         entry.latest,
         entry.revision,
         entry.standing,
+        entry.device,
+        entry.with_own_map,
     ]
     rows = _rows(book, unit, entry.start_ms)
     if not rows or rows[-1][0] < slot:

@@ -36,7 +36,17 @@ def state_hour(book: Book, act: Act, facts: Hour) -> None:
     _require_of_device(book, device, facts)
     counts = device.counts_from_ms is not None and facts.start_ms >= device.counts_from_ms
     standing = COUNTED if counts else TRIAL
-    entry = HourEntry(facts.start_ms, facts.nox_g, facts.energy_wh, act.record_id, act.record_id, 0, standing)
+    entry = HourEntry(
+        facts.start_ms,
+        facts.nox_g,
+        facts.energy_wh,
+        act.record_id,
+        act.record_id,
+        0,
+        standing,
+        _acting_device(act),
+        facts.profile_hash == device.profile_hash,
+    )
     day_book.put_hour(book, facts.unit, entry)
     map_before = reception.note_hour(book, facts, trial=not counts, filled_gap=known is not None)
     word = "counted" if counts else "trial"
@@ -58,17 +68,24 @@ def revise_hour(book: Book, act: Act, facts: Revision) -> None:
     require(known.standing != GAP, "8.11", "the hour is a gap; state it, and the gap is filled")
     named = facts.revised in {known.original, known.latest}
     require(named, "8.12", "the revision does not name the hour's first or latest statement")
-    require(bool(facts.reason), "8.13", "a revision states its reason")
+    fit = known.standing == TRIAL or device.counts_from_ms is not None
+    require(fit, "8.13", "an hour that counts is revised by a commissioned device only")
+    require(bool(facts.reason), "8.14", "a revision states its reason")
+    own_map = hour.profile_hash == device.profile_hash
     latest = replace(
         known,
         nox_g=hour.nox_g,
         energy_wh=hour.energy_wh,
         latest=act.record_id,
         revision=known.revision + 1,
+        device=_acting_device(act),
+        with_own_map=own_map,
     )
     day_book.put_hour(book, hour.unit, latest)
     reception.note_revision(book, hour.unit)
     book.emit(["hour.revised", hour.unit, hour.start_ms, known.nox_g, hour.nox_g])
+    if not own_map:
+        book.emit(["device.unregistered_map", act.device, hour.unit, hour.profile_hash])
     if known.standing == COUNTED:
         _count(book, unit, hour, grams=hour.nox_g - known.nox_g, hours=0)
 
@@ -77,18 +94,18 @@ def state_gap(book: Book, act: Act, facts: Gap) -> None:
     """Accept that the mass of some hours is not known."""
     _, device = _present(book, act, facts.unit)
     whole = facts.from_ms % HOUR_MS == 0 and facts.to_ms % HOUR_MS == 0 and 0 <= facts.from_ms < facts.to_ms
-    require(whole, "8.14", "a gap begins and ends on a whole hour")
+    require(whole, "8.15", "a gap begins and ends on a whole hour")
     hours = (facts.to_ms - facts.from_ms) // HOUR_MS
-    require(hours <= GAP_HOURS_MAX, "8.15", "a gap longer than 744 hours is stated in parts")
-    require(facts.to_ms <= act.clock_ms + AHEAD_MS_MAX, "8.16", "the gap has not ended")
+    require(hours <= GAP_HOURS_MAX, "8.16", "a gap longer than 744 hours is stated in parts")
+    require(facts.to_ms <= act.clock_ms + AHEAD_MS_MAX, "8.17", "the gap has not ended")
     within = _is_of_device(book, device, facts.from_ms)
-    require(within, "8.17", "the first hour of the gap had ended before the device was registered")
+    require(within, "8.18", "the first hour of the gap had ended before the device was registered")
     starts = range(facts.from_ms, facts.to_ms, HOUR_MS)
     free = all(day_book.find_hour(book, facts.unit, start_ms) is None for start_ms in starts)
-    require(free, "8.18", "an hour of the gap is stated already")
-    require(bool(facts.cause), "8.19", "a gap states its cause")
+    require(free, "8.19", "an hour of the gap is stated already")
+    require(bool(facts.cause), "8.20", "a gap states its cause")
     for start_ms in starts:
-        entry = HourEntry(start_ms, 0, 0, act.record_id, act.record_id, 0, GAP)
+        entry = HourEntry(start_ms, 0, 0, act.record_id, act.record_id, 0, GAP, _acting_device(act), False)
         day_book.put_hour(book, facts.unit, entry)
     reception.note_gap(book, facts.unit, hours=hours, to_ms=facts.to_ms)
     book.emit(["unit.gap", facts.unit, facts.from_ms, facts.to_ms, facts.cause])
@@ -101,7 +118,7 @@ def state_event(book: Book, act: Act, facts: Event) -> None:
     else:
         _present(book, act, facts.unit)
         reception.note_event(book, facts.unit)
-    require(bool(facts.code), "8.20", "an event has a code")
+    require(bool(facts.code), "8.21", "an event has a code")
     book.emit(["device.event", act.device, facts.code, facts.at_ms, facts.text])
 
 

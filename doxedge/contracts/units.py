@@ -1,8 +1,9 @@
 """§ 4 Units and devices
 
 A unit is the generating unit that emits. It has one compliance account and one device that states its hours. Hours
-that the device states before its commissioning are *trial*: kept, and not counted. Once the hours of a unit count,
-only the regulator puts another device in place of the commissioned one, so that nobody leaves the count by himself.
+that the device states before its commissioning are *trial*: kept, and not counted, also when they are revised later.
+Once the hours of a unit count, only the regulator puts another device in place of the commissioned one, so that nobody
+leaves the count by himself.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class DeviceEntry:
     registered_ms: int
     """The execution clock at registration."""
     counts_from_ms: int | None
-    """Hours that start here or later count; None before commissioning."""
+    """Hours that start here or later and are stated after the commissioning count; None before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,8 @@ def register_unit(book: Book, act: Act, facts: RegisterUnit) -> None:
     """The regulator enters a unit of a party."""
     require(act.is_regulator, "4.1", "only the regulator registers a unit")
     require(is_name(facts.unit), "4.2", "a unit's name has 1 to 64 characters that can be seen")
-    require(parties.role_of(book, facts.party) is not None, "4.3", "the party is not enrolled")
+    owner = parties.role_of(book, facts.party) == COMPANY
+    require(owner, "4.3", "a unit is of an enrolled company: who regulates or verifies does not emit")
     require(find_unit(book, facts.unit) is None, "4.4", "a unit of that name is registered")
     require(facts.capacity_kw > 0, "4.5", "a unit has a capacity")
     put_unit(book, facts.unit, UnitEntry(facts.party, facts.kind, facts.capacity_kw, facts.zone, None, None))
@@ -181,10 +183,12 @@ def commission(book: Book, act: Act, facts: Commission) -> None:
     hours = len({start_ms for start_ms, _ in facts.witnessed})
     enough = hours >= figures.figure(book, "commission_hours_min")
     require(enough, "4.18", "fewer hours were witnessed than the channel demands")
-    agree = all(day_book.trial_g(book, device.unit, start_ms) == nox_g for start_ms, nox_g in facts.witnessed)
-    require(
-        agree, "4.19", "a witnessed hour differs from the trial hour that the device stated, or there is none"
+    agree = all(
+        day_book.trial_g(book, device.unit, facts.device, start_ms) == nox_g
+        for start_ms, nox_g in facts.witnessed
     )
+    own = "a witnessed hour is not a trial hour that this device stated so, with its registered register map"
+    require(agree, "4.19", own)
     counts_from_ms = max(start_ms for start_ms, _ in facts.witnessed) + HOUR_MS
     put_device(book, facts.device, replace(device, counts_from_ms=counts_from_ms))
     book.emit(["device.commissioned", facts.device, device.unit, counts_from_ms])
