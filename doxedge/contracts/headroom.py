@@ -3,7 +3,7 @@
 After every counted hour, and after every issue or transfer, the compliance account of the unit is looked at. It is
 *well*, *warned* (its headroom is below a share of the holding), or *exceeded* (its unit has emitted more than the
 account holds). Whenever that changes it is said once: a warning with the time at which the credits run out at the
-present rate, an exceedance with both amounts, or that the account is well again. Nothing is refused here: an emission
+present rate (nothing where they last for the year), an exceedance with both amounts, or that the account is well again. Nothing is refused here: an emission
 that happened is a fact.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import replace
 from doxedge.contracts import accounts, emissions, figures
 from doxedge.contracts.emissions import YearTotal
 from doxedge.contracts.rule import Book
-from doxedge.quantity import DAY_MS, round_down
+from doxedge.quantity import HOUR_MS, round_down
 
 WELL, WARNED, EXCEEDED = range(3)
 
@@ -47,20 +47,25 @@ def judge(book: Book, account: str, year: int, total: YearTotal) -> YearTotal:
     if now == EXCEEDED:
         book.emit(["headroom.exceeded", account, year, total.emitted_g, held_g])
     elif now == WARNED:
-        book.emit(["headroom.warning", account, year, headroom_g, forecast_ms(total, headroom_g)])
+        runs_out_ms = forecast_ms(book, total, year, headroom_g)
+        book.emit(["headroom.warning", account, year, headroom_g, runs_out_ms])
     else:
         book.emit(["headroom.recovered", account, year, headroom_g])
     return replace(total, warned=now >= WARNED, exceeded=now == EXCEEDED)
 
 
-def forecast_ms(total: YearTotal, headroom_g: int) -> int | None:
-    """When the headroom is used up, in UTC milliseconds, rounded down; None without a rate, or after the year 2200.
+def forecast_ms(book: Book, total: YearTotal, year: int, headroom_g: int) -> int | None:
+    """When the year's headroom is used up, in UTC milliseconds, rounded down; None where it lasts for the year.
 
     The present rate is the year's emission so far over the time from the start of its first counted hour to the end of
-    its last, so that standstills count as they did.
+    its last, so that standstills count as they did. An hour counts in the year in which it starts: what is used up
+    with the first hour of the next year, or later, has lasted. Where it is used up already, the answer is the end of the last
+    hour.
     """
     elapsed_ms = total.last_end_ms - total.first_start_ms
     if total.emitted_g <= 0 or elapsed_ms <= 0:
         return None
-    at_ms = total.last_end_ms + round_down(max(headroom_g, 0) * elapsed_ms, total.emitted_g)
-    return at_ms if at_ms < 366 * (emissions.YEAR_MAX - emissions.YEAR_MIN) * DAY_MS else None
+    if headroom_g <= 0:
+        return total.last_end_ms
+    at_ms = total.last_end_ms + round_down(headroom_g * elapsed_ms, total.emitted_g)
+    return at_ms if emissions.year_of(book, at_ms - at_ms % HOUR_MS) <= year else None

@@ -192,4 +192,5 @@ def _runs_out_ms(book: Book, unit: str | None, position: accounts.Position) -> i
     """When the credits are used up at the year's rate so far (contracts, § 9)."""
     if unit is None:
         return None
-    return headroom.forecast_ms(emissions.find(book, unit, position.year), position.headroom_g)
+    total = emissions.find(book, unit, position.year)
+    return headroom.forecast_ms(book, total, position.year, position.headroom_g)
