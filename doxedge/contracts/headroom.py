@@ -3,8 +3,8 @@
 After every counted hour, and after every issue or transfer, the compliance account of the unit is looked at. It is
 *well*, *warned* (its headroom is below a share of the holding), or *exceeded* (its unit has emitted more than the
 account holds). Whenever that changes it is said once: a warning with the time at which the credits run out at the
-present rate (nothing where they last for the year), an exceedance with both amounts, or that the account is well again. Nothing is refused here: an emission
-that happened is a fact.
+present rate (nothing where they last for the year), an exceedance with both amounts, or that the account is well
+again. Nothing is refused here: an emission that happened is a fact.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def forecast_ms(book: Book, total: YearTotal, year: int, headroom_g: int) -> int
 
     The present rate is the year's emission so far over the time from the start of its first counted hour to the end of
     its last, so that standstills count as they did. An hour counts in the year in which it starts: what is used up
-    with the first hour of the next year, or later, has lasted. Where it is used up already, the answer is the end of the last
-    hour.
+    with the first hour of the next year, or later, has lasted. Where it is used up already, the answer is the end of
+    the last hour.
     """
     elapsed_ms = total.last_end_ms - total.first_start_ms
     if total.emitted_g <= 0 or elapsed_ms <= 0:
