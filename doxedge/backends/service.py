@@ -5,8 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from typing import Final, Self
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +64,72 @@ class ServiceManager:
         except OSError as error:
             # A manager that does not listen is no reason to stop measuring.
             log.debug("the service manager was not told %s: %s", assignments[0], error)
+
+
+class JointService:
+    """Several daemons in one process: ready when all are, alive while all are, stopping with the first.
+
+    Else the one that still turns would feed the watchdog for the one that hangs.
+    """
+
+    def __init__(self, manager: ServiceManager, *names: str) -> None:
+        """`names` are those of the daemons; each gets its `part`."""
+        self._manager, self._names = manager, frozenset(names)
+        self._ready: dict[str, str] = {}
+        self._alive: dict[str, str] = {}
+        self._is_stopping = False
+
+    def part(self, name: str) -> ServiceManager:
+        """What the daemon of that name talks to. KeyError for a name that was not announced."""
+        if name not in self._names:
+            raise KeyError(name)
+        return _Part(self, name, watchdog_s=self._manager.watchdog_s)
+
+    def note_ready(self, name: str, text: str) -> None:
+        """One daemon is ready; tell it when all are."""
+        self._ready[name] = text
+        if self._ready.keys() == self._names:
+            self._manager.ready(_joined(self._ready))
+
+    def note_alive(self, name: str, text: str) -> None:
+        """One daemon makes progress; tell it, and begin to count anew, when all have since the last time."""
+        self._alive[name] = text
+        if self._alive.keys() == self._names:
+            self._manager.alive(_joined(self._alive))
+            self._alive.clear()
+
+    def note_stopping(self, text: str) -> None:
+        """The first daemon that stops speaks for the process."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            self._manager.stopping(text)
+
+
+class _Part(ServiceManager):
+    """The share of one daemon."""
+
+    def __init__(self, joint: JointService, name: str, *, watchdog_s: float | None) -> None:
+        super().__init__(None, watchdog_s=watchdog_s)
+        self._joint, self._name = joint, name
+
+    @override
+    def ready(self, text: str) -> None:
+        """This daemon's start-up is done."""
+        self._joint.note_ready(self._name, text)
+
+    @override
+    def alive(self, text: str) -> None:
+        """This daemon makes progress."""
+        self._joint.note_alive(self._name, text)
+
+    @override
+    def stopping(self, text: str = "stopping") -> None:
+        """This daemon is cleaning up."""
+        self._joint.note_stopping(text)
+
+
+def _joined(texts: Mapping[str, str]) -> str:
+    return "; ".join(texts[name] for name in sorted(texts))
 
 
 def _status(text: str) -> str:

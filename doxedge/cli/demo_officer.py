@@ -33,8 +33,10 @@ class Node:
     async def get(self, path: str) -> Any:
         """JSON of a GET. Raises LedgerError."""
         client = NodeClient(self._address)
-        answer = await asyncio.to_thread(client.request, "GET", path)
-        await asyncio.to_thread(client.close)
+        try:
+            answer = await asyncio.to_thread(client.request, "GET", path)
+        finally:
+            await asyncio.to_thread(client.close)
         return json.loads(answer.body)
 
     async def until(self, path: str, done: Callable[[Any], bool], *, what: str, seconds: float = 40.0) -> Any:

@@ -17,6 +17,8 @@ from typing import Final
 from doxedge.cli.outcome import Exit, Failure
 
 NOUNS: Final = {
+    "init": "a new plant or a new channel: a few questions, then keys and configuration",
+    "doctor": "what is wrong on this machine, and what to do about it",
     "run": "gateway and node in one process, for small boxes",
     "gateway": "the acquisition daemon: analysers in, signed hours out",
     "node": "the ledger daemon: order, execute, gossip, serve",
@@ -57,7 +59,8 @@ def build_parser(*, only: str | None = None) -> argparse.ArgumentParser:
         prog="doxedge",
         description="Emission metering and settlement: reads NOx analysers, signs hours of emission mass, and keeps "
         "them on a ledger that a regulator can check.",
-        epilog="Begin with `doxedge demo`. Each noun explains itself: doxedge NOUN --help.",
+        epilog="Begin with `doxedge demo` for a look and with `doxedge init` for a plant; `doxedge doctor` finds "
+        "what is wrong. Each noun explains itself: doxedge NOUN --help.",
     )
     parser.add_argument("--version", action="version", version=f"doxedge {_version()}")
     nouns = parser.add_subparsers(title="nouns", metavar="NOUN")

@@ -28,7 +28,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _run(options: argparse.Namespace) -> int:
-    from doxedge.backends.service import ServiceManager
+    from doxedge.backends.service import JointService, ServiceManager
     from doxedge.fieldbus.clock import from_environment
     from doxedge.gateway.daemon import Gateway
     from doxedge.gateway.settings import load_settings as load_gateway
@@ -37,11 +37,16 @@ def _run(options: argparse.Namespace) -> int:
 
     configure_logging(options.log_level)
     clock = from_environment(os.environ)
-    service = ServiceManager.from_environment(os.environ)
+    service = JointService(ServiceManager.from_environment(os.environ), "gateway", "node")
     try:
-        node = Node(load_node(options.node), source=str(options.node), clock=clock)
+        node = Node(
+            load_node(options.node), source=str(options.node), clock=clock, service=service.part("node")
+        )
         gateway = Gateway(
-            load_gateway(options.gateway), source=str(options.gateway), clock=clock, service=service
+            load_gateway(options.gateway),
+            source=str(options.gateway),
+            clock=clock,
+            service=service.part("gateway"),
         )
     except ConfigError as error:
         raise Failure(Exit.USAGE, str(error)) from error

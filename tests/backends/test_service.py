@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from doxedge.backends.service import STATUS_CHARACTERS_MAX, ServiceManager
+from doxedge.backends.service import STATUS_CHARACTERS_MAX, JointService, ServiceManager
 
 
 @pytest.fixture
@@ -92,3 +92,29 @@ def test_the_pace_of_the_watchdog_is_half_of_what_is_granted(
 ) -> None:
     service = ServiceManager.from_environment({"NOTIFY_SOCKET": "/run/notify", **environ})
     assert service.watchdog_s == watchdog_s
+
+
+def test_two_daemons_in_one_process_are_ready_and_alive_together(manager: tuple[socket.socket, str]) -> None:
+    listening, address = manager
+    joint = JointService(ServiceManager(address, watchdog_s=5.0), "gateway", "node")
+    gateway, node = joint.part("gateway"), joint.part("node")
+    assert (gateway.watchdog_s, node.watchdog_s) == (5.0, 5.0)
+    node.ready("1 channels")
+    gateway.ready("measuring 1 units")
+    for _ in range(3):
+        gateway.alive("1 units")  # three signs of one daemon are not one of both
+    node.alive("north at 7")
+    node.alive("north at 8")
+    gateway.stopping()
+    node.stopping()
+    assert heard(listening) == ["READY=1", "STATUS=measuring 1 units; 1 channels"]
+    assert heard(listening) == ["WATCHDOG=1", "STATUS=1 units; north at 7"]
+    assert heard(listening) == ["STOPPING=1", "STATUS=stopping"]
+    listening.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        listening.recv(1)
+
+
+def test_a_daemon_that_was_not_announced_has_no_part() -> None:
+    with pytest.raises(KeyError):
+        JointService(ServiceManager(None), "node").part("gateway")

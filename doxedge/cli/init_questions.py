@@ -1,0 +1,304 @@
+"""What `doxedge init` asks: the table, and the check of each answer."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+from doxedge.analysers.configuration import ConfigError
+from doxedge.cli import init_files
+from doxedge.cli.init_answers import Answers, Question, WrongAnswer
+from doxedge.cli.init_channel import read_genesis_file, read_member_card
+from doxedge.cli.init_instruments import FORM, NAME, ask_instrument, check_instrument
+from doxedge.cli.outcome import Failure
+from doxedge.contracts.figures import FIGURES
+from doxedge.contracts.rule import REGULATOR, is_name
+from doxedge.fieldbus.clock import RealClock
+from doxedge.gateway.plant import make_lines, plan_units
+from doxedge.gateway.settings import parse_settings
+from doxedge.signing.limits import TEXT_BYTES
+
+SYSTEM_FOLDER: Final = Path("/etc/doxedge")
+SOCKET_PATH_BYTES_MAX: Final = 107
+"""sockaddr_un.sun_path holds 108 bytes with its NUL (unix(7))."""
+_BROKER: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\],]+)(?::(\d{1,5}))?")
+
+
+def _role(text: str, _: Answers) -> str:
+    if text not in ("gateway", "node", "both"):
+        raise WrongAnswer(f"`{text}` is none of gateway, node, both")
+    return text
+
+
+def _channel(text: str, answers: Answers) -> str:
+    if text not in ("join", "found", "later"):
+        raise WrongAnswer(f"`{text}` is none of join, found, later")
+    if text == "found" and not answers.has_node:
+        raise WrongAnswer("who founds a channel keeps its ledger: the role is node or both")
+    return text
+
+
+def _channel_default(answers: Answers) -> str:
+    if answers.text("genesis") or len(_genesis_files(answers.folder)) == 1:
+        return "join"
+    return "found" if answers.text("channel_name") else "later"
+
+
+def _genesis_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.genesis")) if folder.is_dir() else []
+
+
+def _genesis_default(answers: Answers) -> str | None:
+    there = _genesis_files(answers.folder)
+    return str(there[0]) if len(there) == 1 else None
+
+
+def _genesis(text: str, _: Answers) -> str:
+    path = Path(text).expanduser().absolute()
+    try:
+        read_genesis_file(path)
+    except Failure as failure:
+        raise WrongAnswer(str(failure)) from failure
+    return str(path)
+
+
+def _party(text: str, _: Answers) -> str:
+    if not is_name(text):
+        raise WrongAnswer("a name has 1 to 64 characters that can be seen, without a space at either end")
+    return text
+
+
+def _place(text: str, _: Answers) -> str:
+    if not text or len(text.encode()) > TEXT_BYTES:
+        raise WrongAnswer("say in a few words where the geofence is")
+    return text
+
+
+def _member(text: str, answers: Answers) -> str:
+    path = Path(text).expanduser().absolute()
+    try:
+        card = read_member_card(path)
+    except Failure as failure:
+        raise WrongAnswer(str(failure)) from failure
+    others = [read_member_card(Path(other)).party for other in answers.items("member")]
+    if card.party in [answers.text("company"), *others]:
+        raise WrongAnswer(f"{path} is a second card of {card.party}")
+    return str(path)
+
+
+def _figure(text: str, _: Answers) -> str:
+    name, _sign, value = text.partition("=")
+    bounds = FIGURES.get(name)
+    if bounds is None:
+        raise WrongAnswer(f"there is no figure `{name}`; there are: {', '.join(FIGURES)}")
+    try:
+        number = int(value)
+    except ValueError as error:
+        raise WrongAnswer(f"write {name}=NUMBER, from {bounds.low} to {bounds.high}") from error
+    if not bounds.low <= number <= bounds.high:
+        raise WrongAnswer(f"{name} is {bounds.low} to {bounds.high} ({bounds.about})")
+    return f"{name}={number}"
+
+
+def _broker(text: str, _: Answers) -> str:
+    if text == "none":
+        return text
+    match = _BROKER.fullmatch(text)
+    if match is None or not 1 <= int(match[2] or 1883) <= 65_535:
+        raise WrongAnswer(f"`{text}` is not HOST:PORT (or none: the node stays alone)")
+    return text
+
+
+def _brokers(items: Sequence[str], _: Answers) -> None:
+    if "none" in items and len(items) > 1:
+        raise WrongAnswer("`none` stands alone")
+    if len(set(items)) < len(items):
+        raise WrongAnswer("a broker is given twice")
+
+
+def _file_or_nothing(text: str, _: Answers) -> str:
+    if not text or text == "none":
+        return ""
+    path = Path(text).expanduser().absolute()
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise WrongAnswer(f"{path} is no file that can be read")
+    return str(path)
+
+
+def _folder_or_nothing(text: str, _: Answers) -> str:
+    if text and not Path(text).is_dir():
+        raise WrongAnswer(f"{text} is no folder")
+    return str(Path(text).absolute()) if text else ""
+
+
+def _path(text: str, _: Answers) -> str:
+    return str(Path(text).expanduser().absolute())
+
+
+def _socket(text: str, _: Answers) -> str:
+    path = Path(text).expanduser().absolute()
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+        raise WrongAnswer(
+            f"{path} is longer than the {SOCKET_PATH_BYTES_MAX} bytes that a socket's path may have"
+        )
+    return str(path)
+
+
+def _unit(text: str, _: Answers) -> str:
+    if not NAME.fullmatch(text):
+        raise WrongAnswer(f"`{text}` is no name: small letters, digits, - and _, at most 32")
+    return text
+
+
+def _running(text: str, _: Answers) -> str:
+    if text in ("", "always"):
+        return "always"
+    parts = text.split(":")
+    try:
+        on_above, off_below = (Decimal(part.replace("_", "")) for part in parts[1:])
+    except (InvalidOperation, ValueError) as error:
+        raise WrongAnswer(
+            "write QUANTITY:ON_ABOVE:OFF_BELOW, e.g. power_w:1000000:500000, or always"
+        ) from error
+    if not off_below <= on_above:
+        raise WrongAnswer("the unit goes off below a value that is not above the one at which it goes on")
+    return f"{parts[0]}:{on_above}:{off_below}"
+
+
+def _source(text: str, _: Answers) -> str:
+    if text and not re.fullmatch(r"[0-9a-f]{32}", text):
+        raise WrongAnswer("a source has 32 hexadecimal digits, in small letters")
+    return text
+
+
+def _plan(items: Sequence[str], answers: Answers) -> None:
+    """Whether the unit can be measured with these instruments. Raises WrongAnswer with the plan's own words."""
+    if not items:
+        raise WrongAnswer("a unit is measured by at least one instrument")
+    draft = Answers(answers.folder, {**answers.values, "instrument": list(items), "running": "always"})
+    _plan_text(init_files.gateway_text(draft, channel=bytes(32), source=bytes(16)))
+
+
+def _running_planned(text: str, answers: Answers) -> str:
+    """The answer, when the unit's instruments deliver that quantity often enough."""
+    running = _running(text, answers)
+    draft = Answers(answers.folder, {**answers.values, "running": running})
+    _plan_text(init_files.gateway_text(draft, channel=bytes(32), source=bytes(16)))
+    return running
+
+
+def _plan_text(text: str) -> None:
+    try:
+        units = plan_units(
+            parse_settings(text, source="these answers"), source="these answers", clock=RealClock()
+        )
+        make_lines(
+            units, clock=RealClock(), chance=lambda: 0.5, on_sample=lambda _: None, on_state=lambda _: None
+        )
+    except ConfigError as error:
+        raise WrongAnswer(str(error)) from error
+
+
+def _is_system(answers: Answers) -> bool:
+    return answers.folder == SYSTEM_FOLDER
+
+
+QUESTIONS: Final = (
+    Question(
+        "role", "what this box is: gateway, node, or both", "gateway (reads analysers), node (keeps a ledger) or "
+        "both in one box", _role, default=lambda _: "both", metavar="ROLE",
+    ),
+    Question(
+        "channel", "the channel: join (a genesis file is here), found (you are the regulator), or later",
+        "join a channel whose genesis file you have, found a new one as its regulator, or later: make keys and a "
+        "member card now, which the regulator needs for the genesis", _channel, default=_channel_default,
+        metavar="HOW",
+    ),
+    Question(
+        "company", "the name of your company or office", "the member that this box belongs to, as the channel "
+        "names it", _party, default=lambda a: REGULATOR if a.text("channel") == "found" else None, metavar="NAME",
+    ),
+    Question(
+        "genesis", "the genesis file", "the file that the regulator gave out", _genesis, default=_genesis_default,
+        applies=lambda a: a.text("channel") == "join", metavar="FILE",
+    ),
+    Question(
+        "channel_name", "a short name for the new channel", "names the new channel, for people", _party,
+        applies=lambda a: a.text("channel") == "found", metavar="NAME",
+    ),
+    Question(
+        "place", "its geofence, in words", "where the new channel is, in words", _place,
+        applies=lambda a: a.text("channel") == "found",
+    ),
+    Question(
+        "member", "member card of a company (a file that its `doxedge init` made; empty: no more)",
+        "a member card NAME.member.toml; may be repeated. Members can also be enrolled later", _member,
+        default=lambda _: "", applies=lambda a: a.text("channel") == "found", many=True, metavar="FILE",
+    ),
+    Question(
+        "figure", "a figure that differs from its default", "a figure of the new channel, NAME=NUMBER; may be "
+        f"repeated: {', '.join(FIGURES)}", _figure, default=lambda _: "",
+        applies=lambda a: a.text("channel") == "found", many=True, asked=False, metavar="NAME=NUMBER",
+    ),
+    Question(
+        "broker", "MQTT broker of the channel, HOST:PORT (none: this node stays alone)",
+        "an MQTT broker that carries what the members tell each other; may be repeated; none for none", _broker,
+        default=lambda _: "127.0.0.1:1883", applies=lambda a: a.has_node, many=True, check_all=_brokers,
+        metavar="HOST:PORT",
+    ),
+    Question(
+        "broker_ca", "who signed the broker's certificate (a file; empty: no TLS)",
+        "PEM file of the authority that signed the brokers' certificates; without it there is no TLS",
+        _file_or_nothing, default=lambda _: "", applies=lambda a: a.has_node and a.items("broker") != ["none"],
+        metavar="FILE",
+    ),
+    Question(
+        "profiles", "own register maps", "a folder of register maps that goes before /etc/doxedge/analysers and the "
+        "package's own", _folder_or_nothing, default=lambda _: "", applies=lambda a: a.has_gateway, asked=False,
+        metavar="DIR",
+    ),
+    Question(
+        "unit", "the name of the generating unit", "the unit that emits, as the regulator registers it", _unit,
+        applies=lambda a: a.has_gateway, metavar="NAME",
+    ),
+    Question(
+        "instrument", "instrument: its register map (? explains, empty: no more)",
+        f"an instrument of the unit, {FORM}; may be repeated. KEY is a setting that the register map asks for, or "
+        "one of its groups (then VALUE is the poll period in ms, 0 leaves it out). A constant has no address: "
+        "moisture=configured_moisture,moisture_percent=12", check_instrument, default=lambda _: None,
+        applies=lambda a: a.has_gateway, many=True, check_all=_plan, dialogue=ask_instrument, metavar="LINE",
+    ),
+    Question(
+        "running", "the unit counts as running: always, or QUANTITY:ON_ABOVE:OFF_BELOW",
+        "when the unit counts as running: always, or by a measured quantity, e.g. power_w:1000000:500000 (on above "
+        "1 MW, off below 500 kW)", _running_planned, default=lambda _: "always",
+        applies=lambda a: a.has_gateway, metavar="WHEN",
+    ),
+    Question(
+        "source", "the device's source", "what numbers the device's records, where it is registered already (32 "
+        "digits; the node's list of devices shows it)", _source, default=lambda _: "",
+        applies=lambda a: a.has_gateway, asked=False, metavar="HEX",
+    ),
+    Question(
+        "officer_key", "the officer's key", "where the key lies with which an officer acts for the company (default: "
+        "DIR/keys/officer.pem); made when it is missing", lambda text, _: text,
+        default=lambda a: (a.folder / "keys" / "officer.pem").as_uri(), asked=False, metavar="URI",
+    ),
+    Question(
+        "state_dir", "state folder", "where ledger, outbox and samples are kept (default: /var/lib/doxedge, or "
+        "DIR/state for another DIR)", _path,
+        default=lambda a: "/var/lib/doxedge" if _is_system(a) else str(a.folder / "state"), asked=False,
+        metavar="DIR",
+    ),
+    Question(
+        "socket", "the node's socket", "where gateway and commands reach the node (default: /run/doxedge/node.sock, "
+        "or DIR/node.sock for another DIR)", _socket,
+        default=lambda a: "/run/doxedge/node.sock" if _is_system(a) else str(a.folder / "node.sock"),
+        asked=False, metavar="PATH",
+    ),
+)  # fmt: skip
+"""In the order in which they are asked; an answer may depend on those before it."""

@@ -1,0 +1,105 @@
+"""Which source numbers the records of a new gateway: given, known to the ledger, or made by a registration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from doxedge.backends.http_client import NodeAddress, NodeClient
+from doxedge.backends.port import LedgerError
+from doxedge.cli.init_answers import Answers
+from doxedge.cli.init_channel import known_source, officer_head, registration, registration_source
+from doxedge.cli.init_files import Desk, gateway_text
+from doxedge.cli.outcome import Exit, Failure
+from doxedge.fieldbus.clock import RealClock
+from doxedge.gateway.bodies import firmware_text
+from doxedge.gateway.plant import plan_units
+from doxedge.gateway.settings import parse_settings
+from doxedge.signing.tags import source_id
+
+if TYPE_CHECKING:
+    from doxedge.signing.signer import Signer
+
+
+def find_source(
+    answers: Answers, desk: Desk, *, channel: bytes, keys: dict[str, Signer], enrolled: bool
+) -> bytes | None:
+    """The source, or None while nobody can know it.
+
+    A device's source is a hash over its registration. So an officer whose numbering is known signs the registration
+    here, and the gateway's file is whole before anything is on the ledger.
+    """
+    if answers.text("source"):
+        return bytes.fromhex(answers.text("source"))
+    unit, device, officer = answers.text("unit"), keys["device"], keys.get("officer")
+    node = _Node(Path(answers.text("socket")), channel)
+    try:
+        found = known_source(node.devices(), unit=unit, device=device)
+        if found is not None:
+            return found
+        if officer is None or not enrolled:
+            return None
+        path = desk.folder / f"{unit}.registration"
+        if path.exists():
+            desk.files.append((path, "was there, left as it is"))
+            return registration_source(_read(path), channel=channel)
+        seq, prev = node.officer_head(source_id(channel, officer.key_id))
+    finally:
+        node.close()
+    raw, source = registration(
+        channel=channel,
+        officer=officer,
+        device=device,
+        unit=unit,
+        profile_hash=_profile_hash(answers),
+        firmware=firmware_text(),
+        seq=seq + 1,
+        prev=prev,
+    )
+    desk.put(path, raw)
+    return source
+
+
+class _Node:
+    """The node behind a socket, where one runs; a node that is not there knows nothing."""
+
+    def __init__(self, socket: Path, channel: bytes) -> None:
+        self._client = NodeClient(NodeAddress(socket_path=socket))
+        self._path = f"/v1/channels/{channel.hex()}"
+
+    def devices(self) -> list[dict[str, object]]:
+        """As the channel knows them; empty without a node."""
+        body = self._get("/devices")
+        return [] if body is None else list(json.loads(body))
+
+    def officer_head(self, source: bytes) -> tuple[int, bytes]:
+        """Where the officer's numbering stands; at its beginning without a node."""
+        return officer_head(self._get(f"/sources/{source.hex()}"))
+
+    def _get(self, path: str) -> bytes | None:
+        try:
+            answer = self._client.request("GET", self._path + path)
+        except LedgerError:
+            return None
+        return answer.body if answer.status == 200 else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def _profile_hash(answers: Answers) -> bytes:
+    """What the gateway will measure with: the plan of its configuration says it, whatever the source is."""
+    text = gateway_text(answers, channel=bytes(32), source=bytes(16))
+    planned = plan_units(
+        parse_settings(text, source="gateway.toml"), source="gateway.toml", clock=RealClock()
+    )
+    return planned[0].profile_hash
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Failure(Exit.LOCAL_IO, f"{path} cannot be read: {error.strerror or error}") from error

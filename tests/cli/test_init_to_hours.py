@@ -1,0 +1,99 @@
+"""From `doxedge init` to hours on a ledger: regulator and plant, a broker, simulated instruments, real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doxedge.cli.demo_officer import Node, Numbering
+from doxedge.fieldbus.clock import VARIABLE
+from doxedge.keystore.keys import open_signer
+from doxedge.quantity import HOUR_MS
+from doxedge.signing.tags import channel_id
+from simulators.broker.server import Broker
+from simulators.broker.settings import BrokerSettings
+from tests.cli.plant_box import REPOSITORY, first_line, found, init, plant_flags, process
+from tests.gateway.waiting import until
+
+SPEED = 720
+PERIOD_MS = 20_000
+
+
+def lines_of(told: dict[str, Any]) -> list[str]:
+    """The instruments of one simulated unit, as an installer would answer."""
+    flow = ",".join(f"{name}={value}" for name, value in told["flow"]["settings"].items())
+
+    def line(name: str, values: str) -> str:
+        device = told[name]
+        where = f"{device['host']}:{device['port']}/{device['unit_id']}"
+        return f"{name}={device['profile']}@{where},{values}"
+
+    return [
+        line("analyser", f"gas={PERIOD_MS},oxygen=0,calibration=0,diagnostics=0"),
+        line("flow", f"channels={PERIOD_MS},{flow}"),
+        line("meter", f"energy={PERIOD_MS}"),
+        f"moisture=configured_moisture,moisture_percent={told['moisture_percent']}",
+    ]
+
+
+@pytest.mark.slow
+async def test_what_init_writes_for_regulator_and_plant_runs_unchanged_until_hours_are_final(
+    tmp_path: Path,
+) -> None:
+    first_ms = (time.time_ns() // 1_000_000 // HOUR_MS - 48) * HOUR_MS + HOUR_MS // 2
+    clock = {VARIABLE: f"{time.time_ns() // 1_000_000},{first_ms},{SPEED}"}
+    regulator, plant = tmp_path / "regulator", tmp_path / "plant"
+    simulators = ["simulators", "plant", "--names", "alpha-1", "--always-on", "--until-stdin-closes"]
+    simulators += ["--meter-origin-ms", str(first_ms)]
+    async with Broker(BrokerSettings()) as broker, process(*simulators, environment=clock) as instruments:
+        (told,) = (await first_line(instruments))["units"]
+        at = f"127.0.0.1:{broker.port}"
+
+        def set_up() -> None:
+            answers = plant_flags(instruments=lines_of(told), broker=at)
+            assert init(plant, *answers, "--running", "power_w:1_000_000:500_000") == 0
+            genesis = found(
+                regulator, plant / "alpha.member.toml", broker=at, figures=["commission_hours_min=1"]
+            )
+            assert init(plant, "--channel", "join", "--genesis", str(genesis)) == 0
+
+        await asyncio.to_thread(set_up)
+        ledger = ["doxedge", "node", "run", "--config", str(regulator / "node.toml")]
+        box = ["doxedge", "run", "--gateway", str(plant / "gateway.toml"), "--node", str(plant / "node.toml")]
+        async with (
+            process(*ledger, environment=clock, log=tmp_path / "regulator.log"),
+            process(*box, environment=clock, log=tmp_path / "plant.log"),
+        ):
+            await until((regulator / "node.sock").is_socket, within_s=60, what="the regulator's node")
+            await until((plant / "node.sock").is_socket, within_s=60, what="the plant's node")
+            node, own = Node(regulator / "node.sock"), Node(plant / "node.sock")
+            channel = channel_id((plant / "north.genesis").read_bytes())
+            officer = Numbering(node, channel, open_signer((regulator / "keys" / "officer.pem").as_uri()))
+            await officer.must("unit.register", ["alpha-1", "alpha", "boiler", 200_000, "zone 1"])
+            await officer.must("account.open", ["alpha-1", "alpha", "alpha-1"])
+            units = f"/v1/channels/{channel.hex()}/units"
+            await own.until(units, bool, what="the plant's node to follow", seconds=60)
+            assert await asyncio.to_thread(submit, plant) == (0, "accepted")
+            assert await asyncio.to_thread(submit, plant) == (0, "accepted")  # again is safe
+            rows = await node.until(
+                units, lambda rows: rows[0]["trial_hours"] + rows[0]["hours"] >= 1, what="an hour", seconds=60
+            )
+            assert rows[0]["unit"] == "alpha-1"
+            for asked in (node, own):
+                await asked.ledger.close()
+
+
+def submit(plant: Path) -> tuple[int, str]:
+    """Hand the registration in as an installer does: exit code, and what became of it."""
+    file = plant / "alpha-1.registration"
+    done = subprocess.run(
+        [sys.executable, "-m", "doxedge", "node", "submit", "--node", str(plant / "node.sock"), str(file)],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout.removeprefix(f"{file}: ").partition(" ")[0]
