@@ -226,7 +226,7 @@ FOUNDING = {
     "no place": (["--channel-name", "north"], "--place is missing"),
     "an unknown figure": (["--channel-name", "n", "--place", "p", "--figure", "tax=1"], "no figure `tax`"),
     "a figure out of its bounds": (
-        ["--channel-name", "n", "--place", "p", "--figure", "commission_hours_min=65"], "commission_hours_min is 1 to 64",
+        ["--channel-name", "n", "--place", "p", "--figure", "pending_max=257"], "pending_max is 1 to 256",
     ),
 }  # fmt: skip
 
