@@ -46,7 +46,7 @@ def check_software() -> Iterator[Finding]:
     yield judge_sqlite(sqlite3.sqlite_version_info)
     try:
         algorithms.self_test()
-    except RuntimeError as cause:
+    except algorithms.UnfitLibrary as cause:
         yield error(
             "ed25519",
             str(cause),
