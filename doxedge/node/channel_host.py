@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
 from doxedge.backends.port import RecordStatus, SourceHead, TransactionStatus, Wait
-from doxedge.consensus.header import Header, decode_header
+from doxedge.consensus.header import Header, InvalidBlock, decode_header
 from doxedge.contracts import numbering
 from doxedge.evidence.build import build as build_evidence
 from doxedge.evidence.format import BadEvidence
@@ -27,13 +28,14 @@ from doxedge.node.intake import RETRY_AFTER_S, Intake
 from doxedge.node.outgoing import Publish
 from doxedge.node.relay import Relay
 from doxedge.node.settings import NodeSettings
-from doxedge.node.standing import BEHIND, Standing
+from doxedge.node.standing import BEHIND, FORK, Standing
+from doxedge.signing.canonical import NonCanonical
 from doxedge.signing.signer import Signer
 from doxedge.signing.tags import BlockId, channel_id, channel_short
-from doxedge.store import rows
+from doxedge.store import quarantine, rows
 from doxedge.store.chain import ChainStore
 from doxedge.store.errors import Kind, StoreError
-from doxedge.web.node_port import ChannelView, EventView, PeerView, PoolFull
+from doxedge.web.node_port import ChannelView, EventView, NotInStep, PeerView
 
 log = logging.getLogger(__name__)
 
@@ -62,22 +64,21 @@ class ChannelHost:
         chance: Callable[[], float],
         stack: AsyncExitStack,
     ) -> Self:
-        """Open or begin the channel's file and restore its state. Raises StoreError when the file does not hold."""
+        """Open or begin the channel's file and restore its state. Raises StoreError when the file cannot be used."""
         channel = channel_id(genesis)
         path = settings.state_dir / "channels" / channel_short(channel) / "ledger.db"
         await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-        store = await ChainStore.open(path, channel)
+        opened = await _open_or_begin_anew(path, genesis, settings=settings, now_ms=clock.now_ms())
+        store, chain, loaded = opened.store, opened.chain, opened.loaded
         stack.push_async_callback(store.close)
-        chain, loaded = await _restore(store, genesis, path=path, scrub=settings.scrub_at_start)
         standing = Standing(
             channel_name=channel_short(channel),
             is_validator=chain.validators.index_of(signer.key_id) is not None,
             is_alone=not settings.broker,
         )
-        if BEHIND in loaded.journal:
-            behind = int.from_bytes(loaded.journal[BEHIND], "big")
-            if standing.resume(behind, own_height=chain.height, allowed_height=vote_again_from_height):
-                await store.persist({BEHIND: None})
+        await _recall(
+            standing, opened, was_asked=loaded.journal.get(BEHIND), allowed_height=vote_again_from_height
+        )
         node = ChannelNode(
             chain,
             store,
@@ -126,7 +127,7 @@ class ChannelHost:
     async def submit(
         self, envelopes: Sequence[bytes], *, wait: Wait, timeout_s: float
     ) -> Sequence[TransactionStatus]:
-        """Take envelopes in, tell the others, and wait as long as the caller wants. Raises PoolFull."""
+        """Take envelopes in, tell the others, and wait as long as the caller wants. Raises NotNow."""
         taken = await self.intake.take(envelopes)
         self.relay.own(taken.new)
         await self.relay.show_rivals(taken.rivals)
@@ -139,10 +140,10 @@ class ChannelHost:
     def source_head(self, source: bytes) -> SourceHead | None:
         """Where a numbering stands in final blocks.
 
-        Raises PoolFull while this node is behind: who begins a numbering anew from an old answer gives numbers twice.
+        Raises NotInStep while this node is behind: who begins a numbering anew from an old answer gives numbers twice.
         """
         if not self.node.is_in_step:
-            raise PoolFull(
+            raise NotInStep(
                 "this node has not caught up with its channel; ask again in a while",
                 retry_after_s=RETRY_AFTER_S,
             )
@@ -240,6 +241,65 @@ class ChannelHost:
         return views
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A channel's file and what was in it."""
+
+    store: ChainStore
+    chain: ChainState
+    loaded: rows.Loaded
+    aside: Path | None = None
+    """Where the damaged file is that it replaces."""
+
+
+async def _open_or_begin_anew(path: Path, genesis: bytes, *, settings: NodeSettings, now_ms: int) -> _Opened:
+    """Open the file. A damaged one is set aside and the channel fetched anew, where there are others to ask.
+
+    Raises StoreError; of a damaged file only where the node is alone, and what is in it is all there is.
+    """
+    try:
+        return await _open(path, genesis, scrub=settings.scrub_at_start)
+    except StoreError as error:
+        if error.kind is not Kind.CORRUPT:
+            raise
+        if not settings.broker:
+            text = (
+                "no [[broker]] is configured, so there is nobody to fetch the channel from; restore a backup"
+            )
+            raise StoreError(Kind.CORRUPT, path, f"{error}. It is left as it is: {text}") from error
+        aside = await asyncio.to_thread(quarantine.move_aside, path, now_ms)
+        log.error("%s; it was moved to %s, and the channel is fetched anew", error, aside)
+    return replace(await _open(path, genesis, scrub=False), aside=aside)
+
+
+async def _open(path: Path, genesis: bytes, *, scrub: bool) -> _Opened:
+    store = await ChainStore.open(path, channel_id(genesis))
+    try:
+        chain, loaded = await _restore(store, genesis, path=path, scrub=scrub)
+    except BaseException:
+        await store.close()
+        raise
+    return _Opened(store, chain, loaded)
+
+
+async def _recall(
+    standing: Standing, opened: _Opened, *, was_asked: bytes | None, allowed_height: int | None
+) -> None:
+    """What stopped this node before a restart stops it after: a fork for good, lost votes until the operator's word."""
+    store, height = opened.store, opened.chain.height
+    if opened.aside is not None:
+        await store.persist(standing.lost_its_file())
+    elif was_asked is not None:
+        behind_height = int.from_bytes(was_asked, "big")
+        if standing.resume(behind_height, own_height=height, allowed_height=allowed_height):
+            await store.persist({BEHIND: None})
+    if FORK in opened.loaded.journal:
+        standing.halt(
+            "the validators certified two blocks of one height, as it saw before it was restarted. Tell the regulator; "
+            "the proof is kept in this channel's file"
+        )
+
+
 async def _restore(
     store: ChainStore, genesis: bytes, *, path: Path, scrub: bool
 ) -> tuple[ChainState, rows.Loaded]:
@@ -262,9 +322,12 @@ async def _restore(
             first = findings[0]
             text = (
                 f"{first.what} at {first.where} is {first.found}, certified is {first.expected} ({len(findings)} such "
-                "findings): the file was changed. Move it aside and start again: the node fetches the channel anew"
+                "findings): the file was changed"
             )
             raise StoreError(Kind.CORRUPT, path, text)
     head = decode_header(loaded.head.header) if loaded.head is not None else None
-    state = await asyncio.to_thread(restore, loaded.state)
-    return ChainState(genesis, head=head, state=state, frontier=loaded.frontier), loaded
+    try:
+        state = await asyncio.to_thread(restore, loaded.state)
+        return ChainState(genesis, head=head, state=state, frontier=loaded.frontier), loaded
+    except (InvalidBlock, NonCanonical) as error:
+        raise StoreError(Kind.CORRUPT, path, str(error)) from error

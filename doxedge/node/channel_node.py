@@ -149,10 +149,12 @@ class ChannelNode:
         return transaction.wire_id in self._held
 
     async def hold(self, transactions: Sequence[Transaction]) -> None:
-        """Make admitted transactions durable."""
-        await self.store.hold([transaction.raw for transaction in transactions])
-        self._held.update(transaction.wire_id for transaction in transactions)
-        await self._release_stale()
+        """Make admitted transactions durable; those that are cost nothing. Raises StoreError."""
+        fresh = [transaction for transaction in transactions if not self.is_held(transaction)]
+        if fresh:
+            await self.store.hold([transaction.raw for transaction in fresh])
+            self._held.update(transaction.wire_id for transaction in fresh)
+            await self._release_stale()
 
     async def begin(self, journal: dict[bytes, bytes], *, was_held: Sequence[bytes]) -> None:
         """Once, before `run`: what the disk remembers. `was_held` are wire ids of the stored pool."""

@@ -19,13 +19,15 @@ from doxedge.node.channel_node import ChannelNode
 from doxedge.signing.canonical import NonCanonical
 from doxedge.signing.envelope import InvalidEnvelope
 from doxedge.signing.record import InvalidRecord
-from doxedge.web.node_port import PoolFull
+from doxedge.store.errors import Kind, StoreError
+from doxedge.web.node_port import DiskFull, NotInStep, NotNow, PoolFull
 
 log = logging.getLogger(__name__)
 
 SLICE_S: Final = 0.01
 """How long submissions are judged before the event loop gets its turn."""
 RETRY_AFTER_S: Final = 2
+DISK_RETRY_AFTER_S: Final = 30
 LEFT_POOL: Final = (
     "its number was consumed, its source suspended or its key revoked; submit it again to hear which"
 )
@@ -62,25 +64,27 @@ class Intake:
     async def take(self, envelopes: Sequence[bytes], *, is_gossip: bool = False) -> Taken:
         """Judge each envelope at the door; what is admitted is durable when this returns.
 
-        Raises PoolFull when one of them can be judged only later: the pool has no room, or this node is behind the
-        channel and cannot know. For gossip that is no error: its author sends again.
+        Raises NotNow when one of them can be judged only later: the pool or the disk has no room, or this node is
+        behind the channel and cannot know. For gossip that is no error: its author sends again.
         """
         taken, later = Taken(), None
         turn_s = self._node.clock.monotonic_s()
         for raw in envelopes:
             try:
                 taken.statuses.append(await self._one(raw, taken, is_gossip=is_gossip))
-            except PoolFull as full:
-                later = full
+            except NotNow as error:
+                later = error
                 if not is_gossip:
                     break
             if self._node.clock.monotonic_s() - turn_s > SLICE_S:
                 await asyncio.sleep(0)
                 turn_s = self._node.clock.monotonic_s()
-        # Also of what was admitted a moment ago and is on its way to the disk: nobody is told `stored` before it is.
-        not_held = [transaction for transaction in taken.waiting if not self._node.is_held(transaction)]
-        if not_held:
-            await self._node.hold(not_held)
+        try:
+            await self._hold(taken.waiting)
+        except DiskFull:
+            if not is_gossip:
+                raise
+            taken.present.clear()
         if taken.new:
             self._node.work_arrived()
         if later is not None and not is_gossip:
@@ -120,6 +124,7 @@ class Intake:
         # The pool first: it costs nothing, and a record leaves it only after its block is on the disk.
         waiting = self._node.pool.find_record(record_id)
         if waiting is not None:
+            await self._hold([waiting])
             return self._waiting_status(waiting, record_id)
         place = await self._node.store.find(record_id)
         found = None if place is None else await self._node.store.transaction(place)
@@ -141,6 +146,16 @@ class Intake:
                 )
             records.append(record)
         return TransactionStatus(status.tx_id, status.wire_id, tuple(records), status.code, status.reason)
+
+    async def _hold(self, transactions: Sequence[Transaction]) -> None:
+        """Nobody is told `stored` before this returns: whoever else handed the same in may still be writing it."""
+        try:
+            await self._node.hold(transactions)
+        except StoreError as error:
+            if error.kind is not Kind.FULL:
+                raise
+            log.error("channel %s: nothing is taken: %s", self._node.short, error)
+            raise DiskFull(str(error), retry_after_s=DISK_RETRY_AFTER_S) from error
 
     async def _one(self, raw: bytes, taken: Taken, *, is_gossip: bool) -> TransactionStatus:
         node = self._node
@@ -188,8 +203,11 @@ class Intake:
             return self._refused(
                 transaction, SequenceConflict(transaction.first_seq, None), known=known, quiet=is_gossip
             )
-        if error.code == "pool_full" or not self._is_certain(transaction, error):
+        if error.code == "pool_full":
             raise PoolFull(error.reason, retry_after_s=RETRY_AFTER_S)
+        if not self._is_certain(transaction, error):
+            text = f"this node has not caught up with its channel and cannot judge yet: {error.reason}"
+            raise NotInStep(text, retry_after_s=RETRY_AFTER_S)
         # What others gossip and we do not take is their node's business: it answered its submitter.
         return self._refused(transaction, error, known=known, quiet=is_gossip)
 

@@ -1,4 +1,7 @@
-"""Figures of the node for Prometheus. No company names in labels: channels go by their short id."""
+"""Figures of the node for Prometheus.
+
+No company names in labels: channels go by their short id, brokers by their place in the configuration.
+"""
 
 from __future__ import annotations
 
@@ -82,10 +85,9 @@ class _NodeCollector(Collector):
         broker = CounterMetricFamily(
             "doxedge_broker_events", "Of the sessions with brokers", labels=["broker", "what"]
         )
-        for session in self._brokers.sessions if self._brokers else ():
-            address = f"{session.settings.host}:{session.settings.port}"
+        for number, session in enumerate(self._brokers.sessions if self._brokers else ()):
             for what, count in asdict(session.counters).items():
-                broker.add_metric([address, what], count)
+                broker.add_metric([str(number), what], count)
         yield broker
 
 

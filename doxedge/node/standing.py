@@ -75,11 +75,23 @@ class Standing:
             return True
         self.behind_height = behind_height
         self.stop_voting(
-            f"it once had lost certified blocks, up to height {behind_height}; it is at height {own_height} now. When "
-            "it has caught up and no member shows a later block, set `vote_again_from_height` in its [[channel]] to "
-            "that height and restart it"
+            f"it once had lost certified blocks, as far as is known up to height {behind_height}; it is at height "
+            f"{own_height} now. When it has caught up and no member shows a later block, set `vote_again_from_height` "
+            "in its [[channel]] to that height and restart it"
         )
         return False
+
+    def lost_its_file(self) -> dict[bytes, bytes | None]:
+        """The file was damaged and begun anew: a validator has forgotten what it signed. What is to be kept on disk."""
+        if not self.is_validator:
+            return {}
+        self.behind_height = 0
+        self.stop_voting(
+            "its file was damaged and set aside. It fetches the channel from the others and does not vote. When it has "
+            "caught up and no member shows a later block, set `vote_again_from_height` in its [[channel]] to that "
+            "height and restart it"
+        )
+        return {BEHIND: bytes(8)}
 
     def stop_voting(self, reason: str) -> None:
         """Not again before a restart."""

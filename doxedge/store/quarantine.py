@@ -1,4 +1,4 @@
-"""A damaged file of the gateway is set aside, never deleted and never in the way of measuring."""
+"""A damaged file is set aside, never deleted, and never in the way of what must go on."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ async def open_or_set_aside(
     except StoreError as error:
         if error.kind is not Kind.CORRUPT:
             raise
-        aside = _move_aside(path, now_ms)
+        aside = move_aside(path, now_ms)
         log.error("%s; it was moved to %s and a fresh file is started", error, aside)
     return await Database.open(path, schema=schema, linger_ms=linger_ms), aside
 
 
-def _move_aside(path: Path, now_ms: int) -> Path:
-    """Rename the file and its log to `<name>.corrupt-<time>`."""
+def move_aside(path: Path, now_ms: int) -> Path:
+    """Rename the file and its log to `<name>.corrupt-<time>`; where it is now. Raises StoreError.
+
+    Nobody may have the file open.
+    """
     moment = datetime.fromtimestamp(now_ms // 1_000, UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"{path.name}.corrupt-{moment}")
     number = 1

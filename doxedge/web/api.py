@@ -23,7 +23,7 @@ from doxedge.ledger.transaction import open_transaction
 from doxedge.signing import canonical, limits
 from doxedge.web import views
 from doxedge.web.live import LIVE_BYTES_MAX, LiveBoard
-from doxedge.web.node_port import NodePort, PoolFull
+from doxedge.web.node_port import NodePort
 from doxedge.web.problem import Problem
 from doxedge.web.request_body import CBOR, read_byte_strings, read_json
 from doxedge.web.request_parts import (
@@ -53,10 +53,7 @@ async def submit(request: Request) -> Response:
     envelopes = await read_byte_strings(
         request, what="envelopes", items_max=SUBMISSION_ENVELOPES, item_bytes_max=limits.ENVELOPE_BYTES
     )
-    try:
-        statuses = await node.submit(channel, envelopes, wait=wait, timeout_s=timeout_s)
-    except PoolFull as error:
-        raise Problem(503, "pool_full", str(error), retry_after_s=error.retry_after_s) from error
+    statuses = await node.submit(channel, envelopes, wait=wait, timeout_s=timeout_s)
     return JSONResponse([_transaction(status) for status in statuses], 202)
 
 

@@ -13,8 +13,16 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from doxedge.web.live import LiveBoard
-from doxedge.web.node_port import NodePort
-from doxedge.web.problem import Problem, as_response, fault, problem_response, unknown_path, wrong_method
+from doxedge.web.node_port import NodePort, NotNow
+from doxedge.web.problem import (
+    Problem,
+    as_response,
+    fault,
+    not_now,
+    problem_response,
+    unknown_path,
+    wrong_method,
+)
 from doxedge.web.routes import OPEN_PATHS, routes
 
 _READING_METHODS: Final = frozenset({"GET", "HEAD"})
@@ -30,6 +38,7 @@ def create_app(node: NodePort, *, token: str | None = None, live: LiveBoard | No
         middleware=[] if token is None else [Middleware(TokenGate, token=token)],
         exception_handlers={
             Problem: problem_response,
+            NotNow: not_now,
             404: unknown_path,
             405: wrong_method,
             Exception: fault,

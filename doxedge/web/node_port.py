@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from doxedge.backends.port import RecordStatus, SourceHead, TransactionStatus, Wait
 from doxedge.contracts.rule import Book
@@ -17,13 +17,34 @@ class UnknownChannel(LookupError):
     """This node keeps no such channel."""
 
 
-class PoolFull(Exception):
-    """Nothing can be taken now; the caller comes back later."""
+class NotNow(Exception):
+    """The node cannot say or take this at the moment; the caller comes back later."""
+
+    code: ClassVar[str] = "not_now"
+    """Stable, for the problem details."""
 
     def __init__(self, text: str, *, retry_after_s: int) -> None:
         """Keep the time to wait, in seconds."""
         super().__init__(text)
         self.retry_after_s = retry_after_s
+
+
+class PoolFull(NotNow):
+    """As much waits here as may wait."""
+
+    code = "pool_full"
+
+
+class NotInStep(NotNow):
+    """This node is behind its channel, and what it would say may be out of date."""
+
+    code = "not_in_step"
+
+
+class DiskFull(NotNow):
+    """What is handed in cannot be made durable, so it is not acknowledged."""
+
+    code = "disk_full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +156,7 @@ class NodePort(Protocol):
         ...
 
     def source_head(self, channel: bytes, source: bytes) -> SourceHead | None:
-        """Where a source's numbering stands, None for a source the channel does not know."""
+        """Where a source's numbering stands, None for a source the channel does not know. Raises NotInStep."""
         ...
 
     async def submit(
@@ -143,7 +164,8 @@ class NodePort(Protocol):
     ) -> Sequence[TransactionStatus]:
         """One status for each envelope, in order; a bad envelope is a status, not an error.
 
-        With wait `seen` or `final`, returns after `timeout_s` at the latest. Raises PoolFull when nothing can be taken.
+        With wait `seen` or `final`, returns after `timeout_s` at the latest. Raises NotNow when nothing can be
+        taken.
         """
         ...
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from doxedge.web.node_port import NotNow
 
 _TITLES: Final = {
     400: "The request is not well formed",
@@ -36,6 +39,13 @@ def problem_response(_: Request, error: Exception) -> Response:
     return as_response(error)
 
 
+def not_now(_: Request, error: Exception) -> Response:
+    """The answer to NotNow, whichever endpoint met it."""
+    if not isinstance(error, NotNow):
+        raise error
+    return as_response(Problem(503, error.code, str(error), retry_after_s=error.retry_after_s))
+
+
 def as_response(problem: Problem) -> Response:
     """Problem details as JSON."""
     headers = {"Cache-Control": "no-store"}
@@ -59,10 +69,13 @@ def unknown_path(request: Request, _: Exception) -> Response:
     return as_response(Problem(404, "unknown_path", text))
 
 
-def wrong_method(request: Request, _: Exception) -> Response:
-    """The path is there, the method is not."""
+def wrong_method(request: Request, error: Exception) -> Response:
+    """The path is there, the method is not; `Allow` names those that are (RFC 9110, 15.5.6)."""
     text = f"{request.method[:20]} is not offered at {request.url.path[:200]}; /openapi.json lists what is"
-    return as_response(Problem(405, "wrong_method", text))
+    answer = as_response(Problem(405, "wrong_method", text))
+    if isinstance(error, HTTPException) and error.headers:
+        answer.headers.update(error.headers)
+    return answer
 
 
 def fault(_: Request, __: Exception) -> Response:
