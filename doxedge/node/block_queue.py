@@ -30,12 +30,15 @@ class BlockQueue:
         self._size_bytes += size_bytes
         return True
 
-    def take(self, height: int) -> Block | None:
-        """The block of this height, once; what lies at or below it is forgotten."""
+    def get(self, height: int) -> Block | None:
+        """The block of this height. It stays until it is executed, or it would be asked for again meanwhile."""
         found = self._blocks.get(height)
+        return None if found is None else found[0]
+
+    def forget(self, height: int) -> None:
+        """What lies at or below this height is in the chain."""
         for old in [h for h in self._blocks if h <= height]:
             self._size_bytes -= self._blocks.pop(old)[1]
-        return None if found is None else found[0]
 
     def holds(self, height: int) -> bool:
         """Whether the block of this height is here."""

@@ -106,8 +106,6 @@ class ChannelNode:
                 interval_ms=0,
             )
         self._queue = BlockQueue()
-        self._executing_height = 0
-        """Of the block that has left the queue and is not in the chain yet."""
         self._wake = asyncio.Event()
         self._wake_at_ms: int | None = None
         self._has_work = False
@@ -129,7 +127,7 @@ class ChannelNode:
     @property
     def at_hand_height(self) -> int:
         """Up to where blocks are here, executed or waiting."""
-        return self._queue.contiguous_height(max(self.chain.height, self._executing_height))
+        return self._queue.contiguous_height(self.chain.height)
 
     def work_arrived(self) -> None:
         """The pool or the accusations have something for a block."""
@@ -265,14 +263,11 @@ class ChannelNode:
         """Execute the certified blocks that continue the head, and write them in one commit."""
         group: list[tuple[Extension, bytes]] = []
         count = 0
-        self.standing.is_early = False
         while len(group) < GROUP_BLOCKS and count < GROUP_TRANSACTIONS:
-            if not self._queue.holds(self.chain.height + 1):
+            block = self._queue.get(self.chain.height + 1)
+            self.standing.is_early = block is not None and self._is_early(block)
+            if block is None or self.standing.is_early:
                 break
-            block = self._queue.take(self.chain.height + 1)
-            if block is None or self._is_early(block):
-                break
-            self._executing_height = block.header.height
             try:
                 check = partial(self.chain.check, block, now_ms=None, verified=self.pool.verified)
                 extension = await asyncio.to_thread(check)
@@ -283,6 +278,7 @@ class ChannelNode:
                 )
                 break
             self.chain.take(extension)
+            self._queue.forget(self.chain.height)
             group.append((extension, block.certificate))
             count += len(extension.transactions)
             self.turned_s = self.clock.monotonic_s()
@@ -294,8 +290,6 @@ class ChannelNode:
         ahead_ms = block.header.time_ms - self.clock.now_ms()
         if ahead_ms <= AHEAD_MS_MAX:
             return False
-        size = sum(map(len, block.transactions))
-        self._queue.put(block, size, own_height=self.chain.height)
         self.standing.clock_differs(ahead_ms)
         return True
 
@@ -312,6 +306,7 @@ class ChannelNode:
         for extension, certificate in group:
             if not taken:
                 self.chain.take(extension)
+                self._queue.forget(self.chain.height)
             self.certified = (extension.header, certificate)
             self._settle(extension)
         self.committed.set()

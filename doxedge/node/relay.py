@@ -78,6 +78,8 @@ class Relay:
         self._chance = chance
         self._inbox: asyncio.Queue[tuple[Message, int]] = asyncio.Queue(INBOX_MAX)
         self._inbox_bytes = 0
+        self._is_taking_blocks = False
+        """Blocks of an answer are being checked: asking now would ask for those again."""
         self._head_due_s = 0.0
 
     @property
@@ -303,6 +305,7 @@ class Relay:
         """An answer to our question. What does not hold is asked of another member."""
         raws = self.catch_up.answered(opened.sender, opened.correlation, opened.body)
         before = self.node.at_hand_height
+        self._is_taking_blocks = True
         try:
             for raw in raws:
                 block = await asyncio.to_thread(decode_block, raw)
@@ -311,6 +314,8 @@ class Relay:
         except (InvalidBlock, InvalidMessage):
             self.catch_up.failed()
             raise
+        finally:
+            self._is_taking_blocks = False
         if raws and self.node.at_hand_height <= before:
             # True blocks, and not those that are missing: whoever sends them would be asked for ever.
             self.catch_up.failed()
@@ -395,7 +400,7 @@ class Relay:
         peer.is_online = is_online
 
     def _ask(self, now_s: float) -> None:
-        if self.node.standing.halted:
+        if self.node.standing.halted or self._is_taking_blocks:
             return
         question = self.catch_up.next_question(self.node.at_hand_height, now_s=now_s)
         if question is not None:

@@ -39,23 +39,23 @@ def test_only_heights_within_the_window_are_kept(what: str, height: int, is_take
     assert BlockQueue().put(block(height), 100, own_height=5) is is_taken
 
 
-def test_a_height_is_kept_once_and_given_once() -> None:
+def test_a_height_is_kept_once_and_stays_until_it_is_in_the_chain() -> None:
     queue = BlockQueue()
     assert queue.put(block(1), 100, own_height=0)
     assert not queue.put(block(1), 100, own_height=0)
-    assert queue.holds(1)
-    assert queue.take(1) == block(1)
-    assert queue.take(1) is None
+    assert queue.get(1) == queue.get(1) == block(1)
+    assert queue.contiguous_height(0) == 1
+    queue.forget(1)
+    assert queue.get(1) is None
     assert not queue.holds(1)
 
 
-def test_what_lies_below_the_one_that_is_taken_is_forgotten_with_its_bytes() -> None:
+def test_what_lies_below_the_one_that_is_executed_is_forgotten_with_its_bytes() -> None:
     queue = BlockQueue()
     for height in (1, 2, 3):
         queue.put(block(height), BYTES_MAX // 3, own_height=0)
-    assert queue.take(2) == block(2)
-    assert not queue.holds(1)
-    assert queue.holds(3)
+    queue.forget(2)
+    assert [height for height in (1, 2, 3) if queue.holds(height)] == [3]
     assert queue.put(block(4), BYTES_MAX // 2, own_height=2)
 
 
