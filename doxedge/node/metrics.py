@@ -48,6 +48,7 @@ class _NodeCollector(Collector):
             "doxedge_pool_transactions": "Transactions waiting for a block",
             "doxedge_pool_bytes": "Bytes waiting for a block",
             "doxedge_not_final_transactions": "Transactions handed in here that are not final",
+            "doxedge_peers_heard": "Nodes of others that were heard since start",
             "doxedge_votes": "1 while this node makes blocks",
             "doxedge_halted": "1 when this node follows the channel no more",
         }
@@ -62,12 +63,22 @@ class _NodeCollector(Collector):
                 "doxedge_pool_transactions": len(node.pool),
                 "doxedge_pool_bytes": node.pool.size_bytes,
                 "doxedge_not_final_transactions": host.relay.outgoing.waiting,
+                "doxedge_peers_heard": len(host.relay.peers),
                 "doxedge_votes": int(node.standing.votes),
                 "doxedge_halted": int(node.standing.halted is not None),
             }
             for name, value in values.items():
                 families[name].add_metric([node.short], value)
         yield from families.values()
+        refused = CounterMetricFamily(
+            "doxedge_refused",
+            "Transactions refused since start: by a rule, or at the door",
+            labels=["channel", "by"],
+        )
+        for host in self._hosts:
+            for by, count in host.node.refusals.counts.items():
+                refused.add_metric([host.node.short, by], count)
+        yield refused
 
     def _gossip(self) -> Iterator[Metric]:
         refused = CounterMetricFamily(

@@ -21,6 +21,8 @@ class Refusals:
 
     channel: bytes
     views: deque[RefusalView] = field(default_factory=lambda: deque(maxlen=KEPT))
+    counts: dict[str, int] = field(default_factory=lambda: {"rule": 0, "door": 0})
+    """Since start, by who refused."""
     _shown: deque[tuple[bytes, str]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def at_the_door(
@@ -38,6 +40,7 @@ class Refusals:
         if name in self._shown:
             return
         self._shown.append(name)
+        self.counts["door"] += 1
         self._add(book, transaction, clause=clause, code=code, reason=reason, at_ms=at_ms, height=None)
 
     def by_rule(
@@ -46,6 +49,7 @@ class Refusals:
         """A final receipt says no, for the whole or for some record of a batch."""
         if receipt.outcome is Outcome.ACCEPTED:
             return
+        self.counts["rule"] += 1
         words = [str(event[2]) for event in receipt.events if event[:1] == ["refused"] and len(event) == 3]
         reason = words[0] if words else "inadmissible"
         self._add(
