@@ -57,7 +57,7 @@ IDLE_S: Final = 1.0
 
 
 class Listener(Protocol):
-    """Who is told what is durable. Neither method may wait."""
+    """Who is told what is durable. No method may wait."""
 
     def block_is_final(self, extension: Extension, certificate: bytes) -> None:
         """A block, in order of height."""
@@ -65,6 +65,10 @@ class Listener(Protocol):
 
     def head_is_cosigned(self, own: Cosignature) -> None:
         """Our own cosignature of the head."""
+        ...
+
+    def cannot_follow(self, dropped: Sequence[Transaction]) -> None:
+        """Transactions left the pool because a block has consumed their numbers: by other records, perhaps."""
         ...
 
 
@@ -326,10 +330,10 @@ class ChannelNode:
                 self.refusals.by_rule(
                     self.chain.state, transaction, receipt, at_ms=at_ms, height=extension.header.height
                 )
-        gone = [
-            (dropped, "wrong_sequence", "its number was consumed")
-            for dropped in self.pool.settle(self.chain.state, extension.transactions)
-        ]
+        dropped = self.pool.settle(self.chain.state, extension.transactions)
+        if dropped and self.listener is not None:
+            self.listener.cannot_follow(dropped)
+        gone = [(transaction, "wrong_sequence", "its number was consumed") for transaction in dropped]
         if any(r.kind in proposal.SIGNERS_CHANGE for t in extension.transactions for r in t.records):
             stuck = proposal.find_stuck(self.chain.state, self.pool)
             self.pool.settle(self.chain.state, stuck)

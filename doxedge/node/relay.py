@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -45,6 +45,8 @@ TURN_S: Final = 0.25
 INBOX_MAX: Final = 4_096
 INBOX_BYTES_MAX: Final = 32 * 1024 * 1024
 """Opened messages waiting to be handled; more are dropped, and come again."""
+SUSPECTS_MAX: Final = 1_024
+"""Overtaken transactions that are looked up one after the other; in an honest channel there are none."""
 COSIGNATURE_DEPTH: Final = 64
 """How far below the own head a cosignature is still collected."""
 
@@ -78,6 +80,7 @@ class Relay:
         self._chance = chance
         self._inbox: asyncio.Queue[tuple[Message, int]] = asyncio.Queue(INBOX_MAX)
         self._inbox_bytes = 0
+        self._suspects: deque[Transaction] = deque(maxlen=SUSPECTS_MAX)
         self._is_taking_blocks = False
         """Blocks of an answer are being checked: asking now would ask for those again."""
         self._head_due_s = 0.0
@@ -130,6 +133,10 @@ class Relay:
         """Tell the others that we found the same."""
         self.outgoing.cosignature(own)
 
+    def cannot_follow(self, dropped: Sequence[Transaction]) -> None:
+        """Validly signed, and overtaken: those whose number another record has are half of a proof."""
+        self._suspects.extend(dropped)
+
     async def run(self) -> None:
         """Handle messages and timers until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -158,12 +165,20 @@ class Relay:
                 self.outgoing.head()
                 if self.node.cosigned is not None:
                     self.outgoing.cosignature(self.node.cosigned)
+            await self._judge_suspects()
             self.outgoing.resend(now_s)
             self._send_notes()
 
     def _send_notes(self) -> None:
         for author, body in self.notes.due(self.node.clock.monotonic_s()):
             self.outgoing.seen(author, body)
+
+    async def _judge_suspects(self) -> None:
+        """Here both records of the number were seen, and perhaps nowhere else: the leader must see the other one."""
+        while self._suspects:
+            suspect = self._suspects.popleft()
+            if await find_rival(self.node.chain, self.node.pool, self.node.store, suspect) is not None:
+                await self.show_rivals([suspect])
 
     async def _handle(self, opened: Message) -> None:
         if opened.sender != self.node.signer.key_id:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from doxedge.consensus.cosignature import Cosignature, holds
 from doxedge.ledger.block import Block, decode_block
 from doxedge.ledger.chain import AHEAD_MS_MAX, Extension
+from doxedge.ledger.transaction import Transaction
 from doxedge.node.channel_node import GROUP_BLOCKS
 from doxedge.signing.canonical import Value
 from doxedge.store.chain import ChainStore
@@ -27,6 +29,7 @@ class Witness:
         self.path = node.host.node.store.path
         self.heights: list[int] = []
         self.cosigned: list[int] = []
+        self.overtaken: list[Transaction] = []
         self.looks: list[asyncio.Task[int]] = []
 
     def block_is_final(self, extension: Extension, certificate: bytes) -> None:
@@ -35,6 +38,9 @@ class Witness:
 
     def head_is_cosigned(self, own: Cosignature) -> None:
         self.cosigned.append(own.height)
+
+    def cannot_follow(self, dropped: Sequence[Transaction]) -> None:
+        self.overtaken += dropped
 
     async def _height_on_disk(self) -> int:
         async with await ChainStore.open(self.path, CHANNEL, read_only=True, check=False) as store:

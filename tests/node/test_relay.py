@@ -151,6 +151,26 @@ async def test_two_records_of_one_number_become_a_proof_and_suspend_the_source(t
         assert status.code == "suspended"
 
 
+async def test_a_follower_whose_record_was_overtaken_by_another_shows_it_to_the_leader(
+    tmp_path: Path,
+) -> None:
+    """Nobody else may have seen it: the leader built his block before."""
+    hand = Hand(CHANNEL)
+    clone = copy(hand.author("regulator officer"))
+    (first,) = hand.configs(1)
+    second = clone.say("config", ["warning_percent", 77, "the clone says"])
+    third = clone.say("config", ["warning_percent", 78, "the clone goes on"])
+    (block,) = await chain_of(tmp_path, [first])
+    async with bench(tmp_path, "beta", has_broker=True) as beta:
+        await beta.host.submit([second.raw, third.raw], wait="stored", timeout_s=1)
+        beta.hear("regulator", Kind.FINAL, [block])
+        await until(lambda: beta.host.node.chain.height == 1)
+        beta.sent.clear()
+        await until(lambda: beta.said(Kind.TRANSACTIONS))
+        shown = [raw for said in beta.said(Kind.TRANSACTIONS) for raw in message.byte_strings(said.body)]
+        assert set(shown) == {second.raw}, "the number of the third is free"
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
