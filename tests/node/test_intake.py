@@ -114,7 +114,7 @@ async def test_gossip_that_a_full_disk_cannot_take_is_not_said_to_have_been_seen
         for number in range(50):
             transaction = big(author, number)
             taken = await node.host.intake.take([transaction.raw], is_gossip=True)
-            seen.append(taken.present == [transaction.wire_id])
+            seen.append(taken.present == [transaction.tx_id])
             if not seen[-1]:
                 break
         assert seen[-1] is False

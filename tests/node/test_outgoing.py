@@ -52,7 +52,7 @@ async def test_what_a_validator_has_seen_is_repeated_at_leisure(tmp_path: Path) 
         first, second = Hand(CHANNEL).configs(2)
         await node.host.submit([first.raw, second.raw], wait="stored", timeout_s=1)
         outgoing, now_s = node.host.relay.outgoing, node.clock.monotonic_s()
-        outgoing.was_seen([first.wire_id, bytes(32)])
+        outgoing.was_seen([first.tx_id, bytes(32)])
         outgoing.resend(now_s + RESEND_S * 2)
         assert said_envelopes(node)[2:] == [second.raw]
         outgoing.resend(now_s + RESEND_SEEN_S * 2)
