@@ -138,9 +138,7 @@ class BrokerSession:
                 )
                 self._tell(State.TAKEN_OVER, f"someone else uses client id {self.client_id}: {sure}")
             failures = 0 if is_stable else failures + 1
-            # Full jitter: else the restart of a broker is a stampede of all its clients.
-            bound_s = self.settings.reconnect_s_min * 2 ** min(failures, 16)
-            await asyncio.sleep(self._jitter() * min(self.settings.reconnect_s_max, bound_s))
+            await asyncio.sleep(self.settings.pause_s(failures, chance=self._jitter()))
 
     async def _open(self) -> _Link | None:
         """TCP and TLS, in a thread because paho waits; None when there is no way through."""

@@ -184,6 +184,11 @@ class BrokerSettings:
                 f"reconnect_s_max is below reconnect_s_min, or queue_bytes_max below {PACKET_BYTES}"
             )
 
+    def pause_s(self, failures: int, *, chance: float) -> float:
+        """Before the next attempt: anything up to a bound that doubles with each failure in a row. Full jitter, or
+        the restart of a broker is a stampede of all its clients."""
+        return chance * min(self.reconnect_s_max, self.reconnect_s_min * 2.0 ** min(failures, 16))
+
 
 class MessageTooLarge(ValueError):
     """Over our own limit or over the one that the broker announced: it would only break the connection."""

@@ -132,6 +132,14 @@ def test_a_setting_out_of_range_is_named(field: str, value: object) -> None:
         BrokerSettings(**settings)
 
 
+def test_the_pause_before_another_attempt_doubles_up_to_its_bound_and_is_chance() -> None:
+    settings = BrokerSettings(host="broker", reconnect_s_min=1.0, reconnect_s_max=60.0)
+    bounds = [settings.pause_s(failures, chance=1.0) for failures in (0, 1, 2, 5, 6, 7, 10_000)]
+    assert bounds == [1, 2, 4, 32, 60, 60, 60]
+    assert settings.pause_s(5, chance=0.0) == 0
+    assert settings.pause_s(5, chance=0.25) == 8
+
+
 def test_a_key_without_a_certificate_is_refused() -> None:
     with pytest.raises(ValueError, match="cert_file"):
         TlsFiles(ca_file=Path("ca.pem"), key_file=Path("key.pem"))
