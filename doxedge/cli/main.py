@@ -24,6 +24,7 @@ NOUNS: Final = {
     "node": "the ledger daemon: order, execute, gossip, serve",
     "readings": "the regulator's reception desk: what arrived, what is missing",
     "evidence": "prove one record to somebody who has no node",
+    "rules": "the rules in force, as numbered text",
     "audit": "recompute what others reported, from their own files",
     "demo": "a regulator, two companies, two channels and simulated stacks on this machine",
 }

@@ -89,11 +89,8 @@ def test_a_number_that_is_not_consumed_is_no_conflict() -> None:
     assert _accuse(channel, *two).clause == numbering.ONE_NUMBER_CLAUSE
 
 
-@pytest.mark.parametrize(
-    "last", ["key.rotate", "key.revoke", "conflict"], ids=["a successor", "a revocation", "its own double"]
-)
-def test_after_its_key_or_source_is_out_of_force_the_rest_of_a_batch_is_refused(last: str) -> None:
-    channel = TestChannel.begin().with_units()
+def _after_its_end(channel: TestChannel, kind: str) -> Receipt:
+    """A batch whose first record takes its key or source out of force, and whose second would be fine."""
     officer = channel.officer("alpha")
     key, new = officer.signer, signer("alpha officer 2")
     proof = new.sign(possession_bytes(channel.chain.channel, key.key_id))
@@ -108,19 +105,29 @@ def test_after_its_key_or_source_is_out_of_force_the_rest_of_a_batch_is_refused(
         "key.revoke": [key.key_id, "stolen"],
         "conflict": [first.raw, double.raw],
     }
-    batch = officer.batch([(last, bodies[last]), ("key.revoke", [signer("alpha device").key_id, "as well"])])
-    receipt = channel.block(batch).execution.receipts[1]
-    assert [event for event in receipt.events if event[0] == "record"] == [
-        ["record", batch.first_seq, 0, None],
-        ["record", batch.last_seq, 1, "0.1"],
-    ]
+    batch = officer.batch([(kind, bodies[kind]), ("key.revoke", [signer("alpha device").key_id, "as well"])])
+    return channel.block(batch).execution.receipts[1]
 
 
-def test_a_body_without_meaning_is_refused_before_any_rule_and_consumes_its_number() -> None:
+def _without_meaning(channel: TestChannel, kind: str) -> Receipt:
+    """A body that is not of its kind's shape."""
+    return channel.block(channel.officer("alpha").say(kind, ["no key id", "lost"])).execution.receipts[1]
+
+
+BEFORE_ANY_RULE = {
+    "0.1": (_after_its_end, ("key.rotate", "key.revoke", "conflict")),
+    "0.2": (_without_meaning, ("key.revoke", "transfer", "hour", "conflict")),
+}
+
+
+@pytest.mark.parametrize(
+    ("clause", "kind"), [(clause, kind) for clause, (_, kinds) in BEFORE_ANY_RULE.items() for kind in kinds]
+)
+def test_what_comes_before_any_rule_refuses_and_the_number_is_consumed(clause: str, kind: str) -> None:
     channel = TestChannel.begin().with_units()
+    receipt = BEFORE_ANY_RULE[clause][0](channel, kind)
+    assert (receipt.outcome, receipt.clause) == (Outcome.REFUSED, clause)
     officer = channel.officer("alpha")
-    receipt = channel.block(officer.say("key.revoke", ["no key id", "lost"])).execution.receipts[1]
-    assert (receipt.outcome, receipt.clause) == (Outcome.REFUSED, "0.2")
     entry = numbering.find_source(channel.chain.state, officer.source)
     assert entry is not None
-    assert entry.seq == officer.seq
+    assert (entry.seq, entry.prev) == (officer.seq, officer.prev)
