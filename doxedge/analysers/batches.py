@@ -13,9 +13,9 @@ from doxedge.analysers.question import (
     MAX_BITS,
     MAX_REGISTERS,
     Function,
+    Read,
     ReadBits,
     ReadRegisters,
-    Request,
 )
 
 
@@ -59,7 +59,7 @@ class BatchLimits:
         )
 
 
-def plan_reads(spans: Iterable[Span], *, unit_id: int, limits: BatchLimits) -> list[Request]:
+def plan_reads(spans: Iterable[Span], *, unit_id: int, limits: BatchLimits) -> list[Read]:
     """The reads for these spans, by function and address; each span lies wholly within one of them.
 
     ValueError when a span alone breaks the limits: the profile should not have been accepted.
@@ -83,7 +83,7 @@ def _join(read: Span, span: Span, limits: BatchLimits) -> Span | None:
     return joined if limits.allows(joined) else None
 
 
-def _question(read: Span, unit_id: int) -> Request:
+def _question(read: Span, unit_id: int) -> Read:
     if read.function in (Function.COILS, Function.DISCRETE_INPUTS):
         return ReadBits(unit_id, read.function, read.first, read.count)
     return ReadRegisters(unit_id, read.function, read.first, read.count)

@@ -18,6 +18,7 @@ from doxedge.analysers.question import (
     Answer,
     DeviceException,
     Outcome,
+    Read,
     ReadBits,
     Request,
     Unanswered,
@@ -56,7 +57,7 @@ class Driver(Protocol):
         """What can be polled."""
         ...
 
-    def requests(self, group: str) -> list[Request]:
+    def requests(self, group: str) -> Sequence[Request]:
         """The questions of one poll, in the order in which they are to be asked. KeyError for an unknown group."""
         ...
 
@@ -64,7 +65,7 @@ class Driver(Protocol):
         """The sample of one poll. `outcomes` are those of `requests(group)`, in that order; ValueError otherwise."""
         ...
 
-    def identity_requests(self) -> list[Request]:
+    def identity_requests(self) -> Sequence[Request]:
         """Questions whose answers tell this kind of instrument from another; often none."""
         ...
 
@@ -88,7 +89,7 @@ class _Place:
 class _Plan:
     """One group, worked out once."""
 
-    requests: tuple[Request, ...]
+    requests: tuple[Read, ...]
     points: tuple[tuple[Point, _Place], ...]
     status: tuple[tuple[StatusBit, _Place], ...]
 
@@ -112,7 +113,7 @@ class RegisterDriver:
         """What can be polled."""
         return tuple(self._plans)
 
-    def requests(self, group: str) -> list[Request]:
+    def requests(self, group: str) -> list[Read]:
         """Values first, status last: a calibration that begins between the two is then seen.
 
         One that ends between them was seen by the poll before, and settling time covers it.
@@ -150,7 +151,7 @@ class RegisterDriver:
             raw=pack_evidence(outcomes),
         )
 
-    def identity_requests(self) -> list[Request]:
+    def identity_requests(self) -> list[Read]:
         """The reads for the profile's identity checks."""
         return list(self._identity)
 
@@ -179,7 +180,7 @@ class RegisterDriver:
             tuple((bit, _place(bit.span, requests)) for bit in status),
         )
 
-    def _reads(self, spans: Sequence[Span]) -> list[Request]:
+    def _reads(self, spans: Sequence[Span]) -> list[Read]:
         return plan_reads(spans, unit_id=self.unit_id, limits=self.profile.batching)
 
 
@@ -261,7 +262,7 @@ def _reason(outcome: DeviceException | Unanswered) -> Reason:
     return Reason.COMMS if outcome.means_silence else Reason.EXCEPTION
 
 
-def _place(span: Span, requests: Sequence[Request]) -> _Place:
+def _place(span: Span, requests: Sequence[Read]) -> _Place:
     for index, request in enumerate(requests):
         whole = Span(request.function, request.address, request.count)
         if whole.function == span.function and whole.first <= span.first and span.last <= whole.last:

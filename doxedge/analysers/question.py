@@ -22,6 +22,9 @@ LAST_ADDRESS: Final = 65_535
 MAX_UNIT_ID: Final = 255
 """Serial lines end at 247; over TCP 0 and 255 both mean `the device itself` (Messaging Guide V1.0b, 4.4.2)."""
 
+MAX_PHRASE_CHARACTERS: Final = 120
+"""The longest order of the dialects we know has 30."""
+
 MAX_FRAME_BYTES: Final = 65_535
 """An evidence frame is preceded by its length in two bytes. Modbus TCP needs 260."""
 
@@ -75,7 +78,27 @@ class ReadBits:
         return (self.count + 7) // 8
 
 
-Request = ReadRegisters | ReadBits
+Read = ReadRegisters | ReadBits
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Ask in a text dialect. What makes a frame the answer to it is the dialect's business (`dialects.codec`)."""
+
+    unit_id: int
+    """The instrument's number on a shared line; dialects without one take any."""
+    dialect: str
+    text: str
+    """What is asked, in the words of the dialect: `AKON K0`, `DA`, `nox`, `50 51 52`, `R001`."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.unit_id <= MAX_UNIT_ID:
+            raise ValueError(f"instrument {self.unit_id} is not within 0 to {MAX_UNIT_ID}")
+        if not 1 <= len(self.text) <= MAX_PHRASE_CHARACTERS or not self.text.isascii():
+            raise ValueError(f"a question has 1 to {MAX_PHRASE_CHARACTERS} characters of ASCII")
+
+
+Request = Read | Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +107,14 @@ class Answer:
 
     request: Request
     data: bytes
-    """Registers (two bytes each, high byte first) or packed bits (lowest address = lowest bit), nothing else."""
+    """Registers (two bytes each, high byte first) or packed bits (lowest address = lowest bit), nothing else; the whole
+    frame where a dialect was spoken."""
     question_frame: bytes
     answer_frame: bytes
     """Both frames as they were on the wire, kept as evidence."""
 
     def __post_init__(self) -> None:
-        if len(self.data) != self.request.byte_count:
+        if not isinstance(self.request, Phrase) and len(self.data) != self.request.byte_count:
             raise ValueError(
                 f"{len(self.data)} bytes cannot answer a question that wants {self.request.byte_count}"
             )
@@ -102,8 +126,11 @@ class DeviceException:
 
     request: Request
     code: int
+    """Of Modbus; 0 where a dialect refused in words."""
     question_frame: bytes
     answer_frame: bytes
+    text: str = ""
+    """The dialect's words."""
 
     @property
     def means_silence(self) -> bool:

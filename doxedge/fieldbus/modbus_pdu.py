@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from doxedge.analysers.question import Request
+from doxedge.analysers.question import Read
 from doxedge.fieldbus.errors import NotBound
 
 EXCEPTION_BIT: Final = 0x80
@@ -29,12 +29,12 @@ EXCEPTION_NAMES: Final = {
 }
 
 
-def question_pdu(request: Request) -> bytes:
+def question_pdu(request: Read) -> bytes:
     """Function, address, quantity."""
     return struct.pack(">BHH", request.function, request.address, request.count)
 
 
-def bind(request: Request, pdu: bytes) -> bytes | int:
+def bind(request: Read, pdu: bytes) -> bytes | int:
     """The data of the answer, or the code of the device's exception. NotBound when `pdu` answers something else.
 
     (1) an exception is the function with its high bit set and one byte of code

@@ -1,167 +1,55 @@
-"""Modbus RTU, strictly: on a serial port or through a converter on TCP.
-
-A late answer on a serial line looks like the answer to the next question; only silence tells them apart. So each
-exchange keeps to this recipe:
-
-  (1) the line has been quiet for the guard time: 3.5 characters, or what the device wants (V1.02, 2.5.1.1)
-  (2) what lies in the inbox is thrown away, and the question is sent
-  (3) only the frame with exactly the unit, function, byte count and check sum that the question allows is taken, at
-      any place among noise and echo; two such frames are none
-  (4) nothing may follow it within the excess time
-  (5) after a time-out, an oddity or a cancelled exchange nobody asks anything for as long as the device's slowest
-      answer may take, and what arrives meanwhile is drained
-"""
+"""Modbus RTU on a bound line: a serial port, or a converter on TCP that passes its bytes through."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
 from typing import Final
 
-from doxedge.analysers.question import Answer, DeviceException, Request
+from doxedge.analysers.question import Answer, DeviceException, Phrase, Read, Request
+from doxedge.fieldbus.bound_line import BoundLine, Heard
 from doxedge.fieldbus.byte_link import ByteLink
-from doxedge.fieldbus.errors import NoAnswer, NotBound
-from doxedge.fieldbus.rtu_frame import Found, answer_bytes, find_answer, question_frame
+from doxedge.fieldbus.rtu_frame import answer_bytes, find_answer, question_frame
 
-FAST_GAP_S: Final = 0.00175
-"""Above 19,200 Bd the gap between frames is 1.75 ms whatever the speed (V1.02, 2.5.1.1)."""
-FAST_BAUD_CHARACTER_S: Final = 11 / 19_200
-EXCESS_S: Final = 0.004
-"""A doubled answer follows the first at once; this is a timer tick of a slow machine."""
-QUARANTINE_FACTOR: Final = 1.25
-"""Of the time-out: the slowest answer that a device gives, and some."""
 LINE_BYTES_MAX: Final = 1_024
-"""What one exchange looks through: four frames of the longest kind."""
+"""Four frames of the longest kind."""
 
 
-@dataclass(slots=True)
-class RtuCounters:
-    """What happened on this line since it was made."""
+class RtuSpeech:
+    """Frames of Modbus RTU."""
 
-    exchanges: int = 0
-    answers: int = 0
-    exceptions: int = 0
-    quarantines: int = 0
-    drained_bytes: int = 0
-    """Bytes thrown away because they came when nobody was to speak."""
-    noise_bytes: int = 0
-    """Bytes passed over before a good answer."""
+    name = "modbus-rtu"
+    line_bytes_max = LINE_BYTES_MAX
 
+    def question(self, request: Request) -> bytes:
+        """Unit, PDU, check sum."""
+        return question_frame(_read(request))
 
-class ModbusRtu:
-    """The only master of one line, with one question outstanding."""
-
-    def __init__(
-        self, link: ByteLink, *, timeout_ms: int = 500, pause_ms: int = 0, quarantine_ms: int | None = None
-    ) -> None:
-        """`pause_ms` is silence that a device on the line wants between two questions."""
-        if timeout_ms < 1 or pause_ms < 0:
-            raise ValueError("time-outs are at least 1 ms, the pause at least 0 ms")
-        self._link = link
-        self._timeout_s = timeout_ms / 1_000
-        slowest_s = QUARANTINE_FACTOR * self._timeout_s
-        self._quarantine_s = slowest_s if quarantine_ms is None else quarantine_ms / 1_000
-        self._guard_s = max(gap_s(link.character_s), pause_ms / 1_000)
-        self._busy = asyncio.Lock()
-        self._quiet_from_s = 0.0
-        """Loop time before which nobody speaks."""
-        self.counters = RtuCounters()
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return f"modbus-rtu {self._link.name}"
-
-    @property
-    def timeout_ms(self) -> int:
-        """The longest that one exchange may take: the guard, the answer's time, the wait for excess bytes."""
-        return round(1_000 * (self._guard_s + self._timeout_s + self._excess_s))
-
-    async def exchange(self, request: Request) -> Answer | DeviceException:
-        """Ask and wait for the one answer that fits. LineError otherwise; the line is then left alone for a while."""
-        async with self._busy:
-            await self._link.open()
-            question = question_frame(request)
-            try:
-                await self._settle()
-                self._link.flush()
-                self.counters.exchanges += 1
-                self._link.write(question)
-                found = await self._answer(request, len(question))
-                await self._require_silence()
-            except BaseException:
-                # Errors and cancellation alike: what may still be on its way must not meet the next question.
-                self._quarantine()
-                raise
-            self._rest(self._guard_s)
-        self.counters.noise_bytes += found.before
+    def find(self, request: Request, line: bytes) -> Heard | None:
+        """As in the port."""
+        read = _read(request)
+        found = find_answer(read, line)
+        if found is None:
+            return None
+        question = question_frame(read)
         if isinstance(found.content, int):
-            self.counters.exceptions += 1
-            return DeviceException(request, found.content, question, found.frame)
-        self.counters.answers += 1
-        return Answer(request, found.content, question, found.frame)
-
-    async def close(self) -> None:
-        """Let go of the port; the quarantine holds on, for the device does not know that we left."""
-        self._link.close()
-
-    @property
-    def _excess_s(self) -> float:
-        return max(EXCESS_S, gap_s(self._link.character_s))
-
-    async def _settle(self) -> None:
-        """(1) and (5): wait until the line may be used; bytes that come now belong to nobody."""
-        loop = asyncio.get_running_loop()
-        give_up_s = max(loop.time(), self._quiet_from_s) + self._quarantine_s
-        while loop.time() < self._quiet_from_s:
-            stray = await self._link.receive(until_s=self._quiet_from_s)
-            if not stray:
-                continue
-            if loop.time() > give_up_s:
-                raise NotBound(f"{self.name} does not fall silent")
-            self.counters.drained_bytes += len(stray)
-            self._quiet_from_s = max(self._quiet_from_s, loop.time() + self._guard_s)
-
-    async def _answer(self, request: Request, question_bytes: int) -> Found:
-        """(3)"""
-        loop = asyncio.get_running_loop()
-        sent_s = question_bytes * self._link.character_s
-        until_s = loop.time() + sent_s + self._timeout_s
-        line = bytearray()
-        while True:
-            data = await self._link.receive(until_s=until_s)
-            if not data:
-                limit_ms = round(1_000 * self._timeout_s)
-                raise NoAnswer(f"no answer that fits within {limit_ms} ms ({len(line)} bytes came)")
-            line += data
-            if len(line) > LINE_BYTES_MAX:
-                raise NotBound(f"{len(line)} bytes came and no answer among them")
-            found = find_answer(request, bytes(line))
-            if found is not None:
-                if found.after:
-                    raise NotBound(f"{found.after} bytes follow the answer")
-                return found
-
-    async def _require_silence(self) -> None:
-        """(4)"""
-        excess = await self._link.receive(until_s=asyncio.get_running_loop().time() + self._excess_s)
-        if excess:
-            raise NotBound(f"{len(excess)} bytes follow the answer")
-
-    def _quarantine(self) -> None:
-        self.counters.quarantines += 1
-        self._rest(self._quarantine_s)
-
-    def _rest(self, seconds: float) -> None:
-        self._quiet_from_s = asyncio.get_running_loop().time() + seconds
+            declined = DeviceException(read, found.content, question, found.frame)
+            return Heard(declined, found.before, found.after)
+        return Heard(Answer(read, found.content, question, found.frame), found.before, found.after)
 
 
-def gap_s(character_s: float) -> float:
-    """The silence that ends a frame: 3.5 characters, and above 19,200 Bd the standard's fixed time."""
-    return max(FAST_GAP_S, 3.5 * character_s) if character_s > FAST_BAUD_CHARACTER_S else FAST_GAP_S
+def modbus_rtu(
+    link: ByteLink, *, timeout_ms: int = 500, pause_ms: int = 0, quarantine_ms: int | None = None
+) -> BoundLine:
+    """The master of a line on which Modbus RTU is spoken."""
+    return BoundLine(link, RtuSpeech(), timeout_ms=timeout_ms, pause_ms=pause_ms, quarantine_ms=quarantine_ms)
 
 
-def wire_ms(request: Request, character_s: float) -> int:
+def wire_ms(request: Read, character_s: float) -> int:
     """How long question and whole answer are on the wire alone; a shorter time-out can never be met. Rounded up."""
     characters = len(question_frame(request)) + answer_bytes(request)
     return int(-(-1_000 * characters * character_s // 1))
+
+
+def _read(request: Request) -> Read:
+    if isinstance(request, Phrase):
+        raise TypeError(f"{request.text!r} is said in {request.dialect}; this line carries Modbus")
+    return request

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.analysers.question import Answer, DeviceException, Request
+from doxedge.analysers.question import Answer, DeviceException, Phrase, Request
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
 from doxedge.fieldbus.modbus_pdu import MAX_PDU_BYTES, bind, question_pdu
 
@@ -88,6 +88,8 @@ class ModbusTcp:
 
     async def exchange(self, request: Request) -> Answer | DeviceException:
         """Ask and wait for the one answer that fits. LineError otherwise; the connection is then gone."""
+        if isinstance(request, Phrase):
+            raise TypeError(f"{request.text!r} is said in {request.dialect}; this line carries Modbus")
         async with self._busy:
             connection = await self._connected()
             await self._keep_pause()

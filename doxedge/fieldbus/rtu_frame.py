@@ -10,47 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.analysers.question import Request
+from doxedge.analysers.dialects.modbus_rtu import crc16
+from doxedge.analysers.question import Read
 from doxedge.fieldbus.errors import NotBound
 from doxedge.fieldbus.modbus_pdu import EXCEPTION_BIT, bind, question_pdu
 
 CRC_BYTES: Final = 2
 EXCEPTION_BYTES: Final = 3 + CRC_BYTES
-MAX_FRAME_BYTES: Final = 256
-"""V1.02, 2.5.1: an address, up to 253 bytes of PDU, a check sum."""
-
-_POLYNOMIAL: Final = 0xA001
-"""x16 + x15 + x2 + 1, lowest bit first (V1.02, 6.2.2)."""
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = (value >> 1) ^ (_POLYNOMIAL if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-_CRC_TABLE: Final = _crc_table()
 
 
 def crc(data: bytes) -> bytes:
     """The check sum of a frame, low byte first as it stands on the wire."""
-    value = 0xFFFF
-    for byte in data:
-        value = (value >> 8) ^ _CRC_TABLE[(value ^ byte) & 0xFF]
-    return value.to_bytes(CRC_BYTES, "little")
+    return crc16(data).to_bytes(CRC_BYTES, "little")
 
 
-def question_frame(request: Request) -> bytes:
+def question_frame(request: Read) -> bytes:
     """Unit, PDU, check sum."""
     body = bytes([request.unit_id]) + question_pdu(request)
     return body + crc(body)
 
 
-def answer_bytes(request: Request) -> int:
+def answer_bytes(request: Read) -> int:
     """Length of the good answer's frame: unit, function, byte count, data, check sum."""
     return 3 + request.byte_count + CRC_BYTES
 
@@ -66,7 +46,7 @@ class Found:
     after: int
 
 
-def find_answer(request: Request, line: bytes) -> Found | None:
+def find_answer(request: Read, line: bytes) -> Found | None:
     """The answer in what the line brought since the question; None while it is not there.
 
     `line` may begin with noise, and with the echo of the question where the converter hears itself. NotBound when two

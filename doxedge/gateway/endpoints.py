@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.profile import Profile, Transport
+from doxedge.analysers.question import Phrase
 from doxedge.fieldbus.byte_link import SerialLink, SerialSettings, TcpLink
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.line import Poll
-from doxedge.fieldbus.modbus_rtu import ModbusRtu, wire_ms
+from doxedge.fieldbus.modbus_rtu import modbus_rtu, wire_ms
 from doxedge.fieldbus.modbus_tcp import ModbusTcp
 from doxedge.gateway.settings import InstrumentTable
 
@@ -114,9 +115,9 @@ def make_endpoint(address: Address, tenants: Sequence[Tenant]) -> Endpoint | Non
         )
     if address.serial is None:
         link = TcpLink(address.host, address.port, connect_timeout_ms=connect_timeout_ms)
-        return ModbusRtu(link, timeout_ms=timeout_ms, pause_ms=pause_ms)
+        return modbus_rtu(link, timeout_ms=timeout_ms, pause_ms=pause_ms)
     _require_time(address, address.serial, tenants, timeout_ms)
-    return ModbusRtu(SerialLink(address.serial), timeout_ms=timeout_ms, pause_ms=pause_ms)
+    return modbus_rtu(SerialLink(address.serial), timeout_ms=timeout_ms, pause_ms=pause_ms)
 
 
 def _require_time(
@@ -126,6 +127,8 @@ def _require_time(
     for tenant in tenants:
         for poll in tenant.polls:
             for request in poll.driver.requests(poll.group):
+                if isinstance(request, Phrase):
+                    continue  # How long its answer is, only the instrument knows.
                 needed_ms = wire_ms(request, serial.character_s)
                 if needed_ms > timeout_ms:
                     reason = (

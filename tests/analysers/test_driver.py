@@ -19,9 +19,9 @@ from doxedge.analysers.question import (
     DeviceException,
     Function,
     Outcome,
+    Read,
     ReadBits,
     ReadRegisters,
-    Request,
     Unanswered,
 )
 from doxedge.measurement.sample import Reason, Sample
@@ -52,7 +52,7 @@ def driver(text: str = BASE) -> RegisterDriver:
 
 
 def answers(
-    requests: list[Request], *, no_ppm: float = 0.25, o2: int = 650, span: bool = False, invalid: bool = False
+    requests: list[Read], *, no_ppm: float = 0.25, o2: int = 650, span: bool = False, invalid: bool = False
 ) -> list[Outcome]:
     """What an instrument with these contents answers."""
     outcomes: list[Outcome] = []
@@ -71,7 +71,7 @@ def sample(outcomes: list[Outcome]) -> Sample:
     return driver().sample("gas", outcomes, at_ms=5, monotonic_ns=6)
 
 
-def requests() -> list[Request]:
+def requests() -> list[Read]:
     return driver().requests("gas")
 
 

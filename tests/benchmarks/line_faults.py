@@ -23,10 +23,11 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from doxedge.analysers.question import Answer, Function, ReadRegisters
+from doxedge.fieldbus.bound_line import BoundLine
 from doxedge.fieldbus.byte_link import ByteLink, SerialLink, TcpLink
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.errors import LineError
-from doxedge.fieldbus.modbus_rtu import ModbusRtu
+from doxedge.fieldbus.modbus_rtu import modbus_rtu
 from doxedge.fieldbus.modbus_tcp import ModbusTcp
 from tests.benchmarks.other_clients import LibModbus, OtherClient, PyModbus
 from tests.fieldbus.hostile_bus import BusQuestion, HostileBus, bus_on_pty, bus_on_tcp
@@ -196,9 +197,9 @@ async def measure(fault: str, reads: int) -> dict[str, Counter[str]]:
         return {name: await task for name, task in pending.items()}
 
 
-def rtu_over(link: ByteLink) -> ModbusRtu:
+def rtu_over(link: ByteLink) -> BoundLine:
     """Our client with the time-out of the table."""
-    return ModbusRtu(link, timeout_ms=round(1_000 * TIMEOUT_S))
+    return modbus_rtu(link, timeout_ms=round(1_000 * TIMEOUT_S))
 
 
 def _port(link: ByteLink) -> str:

@@ -14,7 +14,7 @@ from doxedge.analysers.catalogue import make_driver
 from doxedge.analysers.driver import Driver
 from doxedge.analysers.profile import Profile, Severity, profile_hash
 from doxedge.analysers.profile_build import parse_profile
-from doxedge.analysers.question import Answer, DeviceException, Outcome, ReadRegisters, Unanswered
+from doxedge.analysers.question import Answer, DeviceException, Outcome, Phrase, ReadRegisters, Unanswered
 from doxedge.fieldbus.line import Poll, check_load
 from doxedge.fieldbus.modbus_pdu import bind, question_pdu
 from doxedge.fieldbus.modbus_tcp import HEADER
@@ -91,8 +91,8 @@ def test_a_poll_of_a_silent_instrument_says_why_each_value_is_missing(driver: Dr
 def test_an_atomic_group_is_one_read(profile: Profile, driver: Driver) -> None:
     for group in profile.groups:
         spans = [point.span for point in profile.points if point.group == group.name]
-        reads = [r for r in driver.requests(group.name) if any(r.function == s.function for s in spans)]
-        values = [r for r in reads if isinstance(r, ReadRegisters)]
+        reads = [r for r in driver.requests(group.name) if isinstance(r, ReadRegisters)]
+        values = [r for r in reads if any(r.function == s.function for s in spans)]
         assert not group.atomic or len(values) == 1
 
 
@@ -126,6 +126,7 @@ def test_a_recorded_exchange_makes_the_sample_it_made(name: str, index: int) -> 
     requests = driver.requests(poll["group"])
     outcomes: list[Outcome] = []
     for request, (question_hex, answer_hex) in zip(requests, poll["exchanges"], strict=True):
+        assert not isinstance(request, Phrase)
         question, answer = bytes.fromhex(question_hex), bytes.fromhex(answer_hex)
         assert question[HEADER.size :] == question_pdu(request)
         assert (answer[:2], answer[6]) == (question[:2], request.unit_id)

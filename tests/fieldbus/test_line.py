@@ -12,7 +12,7 @@ import pytest
 from doxedge.analysers.catalogue import make_driver
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.profile_build import parse_profile
-from doxedge.analysers.question import Answer, DeviceException, Request
+from doxedge.analysers.question import Answer, DeviceException, Phrase, Read, Request
 from doxedge.fieldbus.errors import LineError, NoAnswer
 from doxedge.fieldbus.line import DeviceState, Line, Poll, check_load
 from doxedge.measurement.sample import Reason, Sample
@@ -56,11 +56,12 @@ class PlainEndpoint:
     exceptions: dict[int, int] = field(default_factory=dict)
     timeout_ms: int = 500
     name: str = "plain"
-    asked: list[tuple[int, Request]] = field(default_factory=list)
+    asked: list[tuple[int, Read]] = field(default_factory=list)
     took_s: float = 0.01
     closed: bool = False
 
     async def exchange(self, request: Request) -> Answer | DeviceException:
+        assert not isinstance(request, Phrase)
         self.asked.append((self.clock.at_ms, request))
         if request.unit_id in self.dead:
             self.clock.spend(self.timeout_ms / 1_000)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.analysers.question import Function, ReadBits, ReadRegisters, Request
+from doxedge.analysers.question import Function, Read, ReadBits, ReadRegisters
 from doxedge.fieldbus.errors import NotBound
 from doxedge.fieldbus.modbus_pdu import bind, exception_text, question_pdu
 
@@ -44,7 +44,7 @@ def test_the_answers_printed_in_the_standard_bind() -> None:
 
 
 @given(REQUESTS, st.binary(max_size=260))
-def test_any_bytes_are_bound_or_refused_and_nothing_else(request: Request, data: bytes) -> None:
+def test_any_bytes_are_bound_or_refused_and_nothing_else(request: Read, data: bytes) -> None:
     try:
         found = bind(request, data)
     except NotBound:
@@ -57,7 +57,7 @@ def test_any_bytes_are_bound_or_refused_and_nothing_else(request: Request, data:
 
 
 @given(REQUESTS, st.data())
-def test_an_answer_with_one_byte_more_or_less_is_refused(request: Request, data: st.DataObject) -> None:
+def test_an_answer_with_one_byte_more_or_less_is_refused(request: Read, data: st.DataObject) -> None:
     body = bytes(request.byte_count)
     good = bytes([request.function, request.byte_count]) + body
     assert bind(request, good) == body

@@ -12,9 +12,10 @@ from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from doxedge.analysers.question import Answer, DeviceException, Function, ReadBits, ReadRegisters
+from doxedge.fieldbus.bound_line import gap_s
 from doxedge.fieldbus.byte_link import SerialLink, SerialSettings, TcpLink
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
-from doxedge.fieldbus.modbus_rtu import ModbusRtu, gap_s, wire_ms
+from doxedge.fieldbus.modbus_rtu import modbus_rtu, wire_ms
 from simulators.null_modem import NullModem
 from tests.fieldbus.hostile_bus import BusBehaviour, BusQuestion, HostileBus, bus_on_pty, bus_on_tcp, honest
 
@@ -78,7 +79,7 @@ async def test_an_answer_that_is_not_the_answer_is_never_a_value(name: str, line
     behaviour, error = NEVER_A_VALUE[name]
     async with LINES[line](behaviour) as (_, link):  # type: ignore[attr-defined]
         # A busy machine must not turn a wrong answer into a late one.
-        rtu = ModbusRtu(link, timeout_ms=TIMEOUT_MS if error is NoAnswer else PATIENT_MS, quarantine_ms=20)
+        rtu = modbus_rtu(link, timeout_ms=TIMEOUT_MS if error is NoAnswer else PATIENT_MS, quarantine_ms=20)
         for address in range(0, 30, 10):
             with pytest.raises(error):
                 await rtu.exchange(read(address))
@@ -101,7 +102,7 @@ GOOD_ALL_THE_SAME: dict[str, Callable[[BusQuestion], bytes]] = {
 @pytest.mark.parametrize("name", GOOD_ALL_THE_SAME)
 async def test_a_good_answer_is_found_among_noise_and_echo(name: str, line: str) -> None:
     async with LINES[line](saying(GOOD_ALL_THE_SAME[name])) as (_, link):  # type: ignore[attr-defined]
-        rtu = ModbusRtu(link, timeout_ms=PATIENT_MS)
+        rtu = modbus_rtu(link, timeout_ms=PATIENT_MS)
         for address in range(0, 100, 10):
             found = await rtu.exchange(read(address))
             assert isinstance(found, Answer)
@@ -116,7 +117,7 @@ async def test_an_answer_in_pieces_is_put_together(line: str) -> None:
             bus.say_later(0.001 * place, bytes([byte]))
 
     async with LINES[line](piecemeal) as (_, link):  # type: ignore[attr-defined]
-        found = await ModbusRtu(link, timeout_ms=PATIENT_MS).exchange(read(500))
+        found = await modbus_rtu(link, timeout_ms=PATIENT_MS).exchange(read(500))
         assert isinstance(found, Answer)
         assert found.data == truth(read(500))
 
@@ -129,7 +130,7 @@ async def test_a_late_answer_is_drained_and_never_meets_the_next_question(line: 
         bus.say_later(1.5 * TIMEOUT_MS / 1_000, question.answer())
 
     async with LINES[line](late) as (bus, link):  # type: ignore[attr-defined]
-        rtu = ModbusRtu(link, timeout_ms=TIMEOUT_MS, quarantine_ms=1_000)
+        rtu = modbus_rtu(link, timeout_ms=TIMEOUT_MS, quarantine_ms=1_000)
         for address in range(0, 30, 10):
             with pytest.raises(NoAnswer):
                 await rtu.exchange(read(address))
@@ -143,7 +144,7 @@ async def test_a_late_answer_is_drained_and_never_meets_the_next_question(line: 
 @pytest.mark.parametrize("line", LINES)
 async def test_a_stale_answer_beside_the_right_one_is_refused(line: str) -> None:
     async with LINES[line](previous) as (_, link):  # type: ignore[attr-defined]
-        rtu = ModbusRtu(link, timeout_ms=PATIENT_MS, quarantine_ms=20)
+        rtu = modbus_rtu(link, timeout_ms=PATIENT_MS, quarantine_ms=20)
         assert isinstance(await rtu.exchange(read(0)), Answer)
         with pytest.raises(NotBound):
             await rtu.exchange(read(10))
@@ -154,7 +155,7 @@ async def test_a_cancelled_exchange_leaves_the_line_alone_until_its_answer_has_p
         bus.say_later(0.1, question.answer())
 
     async with bus_on_pty(slow) as (bus, link):
-        rtu = ModbusRtu(link, timeout_ms=PATIENT_MS, quarantine_ms=500)
+        rtu = modbus_rtu(link, timeout_ms=PATIENT_MS, quarantine_ms=500)
         asking = asyncio.create_task(rtu.exchange(read(100)))
         while not bus.questions:  # noqa: ASYNC110 - the device is another program
             await asyncio.sleep(0.001)
@@ -169,7 +170,7 @@ async def test_a_cancelled_exchange_leaves_the_line_alone_until_its_answer_has_p
 
 async def test_bytes_that_come_unasked_are_thrown_away_before_the_question() -> None:
     async with bus_on_pty() as (bus, link):
-        rtu = ModbusRtu(link, timeout_ms=PATIENT_MS)
+        rtu = modbus_rtu(link, timeout_ms=PATIENT_MS)
         await rtu.exchange(read(0))
         bus.say(BusQuestion(bus.questions[0].raw, 1).answer(address=999))
         await asyncio.sleep(0.05)
@@ -180,7 +181,7 @@ async def test_bytes_that_come_unasked_are_thrown_away_before_the_question() -> 
 
 async def test_a_line_that_never_falls_silent_is_a_fault_and_not_a_hang() -> None:
     async with bus_on_pty(silent) as (bus, link):
-        rtu = ModbusRtu(link, timeout_ms=20, pause_ms=50, quarantine_ms=100)
+        rtu = modbus_rtu(link, timeout_ms=20, pause_ms=50, quarantine_ms=100)
         with pytest.raises(NoAnswer):
             await rtu.exchange(read(0))
 
@@ -200,14 +201,14 @@ async def test_a_line_that_never_falls_silent_is_a_fault_and_not_a_hang() -> Non
 @pytest.mark.parametrize("code", [2, 6])
 async def test_an_exception_is_an_answer(code: int) -> None:
     async with bus_on_pty(saying(lambda q: q.exception(code))) as (bus, link):
-        found = await ModbusRtu(link, timeout_ms=PATIENT_MS).exchange(read(0))
+        found = await modbus_rtu(link, timeout_ms=PATIENT_MS).exchange(read(0))
         assert isinstance(found, DeviceException)
         assert (found.code, found.question_frame) == (code, bus.questions[0].raw)
 
 
 async def test_an_unplugged_adapter_is_told_and_taken_up_again() -> None:
     async with bus_on_tcp() as (bus, link):
-        rtu = ModbusRtu(link, timeout_ms=PATIENT_MS, quarantine_ms=20)
+        rtu = modbus_rtu(link, timeout_ms=PATIENT_MS, quarantine_ms=20)
         assert isinstance(await rtu.exchange(read(0)), Answer)
         bus.behaviour = lambda question, bus: bus.hang_up()
         with pytest.raises(ConnectionLost):
@@ -220,7 +221,7 @@ async def test_a_port_that_goes_away_is_told_and_one_that_is_not_there() -> None
     far, near = os.openpty()
     name = os.ttyname(near)
     link = SerialLink(SerialSettings(name))
-    rtu = ModbusRtu(link, timeout_ms=PATIENT_MS, quarantine_ms=20)
+    rtu = modbus_rtu(link, timeout_ms=PATIENT_MS, quarantine_ms=20)
     asking = asyncio.create_task(rtu.exchange(read(0)))
     os.set_blocking(far, True)
     await asyncio.to_thread(os.read, far, 8)
@@ -244,7 +245,7 @@ async def test_a_port_has_one_master() -> None:
 
 async def test_a_converter_that_is_not_there_is_told() -> None:
     with pytest.raises(NoConnection, match="cannot be reached"):
-        await ModbusRtu(TcpLink("127.0.0.1", 1)).exchange(read(0))
+        await modbus_rtu(TcpLink("127.0.0.1", 1)).exchange(read(0))
 
 
 async def test_another_implementation_understands_us() -> None:
@@ -257,7 +258,7 @@ async def test_another_implementation_understands_us() -> None:
             SimDevice(id=1, simdata=(flags, flags, block, block)), port=theirs, baudrate=115_200
         )
         await server.serve_forever(background=True)
-        rtu = ModbusRtu(SerialLink(SerialSettings(ours, baud=115_200)), timeout_ms=PATIENT_MS)
+        rtu = modbus_rtu(SerialLink(SerialSettings(ours, baud=115_200)), timeout_ms=PATIENT_MS)
         try:
             for address, count in ((0, 1), (7, 10), (75, 125)):
                 found = await rtu.exchange(read(address, count))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU
 
-from doxedge.analysers.question import Function, ReadBits, ReadRegisters, Request
+from doxedge.analysers.question import Function, Read, ReadBits, ReadRegisters
 from doxedge.fieldbus.errors import NotBound
 from doxedge.fieldbus.rtu_frame import answer_bytes, crc, find_answer, question_frame
 from tests.fieldbus.hostile_bus import BusQuestion, framed
@@ -33,10 +33,10 @@ bits = st.builds(
     st.integers(0, 60_000),
     st.integers(1, 2_000),
 )
-requests: st.SearchStrategy[Request] = registers | bits
+requests: st.SearchStrategy[Read] = registers | bits
 
 
-def answer_to(request: Request, data: bytes) -> bytes:
+def answer_to(request: Read, data: bytes) -> bytes:
     return framed(bytes([request.unit_id, request.function, len(data)]) + data)
 
 
@@ -68,7 +68,7 @@ def _hex_strings(value: object) -> list[str]:
 
 
 @given(requests, st.data())
-def test_an_answer_is_found_whatever_comes_before_it(request: Request, data: st.DataObject) -> None:
+def test_an_answer_is_found_whatever_comes_before_it(request: Read, data: st.DataObject) -> None:
     content = data.draw(st.binary(min_size=request.byte_count, max_size=request.byte_count))
     noise = data.draw(st.binary(max_size=12))
     echo = data.draw(st.sampled_from([b"", question_frame(request)]))
@@ -85,7 +85,7 @@ def test_an_answer_is_found_whatever_comes_before_it(request: Request, data: st.
 
 
 @given(requests, st.binary(max_size=300))
-def test_any_bytes_give_the_answer_or_none(request: Request, line: bytes) -> None:
+def test_any_bytes_give_the_answer_or_none(request: Read, line: bytes) -> None:
     try:
         found = find_answer(request, line)
     except NotBound:
@@ -96,7 +96,7 @@ def test_any_bytes_give_the_answer_or_none(request: Request, line: bytes) -> Non
 
 
 @given(requests, st.data())
-def test_no_part_of_an_answer_is_one(request: Request, data: st.DataObject) -> None:
+def test_no_part_of_an_answer_is_one(request: Read, data: st.DataObject) -> None:
     content = data.draw(st.binary(min_size=request.byte_count, max_size=request.byte_count))
     frame = answer_to(request, content)
     cut = data.draw(st.integers(0, len(frame) - 1))
@@ -106,7 +106,7 @@ def test_no_part_of_an_answer_is_one(request: Request, data: st.DataObject) -> N
 
 
 @given(requests, st.data())
-def test_a_flipped_bit_is_never_a_value(request: Request, data: st.DataObject) -> None:
+def test_a_flipped_bit_is_never_a_value(request: Read, data: st.DataObject) -> None:
     content = data.draw(st.binary(min_size=request.byte_count, max_size=request.byte_count))
     frame = bytearray(answer_to(request, content))
     bit = data.draw(st.integers(0, 8 * len(frame) - 1))

@@ -42,13 +42,24 @@ class RtuFrame:
         return self.pdu[1] if self.function & EXCEPTION_BIT and len(self.pdu) == 2 else None
 
 
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
+        table.append(crc)
+    return tuple(table)
+
+
+_CRC_TABLE: Final = _crc_table()
+
+
 def crc16(data: bytes) -> int:
     """CRC-16/MODBUS: 0xA001 from the low end, start 0xFFFF (V1.02, 6.2.2)."""
     crc = 0xFFFF
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
+        crc = (crc >> 8) ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
     return crc
 
 

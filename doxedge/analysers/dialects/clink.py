@@ -1,0 +1,100 @@
+"""C-Link, the ASCII protocol of Thermo i-series analysers (42i manual, appendix B).
+
+    question   (128 + instrument) command CR              without the first byte where the instrument is 0
+    answer     command text CR                            the command is echoed, then the answer: `nox 12.34 ppb`
+               command text LF `sum hhhh` CR              in format 01: hhhh is the 16-bit sum of all bytes before `sum`
+               ... bad cmd CR                             a command that the instrument does not know
+
+The echo binds an answer to its command; the sum, where there is one, must be right.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from doxedge.analysers.dialects.framing import Found, FrameError, FrameReader, Junk, ascii_text, cut_by
+
+CR: Final = 0x0D
+LF: Final = 0x0A
+MAX_BYTES: Final = 512
+INSTRUMENT_BASE: Final = 128
+UNKNOWN: Final = "bad cmd"
+
+_SUMMED: Final = re.compile(rb"(.*)\n?sum ([0-9A-Fa-f]{4})", re.DOTALL)
+_VALUE: Final = re.compile(r"([+-]?\d{1,15}(?:\.\d{0,15})?(?:[Ee][+-]?\d{1,2})?)(?: (\S{1,12}))?", re.ASCII)
+_FLAGS: Final = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ClinkAnswer:
+    """One line of an instrument."""
+
+    text: str
+
+    def of(self, command: str) -> str | None:
+        """What follows the echo of this command; None when the line answers another one."""
+        if self.text == command:
+            return ""
+        return self.text[len(command) + 1 :] if self.text.startswith(f"{command} ") else None
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the instrument does not know the command."""
+        return self.text == UNKNOWN or self.text.endswith(f" {UNKNOWN}")
+
+
+def encode(command: str, *, instrument: int) -> bytes:
+    """The bytes of a question. Raises FrameError."""
+    if not 0 <= instrument < INSTRUMENT_BASE:
+        raise FrameError(f"instrument {instrument} is not within 0 to {INSTRUMENT_BASE - 1}")
+    data = command.encode("ascii", errors="replace")
+    if not command.isascii() or not 1 <= len(command) <= MAX_BYTES - 2:
+        raise FrameError("a command is printable ASCII")
+    ascii_text(data)
+    head = bytes([INSTRUMENT_BASE + instrument]) if instrument else b""
+    return head + data + bytes([CR])
+
+
+def parse(frame: bytes) -> ClinkAnswer:
+    """One whole line with its CR. Raises FrameError, also for a sum that is wrong."""
+    if not 2 <= len(frame) <= MAX_BYTES or frame[-1] != CR:
+        raise FrameError("an answer is text and CR")
+    body = frame[:-1]
+    if body[0] >= INSTRUMENT_BASE:
+        body = body[1:]
+    if summed := _SUMMED.fullmatch(body):
+        covered = frame[: frame.rindex(b"sum ")]
+        expected = sum(covered) & 0xFFFF
+        if int(summed[2], 16) != expected:
+            raise FrameError(f"sum {summed[2].decode()}, but the bytes before it give {expected:04x}")
+        body = summed[1]
+    return ClinkAnswer(ascii_text(body.rstrip(b"\n")))
+
+
+def value_of(text: str) -> tuple[Decimal, str | None]:
+    """Number and unit of an answer's text. Raises FrameError when it is none."""
+    found = _VALUE.fullmatch(text.strip())
+    if not found:
+        raise FrameError(f"{text[:40]!r} is no number with a unit")
+    return Decimal(found[1]), found[2]
+
+
+def flags_of(text: str) -> int:
+    """The eight hex digits of `flags`. Raises FrameError."""
+    if not _FLAGS.fullmatch(text.strip()):
+        raise FrameError(f"{text[:40]!r} is not eight hex digits")
+    return int(text.strip(), 16)
+
+
+def cut(buffer: bytes) -> Found[ClinkAnswer] | Junk | None:
+    """The first line, if it is complete."""
+    stop = buffer.find(CR)
+    return cut_by(parse, buffer, stop + 1 if stop >= 0 else None)
+
+
+def reader() -> FrameReader[ClinkAnswer]:
+    """The lines that come in."""
+    return FrameReader(cut, max_bytes=MAX_BYTES)

@@ -1,0 +1,67 @@
+"""Text dialects on a bound line: serial ports, and analysers or converters on TCP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from doxedge.analysers.dialects import codec
+from doxedge.analysers.question import Answer, DeviceException, Phrase, Request
+from doxedge.fieldbus.bound_line import BoundLine, Heard
+from doxedge.fieldbus.byte_link import ByteLink
+from doxedge.fieldbus.errors import NotBound
+
+
+@dataclass(frozen=True, slots=True)
+class DialectSpeech:
+    """Frames of one dialect."""
+
+    dialect: str
+
+    @property
+    def name(self) -> str:
+        """The dialect's."""
+        return self.dialect
+
+    @property
+    def line_bytes_max(self) -> int:
+        """Four frames of the longest kind."""
+        return 4 * codec.codec_of(self.dialect).max_bytes
+
+    def question(self, request: Request) -> bytes:
+        """The frame of the question."""
+        return codec.encode(self._phrase(request))
+
+    def find(self, request: Request, line: bytes) -> Heard | None:
+        """As in the port."""
+        phrase = self._phrase(request)
+        try:
+            found = codec.find_answer(phrase, line)
+        except codec.Ambiguous as error:
+            raise NotBound(str(error)) from None
+        if found is None:
+            return None
+        question = codec.encode(phrase)
+        if found.refusal is not None:
+            declined = DeviceException(phrase, 0, question, found.frame, found.refusal)
+            return Heard(declined, found.before, found.after)
+        return Heard(Answer(phrase, found.frame, question, found.frame), found.before, found.after)
+
+    def _phrase(self, request: Request) -> Phrase:
+        if not isinstance(request, Phrase) or request.dialect != self.dialect:
+            raise TypeError(f"this line carries {self.dialect}, not {request}")
+        return request
+
+
+def text_line(
+    link: ByteLink,
+    dialect: str,
+    *,
+    timeout_ms: int = 1_000,
+    pause_ms: int = 0,
+    quarantine_ms: int | None = None,
+) -> BoundLine:
+    """The master of a line on which a dialect is spoken. KeyError for one that is not there."""
+    codec.codec_of(dialect)
+    return BoundLine(
+        link, DialectSpeech(dialect), timeout_ms=timeout_ms, pause_ms=pause_ms, quarantine_ms=quarantine_ms
+    )
