@@ -8,12 +8,11 @@ from enum import IntEnum
 from typing import Final
 
 from doxedge.consensus.header import InvalidBlock
-from doxedge.consensus.validators import ValidatorSet
+from doxedge.consensus.validators import VALIDATORS_MAX, ValidatorSet
 from doxedge.signing import algorithms, canonical
 from doxedge.signing.signer import Signer
 from doxedge.signing.tags import BlockId, tag
 
-VALIDATORS_MAX: Final = 64
 CERTIFICATE_BYTES_MAX: Final = 8 * 1024
 
 

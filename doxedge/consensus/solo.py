@@ -1,7 +1,8 @@
 """The engine for one validator: every block it builds is final, in the same form that a quorum would give it.
 
-With n = 1 the notarization, the finalization and the certificate are one signature. It still persists the header
-before it signs, so that a crash between signing and committing ends in the same block and never in a second one.
+With n = 1 the notarization, the finalization and the certificate are one signature. The header that was signed is
+persisted before the certificate leaves with the committed block, and no view is voted in twice: after a crash between
+the two, the next block takes a later view.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class SoloEngine:
             raise ValueError("this engine serves a channel with one validator, and only at that validator")
         self._channel, self._validators, self._signer = channel, validators, signer
         self._floor, self._interval_ms = floor, interval_ms
-        self._building = False
+        self._building: Build | None = None
+        self._voted_view = floor.view if floor else 0
         self._work = False
         self._not_before_ms = 0
 
@@ -68,13 +70,14 @@ class SoloEngine:
             case Built(now_ms=now_ms, header=header):
                 return self._finalise(header, now_ms)
             case Committed(now_ms=now_ms, header=header):
-                self._floor, self._building = header, False
+                self._floor, self._building = header, None
+                self._voted_view = max(self._voted_view, header.view)
                 return self._propose(now_ms)
             case Checked() | Received():
                 return []
 
     def _restart(self, proposed: bytes | None) -> list[Effect]:
-        """Finish what was signed before the crash; refuse when the disk is older than the vote."""
+        """Remember the view that was voted in before the crash; refuse when the disk is older than the vote."""
         if proposed is None:
             return []
         header = decode_header(proposed)
@@ -86,33 +89,39 @@ class SoloEngine:
                 f"this validator signed a block at height {header.height}, and its disk ends at {height}: an old copy "
                 "was restored. It does not vote; join anew with a new key"
             )
-        # The body was in the pool when the header was persisted; the node builds the same block from it, or another on
-        # the same parent if a power cut took the unsigned rest. The signature was not out before the block was durable.
+        # The signature was not out, because the certificate leaves with the durable block only. What was in that block
+        # is in the pool still and is built anew, in a later view: two votes in one view would be an equivocation.
+        self._voted_view = max(self._voted_view, header.view)
         return []
 
     def _propose(self, now_ms: int) -> list[Effect]:
-        if self._building or not self._work:
+        if self._building is not None or not self._work:
             return []
-        if now_ms < self._not_before_ms:
+        wait_ms = self._not_before_ms - now_ms
+        # More than the interval means that the machine's clock was set back: waiting for the old time could take hours.
+        if 0 < wait_ms <= self._interval_ms:
             return [WakeAt(self._not_before_ms)]
-        self._building, self._work = True, False
+        self._work = False
         self._not_before_ms = now_ms + self._interval_ms
         floor = self._floor
-        return [
-            Build(
-                epoch=self._validators.epoch,
-                view=floor.view + 1 if floor else 1,
-                parent_view=floor.view if floor else 0,
-                parent_id=floor.block_id if floor else BlockId(self._channel),
-                height=floor.height + 1 if floor else 1,
-                time_ms=max(now_ms, floor.time_ms + 1) if floor else now_ms,
-            )
-        ]
+        self._building = Build(
+            epoch=self._validators.epoch,
+            view=self._voted_view + 1,
+            parent_view=floor.view if floor else 0,
+            parent_id=floor.block_id if floor else BlockId(self._channel),
+            height=floor.height + 1 if floor else 1,
+            time_ms=max(now_ms, floor.time_ms + 1) if floor else now_ms,
+        )
+        return [self._building]
 
     def _finalise(self, header: Header | None, now_ms: int) -> list[Effect]:
+        asked = self._building
         if header is None:
-            self._building = False
+            self._building = None
             return self._propose(now_ms)
+        if asked is None or header.view <= self._voted_view or not _answers(header, asked):
+            raise RuntimeError(f"view {header.view} was not asked for, or is voted in: it is not signed")
+        self._voted_view = header.view
         signature = sign_vote(
             VoteKind.FINALIZE,
             channel=self._channel,
@@ -130,3 +139,10 @@ class SoloEngine:
         )
         # The certificate leaves this process only with the committed block, which the node makes durable first.
         return [Persist({PROPOSED: header.encode()}), Commit(header, certificate)]
+
+
+def _answers(header: Header, asked: Build) -> bool:
+    """Whether the header is of the block that was asked for."""
+    found = (header.epoch, header.view, header.parent_view, header.parent_id, header.height, header.time_ms)
+    wanted = (asked.epoch, asked.view, asked.parent_view, asked.parent_id, asked.height, asked.time_ms)
+    return found == wanted

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from doxedge.signing.tags import KeyId, key_id
+
+VALIDATORS_MAX: Final = 64
+"""Every validator hears every vote: beyond some dozens the bus is full, and a certificate must fit a header's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,12 @@ def smallest_quorum(validators: int) -> int:
 
 
 def make_set(epoch: int, members: Sequence[Validator], quorum: int) -> ValidatorSet:
-    """A set that is safe to begin with. Raises ValueError for an unsafe quorum or a doubled key."""
+    """A set that is safe to begin with. Raises ValueError for an unsafe quorum, a doubled key or too many of them."""
     ordered = tuple(sorted(members, key=lambda member: member.key_id))
     if not ordered or len({member.key_id for member in ordered}) != len(ordered):
         raise ValueError("a channel has at least one validator, and each once")
+    if len(ordered) > VALIDATORS_MAX:
+        raise ValueError(f"{len(ordered)} validators; a certificate holds at most {VALIDATORS_MAX} votes")
     if not smallest_quorum(len(ordered)) <= quorum <= len(ordered):
         raise ValueError(
             f"a quorum of {quorum} is not between {smallest_quorum(len(ordered))} and {len(ordered)} validators"

@@ -15,9 +15,8 @@ from doxedge.ledger import bodies
 from doxedge.ledger.transaction import BATCH, TICK, TX, Transaction
 from doxedge.signing.envelope import InvalidEnvelope
 
-JUDGED_KINDS: Final = frozenset({"conflict", "equivocation"})
-"""Kinds whose facts the execution judges from signed bytes."""
-KINDS: Final = frozenset(bodies.SHAPES) | JUDGED_KINDS | {BATCH, TICK}
+KINDS: Final = frozenset(bodies.SHAPES) | {BATCH, TICK}
+"""All there are; a batch is a frame around records, and a tick is made by the leader for his block."""
 
 
 class Inadmissible(Exception):

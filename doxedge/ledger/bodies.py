@@ -24,7 +24,10 @@ VINTAGE_MAX: Final = 2**32 - 1
 
 
 class InvalidBody(ValueError):
-    """A body that is not of its kind's shape. The sender is wrong."""
+    """A body that is not of its kind's shape. The sender is wrong.
+
+    Its text may stand on a receipt, which all nodes must write alike: it is never that of a library.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class BodyContext:
     def new_source(self) -> bytes:
         """The numbering that this record creates, if it creates one."""
         return source_id(self.channel, self.record_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Accusation:
+    """Two signed statements of one author that contradict each other, if they do: the execution judges the bytes."""
+
+    first: bytes
+    second: bytes
 
 
 Maker: TypeAlias = Callable[..., object]
@@ -232,6 +243,10 @@ def _reinstate(_: BodyContext, source: bytes, reason: str) -> numbering.Reinstat
     return numbering.Reinstate(source, reason)
 
 
+def _accusation(_: BodyContext, first: bytes, second: bytes) -> Accusation:
+    return Accusation(first, second)
+
+
 def _amount(value: list[Value]) -> OpenAmount:
     try:
         return parse(value)
@@ -255,7 +270,8 @@ def _checked_key(alg: int, public_key: bytes) -> bytes:
     try:
         algorithms.check_key(alg, public_key)
     except algorithms.InvalidKey as error:
-        raise InvalidBody(str(error)) from error
+        # What a library says of a key differs between its versions, and this text may come to stand on a receipt.
+        raise InvalidBody(f"the key is not a safe key of algorithm {alg}") from error
     return key_id(alg, public_key)
 
 
@@ -303,5 +319,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         _transfer, from_account=_TEXT, to_account=_TEXT, asset=_BYTES, vintage=_INT, amount=_LIST, reference=_TEXT
     ),
     "source.reinstate": _shape(_reinstate, source=_BYTES, reason=_TEXT),
+    "conflict": _shape(_accusation, first_envelope=_BYTES, second_envelope=_BYTES),
+    "equivocation": _shape(_accusation, first_vote=_BYTES, second_vote=_BYTES),
 }  # fmt: skip
-"""Every kind but those whose facts the execution judges itself: tick, conflict, equivocation, batch."""
+"""Every kind of record; a tick is the leader's, and a batch is a frame around records."""

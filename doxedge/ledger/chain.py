@@ -78,11 +78,6 @@ class ChainState:
         """The execution clock."""
         return execution_clock_ms(self.state)
 
-    @property
-    def setting(self) -> Setting:
-        """What execution needs."""
-        return Setting(self.channel, self.validators, self.genesis.rules_version)
-
     def build(
         self,
         transactions: Sequence[Transaction],
@@ -93,7 +88,7 @@ class ChainState:
         verified: Container[bytes] = frozenset(),
     ) -> Extension:
         """Execute a new block on the head and make its header. The first transaction is the tick."""
-        execution = execute(self.state, transactions, setting=self.setting, verified=verified)
+        execution = self._execute(transactions, view=view, time_ms=time_ms, verified=verified)
         receipts = tuple(execution.encoded_receipts)
         header = Header(
             channel=self.channel,
@@ -133,7 +128,7 @@ class ChainState:
                 transactions.append(open_transaction(raw, self.channel))
             except (InvalidEnvelope, NonCanonical, InvalidRecord) as error:
                 raise InvalidBlock(f"transaction {wire_id(raw).hex()}: {error}") from error
-        execution = execute(self.state, transactions, setting=self.setting, verified=verified)
+        execution = self._execute(transactions, view=header.view, time_ms=header.time_ms, verified=verified)
         receipts = tuple(execution.encoded_receipts)
         _same("receipt root", merkle.root(receipts), header.receipt_root)
         _same("state root", execution.sealed.root, header.state_root)
@@ -155,8 +150,23 @@ class ChainState:
         self.head = extension.header
         self.frontier.append(extension.header.block_id)
 
+    def _execute(
+        self, transactions: Sequence[Transaction], *, view: int, time_ms: int, verified: Container[bytes]
+    ) -> Execution:
+        """Run the rules. The header's time, which validators hold to their own clocks, bounds the tick from above."""
+        leader = self.validators.leader(view).key_id
+        setting = Setting(self.channel, self.validators, self.genesis.rules_version, leader)
+        execution = execute(self.state, transactions, setting=setting, verified=verified)
+        if execution.clock_ms > time_ms:
+            raise InvalidBlock(
+                f"the tick is {execution.clock_ms - time_ms} ms later than the block: rules would run ahead"
+            )
+        return execution
+
     def _check_place(self, header: Header) -> None:
         _same("channel", header.channel, self.channel)
+        if header.epoch != self.validators.epoch or header.next_validators_hash is not None:
+            raise InvalidBlock(f"epoch {self.validators.epoch} is the only one, and no block seals it")
         if header.height != self.height + 1:
             raise InvalidBlock(f"height {header.height} does not follow {self.height}")
         _same("parent", header.parent_id, self.head_id)

@@ -14,7 +14,7 @@ from typing import Final
 from doxedge.consensus import equivocation
 from doxedge.consensus.header import InvalidBlock
 from doxedge.consensus.validators import ValidatorSet
-from doxedge.contracts import in_force, numbering, parties
+from doxedge.contracts import day_book, in_force, numbering, parties
 from doxedge.contracts.rule import Act, Refused, Value, require
 from doxedge.ledger import admission, bodies
 from doxedge.ledger.admission import Inadmissible
@@ -26,7 +26,10 @@ from doxedge.signing.envelope import InvalidEnvelope
 from doxedge.signing.record import InvalidRecord, Record
 
 CLOCK: Final = "clock"
+CONFLICT: Final = "conflict"
 CLOCK_KEY: Final = b"execution"
+CLOCK_MS_MAX: Final = day_book.START_MS_MAX
+"""No hour that ends by then has a key that does not fit; a leader cannot drive the rules beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Execution:
 
     receipts: tuple[Receipt, ...]
     sealed: SealedWrites
+    clock_ms: int
+    """The execution clock after the block's tick."""
 
     @property
     def encoded_receipts(self) -> list[bytes]:
@@ -49,6 +54,8 @@ class Setting:
     channel: bytes
     validators: ValidatorSet
     rules_version: int
+    leader_key_id: bytes | None = None
+    """Whose tick it must be; None where the order comes without views and any validator may give it."""
 
 
 def execution_clock_ms(state: State | Draft) -> int:
@@ -81,21 +88,21 @@ def execute(
         if transaction.record.kind == TICK:
             raise InvalidBlock("a tick stands only at the beginning of a block")
         receipts.append(run.transaction(transaction))
-    return Execution(tuple(receipts), draft.seal())
+    return Execution(tuple(receipts), draft.seal(), run.clock_ms)
 
 
 class _Run:
     """One pass over a block."""
 
-    __slots__ = ("_clock_ms", "_draft", "_rules", "_setting", "_verified")
+    __slots__ = ("_draft", "_rules", "_setting", "_verified", "clock_ms")
 
     def __init__(self, draft: Draft, setting: Setting, verified: Container[bytes]) -> None:
         self._draft, self._setting, self._verified = draft, setting, verified
         self._rules = in_force.RULES[setting.rules_version].table
-        self._clock_ms = execution_clock_ms(draft)
+        self.clock_ms = execution_clock_ms(draft)
 
     def tick(self, transaction: Transaction) -> Receipt:
-        """The leader's clock: it never goes back, and only a validator's node sets it."""
+        """The leader's clock: it never goes back, and only the validator whose turn it is sets it."""
         try:
             source, key = admission.find_signer(self._draft, transaction)
             admission.check_number(source, transaction)
@@ -104,13 +111,16 @@ class _Run:
             )
         except Inadmissible as error:
             raise InvalidBlock(f"tick: {error}") from error
-        if self._setting.validators.index_of(transaction.envelope.key_id) is None:
+        signed_by = transaction.envelope.key_id
+        if self._setting.validators.index_of(signed_by) is None:
             raise InvalidBlock("the tick is not signed by a validator")
+        if self._setting.leader_key_id not in {None, signed_by}:
+            raise InvalidBlock("the tick is not signed by the leader of the block's view")
         match transaction.record.body:
-            case [int(time_ms)] if not isinstance(time_ms, bool) and time_ms >= self._clock_ms:
-                self._clock_ms = time_ms
+            case [int(time_ms)] if type(time_ms) is int and self.clock_ms <= time_ms <= CLOCK_MS_MAX:
+                self.clock_ms = time_ms
             case _:
-                raise InvalidBlock(f"the tick is not a time from {self._clock_ms} on")
+                raise InvalidBlock(f"the tick is not a time from {self.clock_ms} to {CLOCK_MS_MAX}")
         self._draft.put(CLOCK, CLOCK_KEY, [time_ms])
         numbering.advance(
             self._draft,
@@ -188,7 +198,7 @@ class _Run:
         )
         act = Act(
             channel=self._setting.channel,
-            clock_ms=self._clock_ms,
+            clock_ms=self.clock_ms,
             party=key.party,
             role=key.role,
             purpose=key.purpose,
@@ -212,50 +222,62 @@ class _Run:
         return source.holder_key_id == key_id and key is not None and not key.revoked
 
     def _facts(self, record: Record, record_id: bytes) -> object:
-        if record.kind == "conflict":
-            return self._conflict(record)
-        if record.kind == "equivocation":
-            return self._equivocation(record)
         context = bodies.BodyContext(self._setting.channel, record_id, self._draft)
-        return bodies.facts_of(record.kind, record.body, context)
+        facts = bodies.facts_of(record.kind, record.body, context)
+        if isinstance(facts, bodies.Accusation):
+            return self._conflict(facts) if record.kind == CONFLICT else self._equivocation(facts)
+        return facts
 
-    def _conflict(self, record: Record) -> numbering.Conflict:
+    def _conflict(self, accusation: bodies.Accusation) -> numbering.Conflict:
         """Open both envelopes and check both signatures: only then is it a fact."""
-        match record.body:
-            case [bytes(first), bytes(second)]:
-                pass
-            case _:
-                raise bodies.InvalidBody("a conflict is [envelope, envelope]")
-        opened = [self._open_signed(raw) for raw in (first, second)]
-        return _compare(opened[0], opened[1], self._draft)
+        first, second = self._open_signed(accusation.first), self._open_signed(accusation.second)
+        return _compare(first, second, self._draft)
 
     def _open_signed(self, raw: bytes) -> Transaction:
+        """An envelope by whoever numbers its source, or did. Without that, anybody could accuse anybody."""
         try:
             opened = open_transaction(raw, self._setting.channel)
         except (InvalidEnvelope, NonCanonical, InvalidRecord) as error:
-            raise bodies.InvalidBody(f"an envelope of the conflict cannot be read: {error}") from error
+            raise bodies.InvalidBody("an envelope of the conflict cannot be read") from error
         key = parties.find_key(self._draft, opened.envelope.key_id)
         if key is None:
             raise bodies.InvalidBody("an envelope of the conflict is of an unknown key")
+        if not _has_numbered(self._draft, opened, key):
+            raise bodies.InvalidBody("an envelope of the conflict is of a key that never numbered its source")
         try:
             opened.envelope.verify(key.public_key, object_name=TX, channel=self._setting.channel)
         except InvalidEnvelope as error:
-            raise bodies.InvalidBody(f"an envelope of the conflict does not hold: {error}") from error
+            raise bodies.InvalidBody("an envelope of the conflict is wrongly signed") from error
         return opened
 
-    def _equivocation(self, record: Record) -> numbering.Equivocation:
-        match record.body:
-            case [bytes(first), bytes(second)]:
-                pass
-            case _:
-                raise bodies.InvalidBody("an equivocation is [vote, vote]")
+    def _equivocation(self, accusation: bodies.Accusation) -> numbering.Equivocation:
         try:
             key, view = equivocation.judge(
-                first, second, channel=self._setting.channel, validators=self._setting.validators
+                accusation.first,
+                accusation.second,
+                channel=self._setting.channel,
+                validators=self._setting.validators,
             )
-        except (equivocation.NoEquivocation, NonCanonical) as error:
+        except equivocation.NoEquivocation as error:
             raise bodies.InvalidBody(str(error)) from error
         return numbering.Equivocation(key, view)
+
+
+def _has_numbered(draft: Draft, opened: Transaction, key: parties.KeyEntry) -> bool:
+    """Whether the key holds the numbering, or is a withdrawn key of the same party and purpose: a predecessor.
+
+    The ledger does not keep who held a numbering before; a party that accuses itself with another old key of its own
+    harms nobody else.
+    """
+    source = numbering.find_source(draft, opened.source)
+    if source is None:
+        return False
+    if source.holder_key_id == opened.envelope.key_id:
+        return key.alg == opened.envelope.alg
+    holder = parties.find_key(draft, source.holder_key_id)
+    if holder is None or not key.revoked or key.alg != opened.envelope.alg:
+        return False
+    return (key.party, key.purpose) == (holder.party, holder.purpose)
 
 
 def _compare(first: Transaction, second: Transaction, draft: Draft) -> numbering.Conflict:

@@ -7,10 +7,10 @@ from typing import Final
 
 from doxedge.consensus.validators import Validator, ValidatorSet, make_set
 from doxedge.contracts import figures, in_force, numbering, parties
-from doxedge.contracts.rule import REGULATOR, Value
+from doxedge.contracts.rule import REGULATOR, ROLES, Value, is_name
 from doxedge.ledger.bodies import InvalidBody, enrol_facts
 from doxedge.ledger.state import State
-from doxedge.signing import canonical
+from doxedge.signing import algorithms, canonical
 from doxedge.signing.tags import ChannelId, channel_id, key_id, source_id
 
 GENESIS_VERSION: Final = 1
@@ -50,13 +50,19 @@ class Genesis:
 
     def encode(self) -> bytes:
         """The canonical bytes. Raises InvalidGenesis when a channel of these cannot begin."""
+        data = self.encoded()
+        decode_genesis(data)
+        return data
+
+    def encoded(self) -> bytes:
+        """The same bytes, unchecked: for comparing."""
         members: list[Value] = [
             [m.party, m.role, m.alg, m.officer_key, m.node_alg, m.node_key] for m in self.members
         ]
         ordered = sorted(self.validators, key=lambda validator: validator.key_id)
         validators: list[Value] = [[v.alg, v.public_key] for v in ordered]
         parameters: list[Value] = [[name, value] for name, value in sorted(self.parameters)]
-        data = canonical.encode(
+        return canonical.encode(
             [
                 GENESIS_VERSION,
                 self.name,
@@ -69,8 +75,6 @@ class Genesis:
                 self.rules_version,
             ]
         )
-        decode_genesis(data)
-        return data
 
     @property
     def validator_set(self) -> ValidatorSet:
@@ -103,7 +107,7 @@ def decode_genesis(data: bytes) -> Genesis:
             int(quorum),
             list(parameters),
             int(rules_version),
-        ] if version == GENESIS_VERSION:
+        ] if version == GENESIS_VERSION and not isinstance(version, bool):
             pass
         case _:
             raise InvalidGenesis("not the nine fields of version 1")
@@ -118,6 +122,10 @@ def decode_genesis(data: bytes) -> Genesis:
         rules_version=rules_version,
     )
     _check(genesis)
+    if genesis.encoded() != data:
+        raise InvalidGenesis(
+            "validators, then parameters, stand in the order of their names, each number a number"
+        )
     return genesis
 
 
@@ -153,11 +161,28 @@ def initial_state(data: bytes) -> tuple[Genesis, ChannelId, State]:
 
 
 def _check(genesis: Genesis) -> None:
+    numbers = (genesis.created_ms, genesis.quorum, genesis.rules_version)
+    if any(isinstance(number, bool) or number < 0 for number in numbers):
+        raise InvalidGenesis("time, quorum and rules version are whole numbers from 0 on")
     if genesis.rules_version not in in_force.RULES:
         raise InvalidGenesis(f"rules version {genesis.rules_version} is not in this software")
+    _check_names(genesis)
+    _check_keys(genesis)
+    _check_figures(genesis)
+
+
+def _check_names(genesis: Genesis) -> None:
     names = [member.party for member in genesis.members]
+    for text in (genesis.name, *names):
+        if not is_name(text):
+            raise InvalidGenesis(f"{text!r} is no name: it has 1 to 64 characters that can be seen")
+    if any(member.role not in ROLES for member in genesis.members):
+        raise InvalidGenesis("a party is regulator, company or verifier")
     if len(set(names)) != len(names) or not any(member.role == REGULATOR for member in genesis.members):
         raise InvalidGenesis("parties have different names, and one of them is the regulator")
+
+
+def _check_keys(genesis: Genesis) -> None:
     try:
         facts = [
             enrol_facts(m.party, m.role, m.alg, m.officer_key, m.node_alg, m.node_key, new_source=b"")
@@ -172,6 +197,12 @@ def _check(genesis: Genesis) -> None:
     nodes = {fact.node_key_id for fact in facts}
     if any(validator.key_id not in nodes for validator in validators.members):
         raise InvalidGenesis("a validator is the node of a member")
+
+
+def _check_figures(genesis: Genesis) -> None:
+    names = [name for name, _ in genesis.parameters]
+    if len(set(names)) != len(names):
+        raise InvalidGenesis("a figure is given once")
     for name, value in genesis.parameters:
         bounds = figures.FIGURES.get(name)
         if bounds is None or not bounds.low <= value <= bounds.high:
@@ -195,10 +226,10 @@ def _member(value: Value) -> Member:
 
 def _validator(value: Value) -> Validator:
     match value:
-        case [int(alg), bytes(key)]:
+        case [int(alg), bytes(key)] if alg in algorithms.PUBLIC_KEY_BYTES:
             return Validator(alg, key)
         case _:
-            raise InvalidGenesis("a validator is [alg, node key]")
+            raise InvalidGenesis("a validator is [alg, node key], the algorithm Ed25519 or ES256")
 
 
 def _parameter(value: Value) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from doxedge.ledger import admission, bodies
 from doxedge.ledger.admission import Inadmissible, SequenceConflict
 from doxedge.ledger.block import TRANSACTIONS_MAX
 from doxedge.ledger.state import State
-from doxedge.ledger.transaction import BATCH, TICK, Transaction
+from doxedge.ledger.transaction import TICK, Transaction
 from doxedge.signing import limits
 
 
@@ -107,16 +107,26 @@ class Pool:
         return chosen
 
     def settle(self, state: State, final: Iterable[Transaction]) -> list[Transaction]:
-        """A block is final: forget what it holds, and what can never follow any more. Returns the latter."""
-        sources = set()
+        """A block is final: forget what it holds, and what can never follow any more. Returns the latter.
+
+        A batch of which only some records are final, in another envelope, is among the latter: its author must send the
+        others anew.
+        """
+        sources: set[bytes] = set()
+        settled: set[bytes] = set()
+        touched: dict[bytes, Transaction] = {}
         for transaction in final:
             sources.add(transaction.source)
+            settled.update(transaction.record_ids)
             for record_id in transaction.record_ids:
-                wire_id = self._by_record.get(record_id)
-                if wire_id is not None:
-                    self._remove(wire_id)
+                waiting = self.find_record(record_id)
+                if waiting is not None:
+                    touched[waiting.wire_id] = waiting
             self.verified.discard(transaction.wire_id)
-        return self._prune(state, sources)
+        for wire_id in touched:
+            self._remove(wire_id)
+        overtaken = [waiting for waiting in touched.values() if not settled.issuperset(waiting.record_ids)]
+        return overtaken + self._prune(state, sources)
 
     def _prune(self, state: State, sources: Container[bytes]) -> list[Transaction]:
         """Rebuild the numbering of sources that moved; what does not follow is dropped."""
@@ -171,8 +181,6 @@ class Pool:
 
     def _check_bodies(self, state: State, transaction: Transaction) -> None:
         for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
-            if record.kind in admission.JUDGED_KINDS or record.kind == BATCH:
-                continue
             try:
                 bodies.facts_of(record.kind, record.body, bodies.BodyContext(self._channel, record_id, state))
             except bodies.InvalidBody as error:
@@ -203,6 +211,7 @@ class Pool:
         if transaction is None:
             return
         self.size_bytes -= len(transaction.raw)
+        self.verified.discard(wire_id)
         for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
             self._by_record.pop(record_id, None)
             self._by_number.pop((transaction.source, record.seq), None)

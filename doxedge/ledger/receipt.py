@@ -48,7 +48,7 @@ def decode_receipt(data: bytes) -> Receipt:
     except canonical.NonCanonical as error:
         raise InvalidReceipt(str(error)) from error
     match value:
-        case [bytes(tx_id), int(outcome), str() | None as clause, list(events)] if outcome in set(Outcome):
+        case [bytes(tx_id), int(outcome), str() | None as clause, list(events)] if _is_outcome(outcome):
             pass
         case _:
             raise InvalidReceipt("a receipt is [tx_id, outcome, clause, events]")
@@ -64,6 +64,11 @@ def record_outcomes(receipt: Receipt) -> list[tuple[int, Outcome, str | None]]:
     found = []
     for event in receipt.events:
         match event:
-            case ["record", int(seq), int(outcome), str() | None as clause] if outcome in set(Outcome):
+            case ["record", int(seq), int(outcome), str() | None as clause] if _is_outcome(outcome):
                 found.append((seq, Outcome(outcome), clause))
     return found
+
+
+def _is_outcome(number: int) -> bool:
+    """Whether it is one of the three; true and false are integers to Python and not to the wire."""
+    return not isinstance(number, bool) and number in set(Outcome)

@@ -250,7 +250,7 @@ class ChannelNode:
         """Put what waits into a block, behind our tick; nothing waiting, no block."""
         try:
             transactions = proposal.plan(
-                self.chain, self.pool, self.accusations, signer=self.signer, now_ms=self.clock.now_ms()
+                self.chain, self.pool, self.accusations, signer=self.signer, now_ms=wanted.time_ms
             )
             if not transactions:
                 return Built(self.clock.now_ms(), None)
