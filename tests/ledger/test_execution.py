@@ -12,8 +12,8 @@ from doxedge.consensus.validators import Validator
 from doxedge.contracts import numbering, parties
 from doxedge.ledger import bodies
 from doxedge.ledger.chain import ChainState
-from doxedge.ledger.execution import CLOCK, CLOCK_MS_MAX, Setting, execute, execution_clock_ms
-from doxedge.ledger.receipt import Outcome, Receipt, record_outcomes
+from doxedge.ledger.execution import CLOCK_MS_MAX, Setting, execute, execution_clock_ms
+from doxedge.ledger.receipt import record_outcomes
 from doxedge.ledger.transaction import Transaction, open_transaction, sign_record
 from doxedge.signing import envelope
 from doxedge.signing.canonical import Value
@@ -21,52 +21,18 @@ from doxedge.signing.record import Record
 from doxedge.signing.signer import Es256Signer
 from doxedge.signing.tags import ZERO_HASH, RecordId, SourceId
 from tests.ledger.channels import HOUR_MS, START_MS, Author, TestChannel, genesis, hour, signer
-
-ACCEPTED, REFUSED, INADMISSIBLE = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.INADMISSIBLE
-NOTE: list[Value] = [None, "note", 0, "door opened"]
-
-
-def running() -> TestChannel:
-    """A channel with units whose devices have said one thing each."""
-    channel = TestChannel.begin(bilateral_transfers=1).with_units()
-    channel.now_ms += HOUR_MS
-    channel.block(device(channel).say("event", NOTE), device(channel, "beta").say("event", NOTE))
-    return channel
-
-
-def device(channel: TestChannel, party: str = "alpha") -> Author:
-    return channel.authors[f"{party}-1 device"]
-
-
-def rewound(author: Author, *, seq: int | None = None, prev: bytes | None = None) -> Author:
-    """The same source, about to say something with another number or predecessor."""
-    return replace(
-        author,
-        seq=author.seq if seq is None else seq,
-        prev=author.prev if prev is None else RecordId(prev),
-    )
-
-
-def everything(channel: TestChannel) -> dict[tuple[str, bytes], Value]:
-    """The state but for what every block's tick changes: the clock, and the leader's own numbering."""
-    leader = channel.authors["regulator node"].source
-    return {
-        (room, key): value
-        for room, entries in channel.chain.state.rooms.items()
-        for key, value in entries.items()
-        if room != CLOCK and (room, key) != (numbering.ROOM, leader)
-    }
-
-
-def last_receipts(channel: TestChannel, *transactions: Transaction) -> tuple[Receipt, ...]:
-    """Of these transactions in one block."""
-    return channel.block(*transactions).execution.receipts[1:]
-
-
-def wrongly_signed(channel: TestChannel) -> Transaction:
-    said = rewound(device(channel)).say("event", NOTE)
-    forged = replace(said.envelope, signature=said.envelope.signature[:32] + bytes(32))
-    return open_transaction(forged.encode(), channel.chain.channel)
+from tests.ledger.running import (
+    ACCEPTED,
+    INADMISSIBLE,
+    NOTE,
+    REFUSED,
+    device,
+    everything,
+    last_receipts,
+    rewound,
+    running,
+    wrongly_signed,
+)
 
 
 def of_a_stranger(channel: TestChannel) -> Transaction:
@@ -230,197 +196,6 @@ def test_a_refused_record_of_a_batch_takes_nothing_with_it() -> None:
     entry = numbering.find_source(channel.chain.state, device(channel).source)
     assert entry is not None
     assert entry.seq == 6
-
-
-def conflict_of(
-    channel: TestChannel, author: Author, *, first: str = "one", second: str = "two"
-) -> list[Value]:
-    """Two records of the author's next number, of which nothing is on the ledger yet."""
-    return [rewound(author).say("event", [None, "note", 0, text]).raw for text in (first, second)]
-
-
-def test_two_records_with_one_number_suspend_their_source_and_the_first_final_one_stands() -> None:
-    channel = running()
-    proof = conflict_of(channel, device(channel))
-    stands = device(channel).say("event", [None, "note", 0, "one"])
-    accuser = channel.officer("beta")
-    receipts = last_receipts(channel, stands, accuser.say("conflict", proof), accuser.say("conflict", proof))
-    assert [(r.outcome, r.clause) for r in receipts] == [(ACCEPTED, None), (ACCEPTED, None), (REFUSED, "3.6")]
-    entry = numbering.find_source(channel.chain.state, device(channel).source)
-    assert entry is not None
-    assert (entry.suspended, entry.seq, entry.prev) == (True, 2, stands.record_ids[0])
-    regulator = channel.officer("regulator")
-    (receipt,) = last_receipts(
-        channel, regulator.say("source.reinstate", [device(channel).source, "destroyed"])
-    )
-    assert receipt.outcome is ACCEPTED
-    assert last_receipts(channel, device(channel).say("event", NOTE))[0].outcome is ACCEPTED
-
-
-def test_a_conflict_about_a_number_that_is_free_is_refused() -> None:
-    channel = running()
-    (receipt,) = last_receipts(
-        channel, channel.officer("beta").say("conflict", conflict_of(channel, device(channel)))
-    )
-    assert (receipt.outcome, receipt.clause) == (REFUSED, "3.4")
-
-
-def test_records_in_batches_conflict_like_single_ones() -> None:
-    channel = running()
-    author = device(channel)
-    texts = [[None, "note", 0, text] for text in ("a", "b", "c")]
-    one = rewound(author).batch([("event", list[Value](text)) for text in texts])
-    two = rewound(author).batch([("event", list[Value](text)) for text in (texts[0], texts[2], texts[1])])
-    receipts = last_receipts(channel, one, channel.officer("beta").say("conflict", [one.raw, two.raw]))
-    assert receipts[1].outcome is ACCEPTED
-    key = author.source + (3).to_bytes(8, "big")
-    fork = channel.chain.state.get(numbering.FORKS, key)
-    assert fork == [one.record_ids[1], two.record_ids[1], "beta"], "the lowest number that differs"
-
-
-def framed_by(channel: TestChannel, key_name: str) -> list[Value]:
-    """Two records in the name of alpha's device, its consumed number, signed by somebody else."""
-    forger = Author(channel.chain.channel, signer(key_name), device(channel).source)
-    return conflict_of(channel, forger)
-
-
-@pytest.mark.parametrize(
-    ("what", "make"),
-    [
-        ("another party's officer", lambda c: framed_by(c, "beta officer")),
-        ("another party's device", lambda c: framed_by(c, "beta device")),
-        ("the officer of the same party", lambda c: framed_by(c, "alpha officer")),
-        ("a key that nobody knows", lambda c: framed_by(c, "stranger")),
-        (
-            "one and the same record",
-            lambda c: [rewound(device(c), seq=0, prev=ZERO_HASH).say("event", NOTE).raw] * 2,
-        ),
-        (
-            "two records of two sources",
-            lambda c: [
-                rewound(device(c), seq=0, prev=ZERO_HASH).say("event", NOTE).raw,
-                rewound(device(c, "beta"), seq=0, prev=ZERO_HASH).say("event", [None, "x", 0, ""]).raw,
-            ],
-        ),
-        (
-            "two records of two numbers",
-            lambda c: [
-                rewound(device(c), seq=0, prev=ZERO_HASH).say("event", NOTE).raw,
-                rewound(device(c), seq=1).say("event", NOTE).raw,
-            ],
-        ),
-        (
-            "records of another channel",
-            lambda c: conflict_of(
-                c, replace(rewound(device(c), seq=0, prev=ZERO_HASH), channel=bytes(32))
-            ),
-        ),
-        ("a wrong signature", lambda c: [wrongly_signed(c).raw, rewound(device(c)).say("event", NOTE).raw]),
-        ("a source that is none", lambda c: conflict_of(c, replace(device(c), source=SourceId(bytes(16))))),
-        ("bytes that cannot be read", lambda c: [b"\xff", b"\x84"]),
-    ],
-)  # fmt: skip
-def test_nobody_is_accused_by_what_he_did_not_sign(
-    what: str, make: Callable[[TestChannel], list[Value]]
-) -> None:
-    channel = running()
-    (receipt,) = last_receipts(channel, channel.officer("beta").say("conflict", make(channel)))
-    assert (receipt.outcome, receipt.clause) == (REFUSED, "0.2")
-    entry = numbering.find_source(channel.chain.state, device(channel).source)
-    assert entry is not None
-    assert not entry.suspended
-
-
-def test_another_device_of_the_same_party_cannot_accuse_its_neighbour() -> None:
-    channel = running()
-    regulator, neighbour = channel.officer("regulator"), signer("alpha device 2")
-    unit = regulator.say("unit.register", ["alpha-2", "alpha", "boiler", 1_000, "zone 1"])
-    second = channel.officer("alpha").say(
-        "device.register",
-        ["alpha-gw-2", "alpha-2", neighbour.alg, neighbour.public_key, bytes(32), "doxedge test"],
-    )
-    assert [r.outcome for r in last_receipts(channel, unit, second)] == [ACCEPTED, ACCEPTED]
-    proof = framed_by(channel, "alpha device 2")
-    (receipt,) = last_receipts(channel, channel.officer("alpha").say("conflict", proof))
-    assert (receipt.outcome, receipt.clause) == (REFUSED, "0.2")
-
-
-def test_what_a_key_signed_before_it_named_its_successor_still_accuses() -> None:
-    channel = running()
-    old, new = device(channel), signer("alpha device, renewed")
-    clone = rewound(old, seq=0, prev=ZERO_HASH).say("event", [None, "note", 0, "clone"])
-    first = rewound(old, seq=0, prev=ZERO_HASH).say("event", NOTE)
-    possession = new.sign(bodies.possession_bytes(channel.chain.channel, old.signer.key_id))
-    rotation = old.say("key.rotate", [old.signer.key_id, new.alg, new.public_key, possession])
-    accusation = channel.officer("beta").say("conflict", [clone.raw, first.raw])
-    assert [r.outcome for r in last_receipts(channel, rotation, accusation)] == [ACCEPTED, ACCEPTED]
-    entry = numbering.find_source(channel.chain.state, old.source)
-    assert entry is not None
-    assert (entry.suspended, entry.holder_key_id) == (True, new.key_id)
-
-
-def test_a_withdrawn_key_of_another_party_does_not_accuse() -> None:
-    channel = running()
-    revoked = channel.officer("beta").say("key.revoke", [device(channel, "beta").signer.key_id, "stolen"])
-    assert last_receipts(channel, revoked)[0].outcome is ACCEPTED
-    accusation = channel.officer("beta").say("conflict", framed_by(channel, "beta device"))
-    assert last_receipts(channel, accusation)[0].clause == "0.2"
-
-
-def test_who_accuses_himself_in_a_batch_is_suspended_from_the_next_record_on() -> None:
-    channel = running()
-    officer = channel.officer("alpha")
-    before = rewound(officer, seq=0, prev=ZERO_HASH)
-    rivals = [
-        before.__class__(before.channel, before.signer, before.source)
-        .say("key.revoke", [bytes(16), text])
-        .raw
-        for text in ("one", "two")
-    ]
-    batch = officer.batch([("conflict", rivals), ("key.revoke", [device(channel).signer.key_id, "late"])])
-    (receipt,) = last_receipts(channel, batch)
-    assert [clause for _, _, clause in record_outcomes(receipt)] == [None, "0.1"]
-
-
-def test_the_words_of_a_refusal_do_not_depend_on_a_library() -> None:
-    """Receipts are hashed: what cbor2 or OpenSSL say of bad bytes differs between versions and must not stand there."""
-    texts = set()
-    for noise in (b"", b"\xff", b"\x9f\x01\xff", b"\x18\x01", b"\x62\xff\xff", b"\xfb" + bytes(8)):
-        channel = running()
-        key, name = device(channel).signer, channel.chain.channel
-        raw = envelope.seal(noise, object_name="tx", channel=name, signer=key).encode()
-        (receipt,) = last_receipts(channel, channel.officer("beta").say("conflict", [raw, raw]))
-        texts.add(str(receipt.events))
-    assert len(texts) == 1
-
-
-def test_a_double_vote_is_named_on_the_ledger_once() -> None:
-    from doxedge.consensus.certificate import VoteKind, sign_vote
-    from doxedge.consensus.equivocation import encode_vote
-
-    channel = running()
-    leader = signer("regulator node")
-    name = channel.chain.channel
-    votes: list[Value] = [
-        encode_vote(
-            VoteKind.FINALIZE, epoch=0, view=9, block_id=block, key_id=leader.key_id,
-            signature=sign_vote(VoteKind.FINALIZE, channel=name, epoch=0, view=9, block_id=block, signer=leader),
-        )
-        for block in (b"1" * 32, b"2" * 32)
-    ]  # fmt: skip
-    accuser = channel.officer("alpha")
-    receipts = last_receipts(
-        channel,
-        accuser.say("equivocation", votes),
-        accuser.say("equivocation", votes[::-1]),
-        accuser.say("equivocation", [votes[0], votes[0]]),
-    )
-    assert [(r.outcome, r.clause) for r in receipts] == [
-        (ACCEPTED, None),
-        (REFUSED, "3.12"),
-        (REFUSED, "0.2"),
-    ]
-    assert receipts[0].events == (["validator.equivocated", bytes(leader.key_id), 9],)
 
 
 def test_a_rotated_key_numbers_on_where_the_old_one_stopped() -> None:
