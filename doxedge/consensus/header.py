@@ -99,7 +99,7 @@ def decode_header(data: bytes) -> Header:
             bytes(history_root),
             int(rules_version),
             bytes() | None as seal,
-        ] if version == HEADER_VERSION and not isinstance(version, bool):
+        ] if version == HEADER_VERSION:
             pass
         case _:
             raise InvalidBlock("header: not the fifteen fields of version 1")

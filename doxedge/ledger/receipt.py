@@ -52,7 +52,7 @@ def decode_receipt(data: bytes) -> Receipt:
             pass
         case _:
             raise InvalidReceipt("a receipt is [tx_id, outcome, clause, events]")
-    if len(tx_id) != 32 or type(outcome) is bool or not all(isinstance(event, list) for event in events):
+    if len(tx_id) != 32 or not all(isinstance(event, list) for event in events):
         raise InvalidReceipt("a receipt names a transaction and lists events")
     return Receipt(
         TxId(tx_id), Outcome(outcome), clause, tuple(event for event in events if isinstance(event, list))
