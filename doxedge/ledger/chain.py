@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from doxedge.consensus import certificate as certificates
 from doxedge.consensus.certificate import Certificate, InvalidCertificate, VoteKind, decode_certificate
@@ -77,6 +77,11 @@ class ChainState:
     def clock_ms(self) -> int:
         """The execution clock."""
         return execution_clock_ms(self.state)
+
+    @property
+    def setting(self) -> Setting:
+        """What execution needs beside the leader of a view."""
+        return Setting(self.channel, self.validators, self.genesis.rules_version)
 
     def build(
         self,
@@ -154,8 +159,7 @@ class ChainState:
         self, transactions: Sequence[Transaction], *, view: int, time_ms: int, verified: Container[bytes]
     ) -> Execution:
         """Run the rules. The header's time, which validators hold to their own clocks, bounds the tick from above."""
-        leader = self.validators.leader(view).key_id
-        setting = Setting(self.channel, self.validators, self.genesis.rules_version, leader)
+        setting = replace(self.setting, leader_key_id=self.validators.leader(view).key_id)
         execution = execute(self.state, transactions, setting=setting, verified=verified)
         if execution.clock_ms > time_ms:
             raise InvalidBlock(
