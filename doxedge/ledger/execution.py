@@ -234,7 +234,7 @@ class _Run:
         return _compare(first, second, self._draft)
 
     def _open_signed(self, raw: bytes) -> Transaction:
-        """An envelope by whoever numbers its source, or did. Without that, anybody could accuse anybody."""
+        """An envelope whose signature holds; whether it was for this key to give the number is for the rule to say."""
         try:
             opened = open_transaction(raw, self._setting.channel)
         except (InvalidEnvelope, NonCanonical, InvalidRecord) as error:
@@ -242,8 +242,8 @@ class _Run:
         key = parties.find_key(self._draft, opened.envelope.key_id)
         if key is None:
             raise bodies.InvalidBody("an envelope of the conflict is of an unknown key")
-        if not _has_numbered(self._draft, opened, key):
-            raise bodies.InvalidBody("an envelope of the conflict is of a key that never numbered its source")
+        if key.alg != opened.envelope.alg:
+            raise bodies.InvalidBody("an envelope of the conflict names another algorithm than its key")
         try:
             opened.envelope.verify(key.public_key, object_name=TX, channel=self._setting.channel)
         except InvalidEnvelope as error:
@@ -261,23 +261,6 @@ class _Run:
         except equivocation.NoEquivocation as error:
             raise bodies.InvalidBody(str(error)) from error
         return numbering.Equivocation(key, view)
-
-
-def _has_numbered(draft: Draft, opened: Transaction, key: parties.KeyEntry) -> bool:
-    """Whether the key holds the numbering, or is a withdrawn key of the same party and purpose: a predecessor.
-
-    The ledger does not keep who held a numbering before; a party that accuses itself with another old key of its own
-    harms nobody else.
-    """
-    source = numbering.find_source(draft, opened.source)
-    if source is None:
-        return False
-    if source.holder_key_id == opened.envelope.key_id:
-        return key.alg == opened.envelope.alg
-    holder = parties.find_key(draft, source.holder_key_id)
-    if holder is None or not key.revoked or key.alg != opened.envelope.alg:
-        return False
-    return (key.party, key.purpose) == (holder.party, holder.purpose)
 
 
 def _compare(first: Transaction, second: Transaction, draft: Draft) -> numbering.Conflict:

@@ -123,9 +123,9 @@ def look_at(
     sheet = reception.find(book, entry.unit)
     source = numbering.find_source(book, entry.source)
     key = parties.find_key(book, entry.key_id if source is None else source.holder_key_id)
-    # Before the device's own first word the unit's sheet still shows its predecessor's.
-    has_spoken = source is not None and source.seq > 0
-    known = is_present and has_spoken and bool(sheet.firmware or sheet.profile_hash)
+    newest = day_book.find_hour(book, entry.unit, sheet.last_end_ms - HOUR_MS)
+    # Before a device's own first hour the unit's sheet still shows its predecessor's clock, map and firmware.
+    known = newest is not None and newest.device == device and bool(sheet.firmware or sheet.profile_hash)
     return DeviceRow(
         device=device,
         unit=entry.unit,

@@ -43,6 +43,7 @@ def bodies() -> dict[str, list[Value]]:
         "key.revoke": [old.key_id, "lost"],
         "unit.register": ["alpha-1", "alpha", "boiler", 100_000, "zone 1"],
         "account.open": ["alpha-1", "alpha", "alpha-1"],
+        "account.fold": ["alpha-1", 2026],
         "device.register": ["alpha-gw", "alpha-1", device.alg, device.public_key, b"p" * 32, "doxedge 0.1"],
         "device.commission": ["alpha-gw", b"p" * 32, [[START_MS, 700]], b"s" * 32],
         "vintage.issue": ["alpha-1", CHANNEL, 2026, [0, 1_500_000], b"b" * 32],

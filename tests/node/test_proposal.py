@@ -50,7 +50,7 @@ class Leader:
         assert self.chain.head is not None
         wanted = Build(
             epoch=0, view=self.chain.head.view + 1, parent_view=self.chain.head.view, parent_id=self.chain.head_id,
-            height=self.chain.height + 1, time_ms=self.chain.head.time_ms + 1,
+            height=self.chain.height + 1, time_ms=START_MS + HOUR_MS,
         )  # fmt: skip
         extension = proposal.build(self.chain, transactions, wanted=wanted, verified=self.pool.verified)
         self.chain.take(extension)
