@@ -12,13 +12,19 @@ import http.client
 import ipaddress
 import os
 import socket
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from doxedge.backends.port import Unauthorised, Unreachable
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 CONNECT_TIMEOUT_MS: Final = 2_000
 ANSWER_TIMEOUT_MS: Final = 10_000
@@ -26,6 +32,7 @@ ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
 """64 evidence files with the largest batches inside stay under this."""
 TOKEN_BYTES_MAX: Final = 512
 _CHUNK_BYTES: Final = 64 * 1024
+_WAIT_DIGITS_MAX: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ class NodeClient:
         self.address = address
         self._connect_timeout_ms = connect_timeout_ms
         self._answer_timeout_ms = answer_timeout_ms
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection: tuple[http.client.HTTPConnection, _Line] | None = None
         self._token = ""
 
     def request(
@@ -131,22 +138,22 @@ class NodeClient:
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._connection is not None:
-            self._connection.close()
+            self._connection[0].close()
             self._connection = None
 
     def _exchange(self, method: str, path: str, body: bytes, content_type: str, deadline_s: float) -> Answer:
-        connection = self._connection or self._connect()
-        self._connection = connection
+        self._connection = self._connection or self._connect()
+        connection, line = self._connection
         headers = {"Accept": "application/json, application/cbor"}
         if body or content_type:
             headers["Content-Type"] = content_type
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
-            _give_time(connection, deadline_s)
+            line.deadline_s = deadline_s
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
-            content = _read_bounded(connection, response, deadline_s)
+            content = _read_whole(response)
         except TimeoutError as error:
             self.close()
             raise Unreachable(
@@ -166,20 +173,15 @@ class NodeClient:
         return Answer(
             response.status,
             response.getheader("Content-Type", ""),
-            int(wait) if wait.isascii() and wait.isdigit() else None,
+            int(wait) if wait.isascii() and wait.isdigit() and len(wait) <= _WAIT_DIGITS_MAX else None,
             content,
         )
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self) -> tuple[http.client.HTTPConnection, _Line]:
         """A connection whose socket is already open; http.client must never open one by itself."""
         self._token = self._read_token()
-        timeout_s = self._connect_timeout_ms / 1000
         try:
-            if self.address.socket_path is not None:
-                line = _open_unix(self.address.socket_path, timeout_s)
-            else:
-                line = socket.create_connection((self.address.host, self.address.port), timeout=timeout_s)
-                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            line = _open_line(self.address, timeout_s=self._connect_timeout_ms / 1000)
         except OSError as error:
             raise Unreachable(
                 f"no node answers at {self.address.text} ({error.strerror or error}); is `doxedge node run` there?"
@@ -187,7 +189,7 @@ class NodeClient:
         connection = http.client.HTTPConnection("doxedge-node")
         connection.auto_open = 0
         connection.sock = line
-        return connection
+        return connection, line
 
     def _read_token(self) -> str:
         path = self.address.token_file
@@ -207,6 +209,32 @@ class _StaleConnection(Exception):
     """The peer had closed before it answered."""
 
 
+class _Line(socket.socket):
+    """A socket whose waits all end at one moment, however many of them an answer takes: a time-out of the usual kind
+    begins anew with every byte that drips in."""
+
+    deadline_s: float = 0.0
+    """On the monotonic clock."""
+
+    @override
+    def recv_into(self, *arguments: Any) -> int:
+        """Everything that http.client reads comes through here."""
+        self._give_time()
+        return super().recv_into(*arguments)
+
+    @override
+    def sendall(self, *arguments: Any) -> None:
+        """Everything that http.client writes."""
+        self._give_time()
+        super().sendall(*arguments)
+
+    def _give_time(self) -> None:
+        left_s = self.deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self.settimeout(left_s)
+
+
 def default_socket() -> Path:
     """Where a node listens when nobody says otherwise: in the user's run-time folder, or in the system's."""
     service = Path("/run/doxedge/node.sock")
@@ -216,41 +244,41 @@ def default_socket() -> Path:
     return service
 
 
-def _open_unix(path: Path, timeout_s: float) -> socket.socket:
-    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _open_line(address: NodeAddress, *, timeout_s: float) -> _Line:
+    """Connected. Raises OSError."""
+    if address.socket_path is None:
+        tcp = socket.create_connection((address.host, address.port), timeout=timeout_s)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _Line(tcp.family, tcp.type, tcp.proto, fileno=tcp.detach())
+    line = _Line(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         line.settimeout(timeout_s)
-        line.connect(str(path))
+        line.connect(str(address.socket_path))
     except OSError:
         line.close()
         raise
     return line
 
 
-def _give_time(connection: http.client.HTTPConnection, deadline_s: float) -> None:
-    """Let the next read or write take what is left, and no longer."""
-    left_s = deadline_s - time.monotonic()
-    if left_s <= 0:
-        raise TimeoutError
-    if connection.sock is not None:
-        connection.sock.settimeout(left_s)
+def _read_whole(response: http.client.HTTPResponse) -> bytes:
+    """The body, of which the end must be known: http.client takes a connection that breaks for the end of it.
 
-
-def _read_bounded(
-    connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline_s: float
-) -> bytes:
-    parts: list[bytes] = []
-    size = 0
+    Raises HTTPException for a body that is cut or over the limit.
+    """
     with contextlib.closing(response):
-        while True:
-            _give_time(connection, deadline_s)
-            part = response.read(_CHUNK_BYTES)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-            size += len(part)
-            if size > ANSWER_BYTES_MAX:
+        announced: int | None = response.length
+        if announced is None and not response.chunked:
+            raise http.client.HTTPException("it does not say how long it is")
+        if announced is not None and announced > ANSWER_BYTES_MAX:
+            raise http.client.HTTPException(f"more than {ANSWER_BYTES_MAX} bytes")
+        content = bytearray()
+        while part := response.read(_CHUNK_BYTES):
+            content += part
+            if len(content) > ANSWER_BYTES_MAX:
                 raise http.client.HTTPException(f"more than {ANSWER_BYTES_MAX} bytes")
+        if announced is not None and len(content) < announced:
+            raise http.client.IncompleteRead(bytes(content), announced - len(content))
+        return bytes(content)
 
 
 def _is_loopback(host: str) -> bool:

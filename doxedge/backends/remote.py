@@ -7,6 +7,7 @@ tear the exchange apart; it runs to its end or its time-out in the thread, and t
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,9 @@ class RemoteLedger:
         statuses = [_transaction_status(item) for item in _list(_json(answer))]
         if len(statuses) != len(envelopes):
             raise _nonsense(f"{len(statuses)} answers for {len(envelopes)} envelopes")
+        for status, envelope in zip(statuses, envelopes, strict=True):
+            if status.wire_id != hashlib.sha256(envelope).digest():
+                raise _nonsense("the answer to another envelope")
         return statuses
 
     async def record_status(self, channel: bytes, record_id: bytes) -> RecordStatus | None:
@@ -89,7 +93,12 @@ class RemoteLedger:
         answer = await self._request(
             "GET", f"/v1/channels/{channel.hex()}/records/{record_id.hex()}", missing="unknown_record"
         )
-        return None if answer.status == 404 else _record_status(_json(answer))
+        if answer.status == 404:
+            return None
+        status = _record_status(_json(answer))
+        if status.record_id != record_id:
+            raise _nonsense("the state of another record")
+        return status
 
     async def proofs(self, channel: bytes, record_ids: Sequence[bytes]) -> list[bytes | None]:
         """POST the ids, get the evidence files."""
@@ -182,7 +191,7 @@ def error_of(answer: Answer) -> LedgerError:
     """The typed error that an answer of 400 and above stands for (problem details, RFC 9457)."""
     try:
         problem = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
@@ -242,7 +251,7 @@ def _nonsense(what: str) -> Unreachable:
 def _json(answer: Answer) -> object:
     try:
         value: object = json.loads(answer.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _nonsense(f"text that is not JSON ({error})") from error
     return value
 

@@ -333,11 +333,13 @@ async def test_a_packet_without_measure_is_not_read_to_its_end() -> None:
     """3.1.1 cannot say what is too large, and paho would take 256 MiB."""
     async with Broker(Allowed(packet_bytes_max=8 * 1024 * 1024, unsent_bytes_max=32 * 1024 * 1024)) as broker:
         await retain(broker.port, {"a": bytes(6 * 1024 * 1024)})
-        async with running(
-            make(broker.port, "one", Ear(), "a", protocol="3.1.1"), connected=False
-        ) as session:
-            await until(lambda: session.counters.received_oversize >= 1)
+        ear = Ear()
+        session = make(broker.port, "one", ear, "a", protocol="3.1.1")
+        async with running(session, connected=False):
+            await until(lambda: State.DISCONNECTED in ear.states)
+            assert session.counters.received_oversize >= 1
             assert session.counters.received == 0
+    assert "a packet over the limit" in {change.reason for change in ear.changes}
 
 
 async def retain(port: int, messages: Mapping[str, bytes]) -> None:
