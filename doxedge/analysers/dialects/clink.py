@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from doxedge.analysers.dialects.framing import Found, FrameError, FrameReader, Junk, ascii_text, cut_by
+from doxedge.analysers.dialects.framing import Found, FrameError, FrameReader, Junk, ascii_text
 
 CR: Final = 0x0D
 LF: Final = 0x0A
@@ -23,6 +23,7 @@ MAX_BYTES: Final = 512
 INSTRUMENT_BASE: Final = 128
 UNKNOWN: Final = "bad cmd"
 
+_UNPRINTABLE: Final = bytes([*range(0x20), *range(0x7F, 0x100)])
 _SUMMED: Final = re.compile(rb"(.*)\n?sum ([0-9A-Fa-f]{4})", re.DOTALL)
 _VALUE: Final = re.compile(r"([+-]?\d{1,15}(?:\.\d{0,15})?(?:[Ee][+-]?\d{1,2})?)(?: (\S{1,12}))?", re.ASCII)
 _FLAGS: Final = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
@@ -33,6 +34,8 @@ class ClinkAnswer:
     """One line of an instrument."""
 
     text: str
+    instrument: int | None = None
+    """Where the line begins with its number."""
 
     def of(self, command: str) -> str | None:
         """What follows the echo of this command; None when the line answers another one."""
@@ -62,16 +65,16 @@ def parse(frame: bytes) -> ClinkAnswer:
     """One whole line with its CR. Raises FrameError, also for a sum that is wrong."""
     if not 2 <= len(frame) <= MAX_BYTES or frame[-1] != CR:
         raise FrameError("an answer is text and CR")
-    body = frame[:-1]
+    body, instrument = frame[:-1], None
     if body[0] >= INSTRUMENT_BASE:
-        body = body[1:]
+        body, instrument = body[1:], body[0] - INSTRUMENT_BASE
     if summed := _SUMMED.fullmatch(body):
         covered = frame[: frame.rindex(b"sum ")]
         expected = sum(covered) & 0xFFFF
         if int(summed[2], 16) != expected:
             raise FrameError(f"sum {summed[2].decode()}, but the bytes before it give {expected:04x}")
         body = summed[1]
-    return ClinkAnswer(ascii_text(body.rstrip(b"\n")))
+    return ClinkAnswer(ascii_text(body.rstrip(b"\n")), instrument)
 
 
 def value_of(text: str) -> tuple[Decimal, str | None]:
@@ -90,9 +93,22 @@ def flags_of(text: str) -> int:
 
 
 def cut(buffer: bytes) -> Found[ClinkAnswer] | Junk | None:
-    """The first line, if it is complete."""
+    """The first line, if it is complete.
+
+    A line that is spoilt within is junk as a whole: its end may look like the answer to a shorter command.
+    """
+    noise = len(buffer) - len(buffer.lstrip(_UNPRINTABLE))
+    if noise and buffer[noise - 1] >= INSTRUMENT_BASE:
+        noise -= 1  # This one may be the number of the instrument.
+    if noise:
+        return Junk(noise, "a line begins with printable ASCII, or with the instrument's number")
     stop = buffer.find(CR)
-    return cut_by(parse, buffer, stop + 1 if stop >= 0 else None)
+    if stop < 0:
+        return None
+    try:
+        return Found(parse(buffer[: stop + 1]), stop + 1)
+    except FrameError as error:
+        return Junk(stop + 1, str(error))
 
 
 def reader() -> FrameReader[ClinkAnswer]:

@@ -187,6 +187,8 @@ def _bh_place(place: str) -> bool:
 
 
 def _clink_judge(phrase: Phrase, line: clink.ClinkAnswer) -> str | None:
+    if line.instrument not in (None, phrase.unit_id):
+        return None
     if line.is_refusal:
         return clink.UNKNOWN
     return None if line.of(phrase.text) in (None, "") else ""

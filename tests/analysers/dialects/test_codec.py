@@ -1,0 +1,151 @@
+"""Binding, and reading values out of answers, in every dialect."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doxedge.analysers.dialects import codec
+from doxedge.analysers.dialects.framing import FrameError
+from doxedge.analysers.question import Phrase
+from tests.fieldbus.hostile_text import ANSWERS, PHRASES, REFUSALS, clink_sum
+
+
+@pytest.mark.parametrize(
+    ("dialect", "place", "value"),
+    [
+        ("ak", "0", "57.62"),
+        ("ak", "1", "83.2"),
+        ("bayern_hessen", "0", "57.62"),
+        ("bayern_hessen", "000", "57.62"),
+        ("clink", "value", "83.2"),
+        ("serinus_advanced", "51", "83.25"),
+        ("horiba", "7", "83.2"),
+        ("eco_physics", "4", "25.58"),
+    ],
+)
+def test_a_value_is_read_at_its_place(dialect: str, place: str, value: str) -> None:
+    found = codec.value_in(PHRASES[dialect], ANSWERS[dialect], place)
+    assert found.value == Decimal(value)
+    assert found.unit == ("ppb" if dialect == "clink" else None)
+    assert codec.codec_of(dialect).is_place(place)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "place"),
+    [
+        ("ak", "2"), ("bayern_hessen", "001"), ("serinus_advanced", "53"), ("horiba", "8"), ("eco_physics", "5"),
+    ],
+)  # fmt: skip
+def test_a_place_that_is_not_there_has_no_value(dialect: str, place: str) -> None:
+    with pytest.raises(FrameError):
+        codec.value_in(PHRASES[dialect], ANSWERS[dialect], place)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "frame", "place", "bits"),
+    [
+        (PHRASES["bayern_hessen"], ANSWERS["bayern_hessen"], "000.status", 0x04),
+        (PHRASES["bayern_hessen"], ANSWERS["bayern_hessen"], "000.error", 0x02),
+        (PHRASES["ak"], b"\x02 AKON 3 57.62\x03", "errors", 3),
+        (Phrase(0, "ak", "ASTF K0"), b"\x02 ASTF 1 4\x03", "0", 4),
+        (Phrase(42, "clink", "flags"), b"flags 80000040\r", "flags", 0x80000040),
+        (Phrase(1, "horiba", "A024"), None, "0", 2),
+    ],
+)
+def test_a_word_of_bits_is_read_at_its_place(
+    phrase: Phrase, frame: bytes | None, place: str, bits: int
+) -> None:
+    if frame is None:
+        from doxedge.analysers.dialects import horiba
+
+        frame = horiba.encode(horiba.HoribaFrame(1, 1, "A024", "2"))
+    assert codec.find_answer(phrase, frame) is not None
+    assert codec.bits_in(phrase, frame, place) == bits
+
+
+@pytest.mark.parametrize(
+    ("phrase", "says"),
+    [
+        (Phrase(0, "ak", "AKON"), "K0"),
+        (Phrase(0, "ak", "akon K0"), "four capitals"),
+        (Phrase(200, "clink", "nox"), "0 to 127"),
+        (Phrase(1, "serinus_advanced", "50 x"), "parameters"),
+        (Phrase(12, "horiba", "R001"), "digit"),
+        (Phrase(1, "horiba", "R1"), "command"),
+        (Phrase(10, "eco_physics", "RD0"), "digit"),
+    ],
+)
+def test_what_a_dialect_cannot_say_is_refused(phrase: Phrase, says: str) -> None:
+    with pytest.raises(FrameError, match=says):
+        codec.encode(phrase)
+
+
+def test_a_sum_of_clink_is_checked() -> None:
+    phrase = PHRASES["clink"]
+    good = clink_sum(b"nox 83.2 ppb")
+    found = codec.find_answer(phrase, good)
+    assert found is not None
+    assert codec.value_in(phrase, found.frame, "value") == codec.Reading(Decimal("83.2"), "ppb")
+    assert codec.find_answer(phrase, good.replace(b"83.2", b"93.2")) is None
+
+
+def test_the_end_of_a_spoilt_line_is_not_the_answer_to_a_shorter_command() -> None:
+    assert codec.find_answer(Phrase(42, "clink", "temp"), b"conv temp 315.0 degC\r") is None
+    assert codec.find_answer(Phrase(42, "clink", "temp"), b"conv \x00temp 315.0 degC\r") is None
+
+
+def test_another_instrument_on_the_line_does_not_answer_for_ours() -> None:
+    assert codec.find_answer(PHRASES["clink"], b"\xabnox 83.2 ppb\r") is None
+    assert codec.find_answer(PHRASES["clink"], b"\xaanox 83.2 ppb\r") is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["nox", "nox ", "nox 12 34 ppb", "nox twelve ppb", "nox1 12 ppb", "no 12 ppb"]
+)
+def test_a_line_of_clink_that_is_no_number_is_none(text: str) -> None:
+    phrase = PHRASES["clink"]
+    frame = text.encode("ascii") + b"\r"
+    found = codec.find_answer(phrase, frame)
+    if found is not None:
+        with pytest.raises(FrameError):
+            codec.value_in(phrase, found.frame, "value")
+
+
+@given(st.sampled_from(sorted(PHRASES)), st.binary(max_size=200))
+def test_any_bytes_give_an_answer_or_none(dialect: str, line: bytes) -> None:
+    try:
+        found = codec.find_answer(PHRASES[dialect], line)
+    except codec.Ambiguous:
+        return
+    if found is not None:
+        assert found.frame == line[found.before : len(line) - found.after]
+
+
+@given(st.sampled_from(sorted(PHRASES)), st.binary(max_size=24))
+def test_noise_hides_an_answer_or_leaves_it_as_it_is(dialect: str, noise: bytes) -> None:
+    try:
+        found = codec.find_answer(PHRASES[dialect], noise + ANSWERS[dialect])
+    except codec.Ambiguous:
+        return
+    assert found is None or found.frame == ANSWERS[dialect] or found.frame != ANSWERS[dialect] in noise
+    if found is not None and found.after == 0:
+        assert found.frame.endswith(ANSWERS[dialect][-4:])
+
+
+@given(st.sampled_from(sorted(PHRASES)), st.data())
+def test_no_part_of_an_answer_is_one(dialect: str, data: st.DataObject) -> None:
+    good = ANSWERS[dialect]
+    cut = data.draw(st.integers(0, len(good) - 1))
+    assert codec.find_answer(PHRASES[dialect], good[:cut]) is None
+
+
+@pytest.mark.parametrize("dialect", REFUSALS)
+def test_a_refusal_is_bound_like_an_answer(dialect: str) -> None:
+    data, word = REFUSALS[dialect]
+    found = codec.find_answer(PHRASES[dialect], data)
+    assert found is not None
+    assert found.refusal == word
