@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from doxedge.cli.audit_bias import add_bias
 from doxedge.cli.audit_input import add_verb, print_json, printable, read_table
+from doxedge.cli.audit_tests import add_tests
 from doxedge.cli.audit_vectors import add_vectors
 from doxedge.cli.outcome import Exit
 from doxedge.measurement.hourly_file import HoursSummary, parse, summary
@@ -35,6 +37,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=HOURS_EPILOG,
     )
     add_vectors(verbs)
+    add_tests(verbs)
+    add_bias(verbs)
 
 
 def audit_hours(options: argparse.Namespace) -> int:
