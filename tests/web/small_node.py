@@ -11,6 +11,7 @@ from pathlib import Path
 
 from doxedge.backends.http_client import NodeAddress
 from doxedge.backends.port import RecordStatus, SourceHead, TransactionStatus, Wait
+from doxedge.contracts import numbering
 from doxedge.contracts.rule import Book
 from doxedge.ledger.receipt import decode_receipt
 from doxedge.signing.canonical import NonCanonical
@@ -20,6 +21,7 @@ from doxedge.web.node_port import (
     ChannelView,
     EventView,
     Health,
+    NotInStep,
     PeerView,
     PoolFull,
     RefusalView,
@@ -38,6 +40,7 @@ class SmallNode:
     slow: bool = False
     """No block is built: a wait for `final` runs into its time-out."""
     full: bool = False
+    behind: bool = False
     broken: bool = False
     refused: list[RefusalView] = field(default_factory=list)
     state: Health = field(default_factory=lambda: Health(alive=True, ready=True, reasons=()))
@@ -76,8 +79,8 @@ class SmallNode:
         return self.refused
 
     def source_head(self, channel: bytes, source: bytes) -> SourceHead | None:
-        from doxedge.contracts import numbering
-
+        if self.behind:
+            raise NotInStep("wait until the node has caught up", retry_after_s=3)
         entry = numbering.find_source(self.book(channel), source)
         return None if entry is None else SourceHead(entry.seq, entry.prev, entry.suspended)
 
