@@ -15,6 +15,7 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.web.app import create_app
@@ -33,6 +34,8 @@ GRACE_S: Final = 1
 STOP_S: Final = 5.0
 START_S: Final = 10.0
 CONNECTIONS_MAX: Final = 256
+HEAD_TIMEOUT_S: Final = 10.0
+"""Who connects and asks nothing holds one of the connections; on TCP that needs no token."""
 BACKLOG: Final = 128
 TOKEN_CHARACTERS_MIN: Final = 16
 
@@ -96,10 +99,54 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Protocol(H11Protocol):
+    """Hangs up on a client whose request does not begin, or whose head does not end. uvicorn waits for ever."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Give the first request its time."""
+        super().connection_made(transport)
+        self._watch()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """A head that is complete has become a request; of another one only the beginning is here."""
+        super().data_received(data)
+        self._watch()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        super().connection_lost(exc)
+        self._forget_deadline()
+
+    def _watch(self) -> None:
+        if self._is_answering():
+            self._forget_deadline()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._hang_up)
+
+    def _is_answering(self) -> bool:
+        # uvicorn says that there always is a cycle, and begins with None.
+        return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _hang_up(self) -> None:
+        self._deadline = None
+        if not self._is_answering():
+            self.transport.close()
+
+
 def _server(app: Starlette) -> _Server:
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
