@@ -33,6 +33,7 @@ class Asked:
             address = NodeAddress.parse(options.node or str(default_socket()), token_file=options.token_file)
         except ValueError as error:
             raise Failure(Exit.USAGE, f"--node: {error}") from error
+        self.address = address
         self._client = NodeClient(address)
 
     def get(self, path: str, *, missing: str | None = None) -> bytes | None:

@@ -22,6 +22,7 @@ NOUNS: Final = {
     "run": "gateway and node in one process, for small boxes",
     "gateway": "the acquisition daemon: analysers in, signed hours out",
     "node": "the ledger daemon: order, execute, gossip, serve",
+    "transaction": "hand in signed records, and follow them",
     "readings": "the regulator's reception desk: what arrived, what is missing",
     "evidence": "prove one record to somebody who has no node",
     "rules": "the rules in force, as numbered text",
