@@ -125,7 +125,8 @@ def look_at(
     key = parties.find_key(book, entry.key_id if source is None else source.holder_key_id)
     newest = day_book.find_hour(book, entry.unit, sheet.last_end_ms - HOUR_MS)
     # Before a device's own first hour the unit's sheet still shows its predecessor's clock, map and firmware.
-    known = newest is not None and newest.device == device and bool(sheet.firmware or sheet.profile_hash)
+    spoke_last = is_present and newest is not None and newest.device == device
+    known = spoke_last and bool(sheet.firmware or sheet.profile_hash)
     return DeviceRow(
         device=device,
         unit=entry.unit,

@@ -1,18 +1,14 @@
-"""A channel from its genesis over blocks to the same state on a follower."""
+"""A channel in motion: what its records do to holdings and headroom. Blocks and followers are in test_chain_check."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 
-from doxedge.consensus.header import InvalidBlock
 from doxedge.contracts import accounts
-from doxedge.ledger.block import decode_block
-from doxedge.ledger.chain import ChainState
 from doxedge.ledger.receipt import Outcome, decode_receipt, record_outcomes
-from tests.ledger.channels import HOUR_MS, START_MS, TestChannel, certified, hour
+from tests.ledger.channels import HOUR_MS, START_MS, TestChannel, hour
 
 
 def commissioned() -> TestChannel:
@@ -63,30 +59,6 @@ def test_a_transfer_is_refused_with_its_clause(
     extension = channel.block(hour_tx, channel.authors["alpha-1 account"].say("transfer", body))
     receipt = extension.execution.receipts[2]
     assert (receipt.outcome, receipt.clause) == (Outcome.REFUSED, clause), what
-
-
-def test_a_follower_reaches_the_same_roots_from_the_bytes() -> None:
-    channel = TestChannel.begin()
-    follower = ChainState(channel.chain.genesis_bytes)
-    channel = TestChannel.begin()
-    extensions = [channel.block()]
-    for extension in extensions:
-        block = decode_block(certified(extension, channel.chain).encode())
-        follower.take(follower.check(block, now_ms=START_MS))
-    assert follower.state.root == channel.chain.state.root
-    assert follower.head_id == channel.chain.head_id
-
-
-@pytest.mark.parametrize("root", ["state_root", "receipt_root", "tx_root", "history_root"])
-def test_a_block_with_a_wrong_root_is_refused(root: str) -> None:
-    channel = TestChannel.begin()
-    follower = ChainState(channel.chain.genesis_bytes)
-    extension = channel.block()
-    changed: dict[str, Any] = {root: b"\1" * 32}
-    forged = dataclasses.replace(extension, header=dataclasses.replace(extension.header, **changed))
-    with pytest.raises(InvalidBlock):
-        follower.check(certified(forged, channel.chain), now_ms=None)
-    assert follower.height == 0
 
 
 def test_a_batch_has_one_outcome_for_each_record() -> None:
