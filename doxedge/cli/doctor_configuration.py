@@ -51,9 +51,9 @@ def _gateway_file(site: Site, path: Path) -> Iterator[Finding]:
         return
     site.gateway = settings
     try:
-        site.units = plan_units(settings, source=str(path), clock=RealClock())
+        units = plan_units(settings, source=str(path), clock=RealClock())
         lines = make_lines(
-            site.units,
+            units,
             clock=RealClock(),
             chance=lambda: 0.5,
             on_sample=lambda _: None,
@@ -64,7 +64,8 @@ def _gateway_file(site: Site, path: Path) -> Iterator[Finding]:
             check, str(mistake), "`doxedge gateway check` prints the plan when it is right", code=Exit.USAGE
         )
         return
-    yield ok(check, f"{path}: {len(site.units)} units over {len(lines)} lines")
+    site.units = units
+    yield ok(check, f"{path}: {len(units)} units over {len(lines)} lines")
 
 
 def _node_file(site: Site, path: Path) -> Iterator[Finding]:

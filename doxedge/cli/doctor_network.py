@@ -15,8 +15,9 @@ from doxedge.backends.http_client import NodeAddress, NodeClient
 from doxedge.backends.port import LedgerError, Unauthorised
 from doxedge.cli.doctor_report import Finding, Site, error, ok, skipped, warning
 from doxedge.cli.outcome import Exit
+from doxedge.fieldbus.byte_link import SerialLink, TcpLink
 from doxedge.fieldbus.errors import LineError
-from doxedge.fieldbus.modbus_tcp import ModbusTcp
+from doxedge.gateway.endpoints import Tenant, make_endpoint
 from doxedge.gateway.plant import Instrument
 from doxedge.gossip.session import BrokerSession, BrokerSettings, State, StateChange, TlsFiles
 from doxedge.node.settings import BrokerTable
@@ -197,7 +198,7 @@ async def check_analysers(site: Site) -> AsyncIterator[Finding]:
         for instrument in unit.instruments:
             if instrument.profile.transport is None:
                 continue
-            check = f"analyser {instrument.device} {instrument.table.host}:{instrument.table.port}"
+            check = f"analyser {instrument.device} {instrument.address.name}"
             if owner is not None:
                 text = f"left alone: the gateway runs (process {owner}), and many instruments take one connection only"
                 yield skipped(check, f"{text}; its log and the status page say how they are")
@@ -210,40 +211,49 @@ async def _analyser(check: str, instrument: Instrument, file: Path) -> Finding:
     if transport is None:
         raise ValueError("a constant is not reached over a line")
     table = instrument.table
-    advice = f"look at its power, cable and Modbus settings, or mend host and port of {table.name} in {file}"
+    timeout_ms = table.timeout_ms or transport.timeout_ms
+    tenant = Tenant(instrument.device, transport, timeout_ms, instrument.polls)
     requests = instrument.driver.identity_requests()
-    if not requests:
-        try:
-            async with asyncio.timeout(transport.connect_timeout_ms / 1_000):
-                _, writer = await asyncio.open_connection(table.host, table.port)
-        except (OSError, TimeoutError) as cause:
-            text = f"takes no connection: {str(cause) or 'no answer in time'}"
-            return error(check, text, advice, code=Exit.LOCAL_IO)
-        writer.close()
-        return ok(check, "takes a connection; its register map has no identity check")
-    endpoint = ModbusTcp(
-        table.host,
-        table.port,
-        timeout_ms=table.timeout_ms or transport.timeout_ms,
-        connect_timeout_ms=transport.connect_timeout_ms,
-        pause_ms=transport.pause_ms,
-    )
     outcomes: list[Outcome] = []
     try:
-        for request in requests:
-            found: Answer | DeviceException = await endpoint.exchange(request)
-            outcomes.append(found)
+        if not requests:
+            await _take_line(instrument, connect_timeout_ms=transport.connect_timeout_ms)
+            return ok(check, "takes a connection; its register map has no identity check")
+        endpoint = make_endpoint(instrument.address, [tenant])
+        if endpoint is None:
+            raise ValueError("an instrument that is polled has a line")
+        try:
+            for request in requests:
+                found: Answer | DeviceException = await endpoint.exchange(request)
+                outcomes.append(found)
+        finally:
+            await endpoint.close()
     except LineError as cause:
+        advice = (
+            f"look at its power, cable and Modbus settings, or mend the address of {table.name} in {file}"
+        )
         return error(check, cause.detail, advice, code=Exit.LOCAL_IO)
-    finally:
-        await endpoint.close()
     contradiction = instrument.driver.check_identity(outcomes)
     if contradiction is not None:
         text = f"another instrument answers: {contradiction}"
-        return error(check, text, f"mend profile or host of {table.name} in {file}", code=Exit.LOCAL_IO)
+        return error(check, text, f"mend profile or address of {table.name} in {file}", code=Exit.LOCAL_IO)
     return ok(
         check, f"answers, and is a {instrument.profile.identity.maker} {instrument.profile.identity.model}"
     )
+
+
+async def _take_line(instrument: Instrument, *, connect_timeout_ms: int) -> None:
+    """Open the connection or the serial port, ask nothing, let go of it. Raises LineError."""
+    address = instrument.address
+    link: SerialLink | TcpLink
+    if address.serial is not None:
+        link = SerialLink(address.serial)
+    else:
+        link = TcpLink(address.host, address.port, connect_timeout_ms=connect_timeout_ms)
+    try:
+        await link.open()
+    finally:
+        link.close()
 
 
 def run_checks(check: Callable[[Site], AsyncIterator[Finding]], site: Site) -> list[Finding]:

@@ -201,7 +201,12 @@ def _instrument(item: str, answers: Answers) -> list[str]:
     if line.host:
         lines += [f"host = {toml_value(line.host)}"]
         lines += [f"port = {line.port}"] if line.port is not None else []
-        lines += [f"unit_id = {line.unit_id}"] if line.unit_id is not None else []
+    pairs = [(key, value) for key, value in line.line_values if key != "framing"]
+    if line.serial:
+        serial = [f"port = {toml_value(line.serial)}", *(f"{key} = {value}" for key, value in pairs)]
+        lines += ["serial = { " + ", ".join(serial) + " }"]
+    lines += [f"framing = {value}" for key, value in line.line_values if key == "framing"]
+    lines += [f"unit_id = {line.unit_id}"] if line.unit_id is not None else []
     if polls:
         lines += ["poll_ms = { " + ", ".join(f"{group} = {period}" for group, period in polls.items()) + " }"]
     if settings:

@@ -1,5 +1,6 @@
-"""An instrument in one line, `NAME=PROFILE@HOST:PORT/UNIT,KEY=VALUE`, for a flag and for a dialogue.
+"""An instrument in one line, `NAME=PROFILE@ADDRESS,KEY=VALUE`, for a flag and for a dialogue.
 
+ADDRESS is HOST:PORT/UNIT, or the path of a serial port, /dev/serial/by-id/..., whose unit id is given as `unit_id=3`.
 A KEY is a setting that the register map asks for (its value), or one of its groups (the poll period in ms, 0 leaves the
 group out).
 """
@@ -22,10 +23,17 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """Names of units and instruments, as in the gateway's file."""
 _LINE: Final = re.compile(
     r"(?:(?P<name>[^=@,]+)=)?(?P<profile>[^=@,]+)"
-    r"(?:@(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/,\[\]]+)(?::(?P<port>\d{1,5}))?(?:/(?P<unit_id>\d{1,3}))?)?"
+    r"(?:@(?P<serial>/[^,]+)|@(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/,\[\]]+)(?::(?P<port>\d{1,5}))?(?:/(?P<unit_id>\d{1,3}))?)?"
     r"(?P<values>(?:,[^=,]+=[^=,]*)*)"
 )
-FORM: Final = "NAME=PROFILE@HOST:PORT/UNIT,KEY=VALUE"
+_LINE_VALUES: Final = {
+    "baud": (),
+    "parity": ("N", "E", "O"),
+    "stop_bits": ("1", "2"),
+    "rs485": ("true", "false"),
+    "framing": ("tcp", "rtu"),
+}
+FORM: Final = "NAME=PROFILE@ADDRESS,KEY=VALUE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +44,13 @@ class InstrumentLine:
     profile: str
     host: str
     port: int | None
-    """None: the profile's."""
+    """None: the usual one."""
+    serial: str
+    """Path of a serial port, instead of a host."""
     unit_id: int | None
-    """None: the profile's."""
+    """None: the usual one."""
+    line_values: tuple[tuple[str, str], ...]
+    """What `serial = { ... }` and `framing` say in the gateway's file."""
     values: tuple[tuple[str, str], ...]
 
 
@@ -89,19 +101,31 @@ def parse_line(text: str) -> InstrumentLine:
     values = [item.partition("=") for item in match["values"].split(",")[1:]]
     if len({key for key, _, _ in values}) < len(values):
         raise WrongAnswer(f"`{text}` gives a value twice")
+    given = {key.strip(): value.strip() for key, _, value in values}
     return InstrumentLine(
         name,
         match["profile"],
         (match["host"] or "").strip("[]"),
         _bounded(match["port"], 1, 65_535, "a port"),
-        _bounded(match["unit_id"], 0, 255, "a unit id"),
-        tuple((key.strip(), value.strip()) for key, _, value in values),
+        match["serial"] or "",
+        _bounded(match["unit_id"] or given.pop("unit_id", None), 0, 255, "a unit id"),
+        tuple((key, _line_value(key, given.pop(key))) for key in _LINE_VALUES if key in given),
+        tuple(given.items()),
     )
+
+
+def _line_value(key: str, text: str) -> str:
+    """A value of the line as TOML. Raises WrongAnswer."""
+    if text not in _LINE_VALUES[key] and not (key == "baud" and text.isdecimal()):
+        raise WrongAnswer(f"{key} is {' or '.join(_LINE_VALUES[key]) or 'a number'}, not `{text}`")
+    return f'"{text}"' if key in ("parity", "framing") else text
 
 
 def _bounded(text: str | None, low: int, high: int, what: str) -> int | None:
     if text is None:
         return None
+    if not text.isdecimal():
+        raise WrongAnswer(f"{what} is a number, not `{text}`")
     if not low <= int(text) <= high:
         raise WrongAnswer(f"{what} is {low} to {high}, not {text}")
     return int(text)
@@ -138,9 +162,9 @@ def check_instrument(text: str, answers: Answers) -> str:
         profile = load_profile(line.profile, folders, settings=settings)
     except ConfigError as error:
         raise WrongAnswer(str(error)) from error
-    if profile.transport is not None and not line.host:
+    if profile.transport is not None and not (line.host or line.serial):
         raise WrongAnswer(f"{line.profile} is polled: give its address, {line.profile}@HOST:PORT")
-    if profile.transport is None and line.host:
+    if profile.transport is None and (line.host or line.serial):
         raise WrongAnswer(f"{line.profile} is a configured constant and has no address")
     return text.strip()
 
@@ -165,7 +189,9 @@ def ask_instrument(answers: Answers, ask: Ask) -> str:
     where = ""
     if known.transport is not None:
         port, unit_id = known.transport.get("port", 502), known.transport.get("unit_id", 1)
-        where = "@" + ask(f"  its address, HOST:PORT/UNIT (without them port {port}, unit {unit_id}): ")
+        where = "@" + ask(
+            f"  its address, HOST:PORT/UNIT (without them port {port}, unit {unit_id}), or /dev/...: "
+        )
     values = [_ask_setting(key, about, ask) for key, about in known.settings.items()]
     if len(known.groups) > 1:
         out = ask(f"  groups to leave out, of {', '.join(known.groups)} [none]: ")

@@ -268,7 +268,8 @@ QUESTIONS: Final = (
     Question(
         "instrument", "instrument: its register map (? explains, empty: no more)",
         f"an instrument of the unit, {FORM}; may be repeated. KEY is a setting that the register map asks for, or "
-        "one of its groups (then VALUE is the poll period in ms, 0 leaves it out). A constant has no address: "
+        "one of its groups (then VALUE is the poll period in ms, 0 leaves it out). ADDRESS is HOST:PORT/UNIT, or "
+        "the path of a serial port with unit_id, baud, parity, stop_bits, rs485 as KEYs. A constant has no address: "
         "moisture=configured_moisture,moisture_percent=12", check_instrument, default=lambda _: None,
         applies=lambda a: a.has_gateway, many=True, check_all=_plan, dialogue=ask_instrument, metavar="LINE",
     ),

@@ -76,12 +76,16 @@ def whole_plant(folder: Path, **flags: Any) -> Path:
 
 @asynccontextmanager
 async def process(
-    *arguments: str, environment: Mapping[str, str] | None = None, log: Path | None = None
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    module: bool = True,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A child that runs a module of ours and ends with us; its log is shown when the test fails."""
+    """A Python child, of a module unless `module` is false, that ends with us; its log is shown when the test fails."""
     with (log or Path(os.devnull)).open("ab") as stderr:
+        command = [sys.executable, *(["-m"] if module else []), *arguments]
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=stderr, cwd=REPOSITORY, env={**os.environ, **(environment or {})},
         )  # fmt: skip
     try:

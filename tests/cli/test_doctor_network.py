@@ -36,7 +36,7 @@ def test_no_node_and_no_broker_and_no_analyser_are_named_with_what_to_do(
     assert "broker[0]" in report.of("broker")["advice"]
     found = report.of("analyser alpha-1.analyser")
     assert (found["verdict"], found["code"]) == ("error", 7)
-    assert "host and port of analyser" in found["advice"]
+    assert "the address of analyser" in found["advice"]
 
 
 def test_a_socket_that_nobody_listens_on_is_exit_code_3(plant: Path, ask: Ask) -> None:
@@ -118,6 +118,16 @@ async def test_an_instrument_is_told_by_its_registers(
         assert "another instrument answers: mains frequency" in report.of("analyser alpha-1.meter")["text"]
     else:
         assert report.of("analyser alpha-1.meter")["text"] == "answers, and is a Janitza UMG"
+
+
+def test_a_serial_port_that_is_not_there_is_named(plant: Path, ask: Ask) -> None:
+    edit(
+        plant / "gateway.toml",
+        'host = "127.0.0.1"\nport = 5022',
+        'serial = { port = "/dev/serial/by-id/none" }',
+    )
+    found = ask(plant).of("analyser alpha-1.meter /dev/serial/by-id/none")
+    assert (found["verdict"], found["code"]) == ("error", 7)
 
 
 @pytest.mark.slow
