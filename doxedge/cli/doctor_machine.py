@@ -179,6 +179,8 @@ def _store(schema: str, path: Path, *, deep: bool, name: str = "") -> Finding:
     if found.problems:
         text = f"{path} is damaged: {'; '.join(' '.join(one.split()) for one in found.problems)}"
         return error(check, text, _store_advice(schema), code=Exit.LOCAL_IO)
+    if not found.version:
+        return skipped(check, f"{path} is empty: its service is about to begin it")
     how = "checked whole" if found.is_deep else "checked without indexes (--deep checks them too)"
     owner = holder(path)
     used = f", in use by process {owner}" if owner is not None else ""

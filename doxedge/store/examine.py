@@ -29,7 +29,7 @@ class Examined:
     """What was found in a file."""
 
     version: int
-    """Of its schema."""
+    """Of its schema; 0 while its owner is about to begin it."""
     newest: int
     """Which this software knows."""
     size_bytes: int
@@ -56,7 +56,7 @@ def examine(path: Path, *, schema: str, deep: bool = False) -> Examined:
     size_bytes = _size(path)
     is_deep = deep or size_bytes <= DEEP_BYTES_MAX
     with _reading(path) as connection:
-        schema_files.check_identity(connection, path=path, schema=schema)
+        schema_files.check_identity(connection, path=path, schema=schema, may_be_new=True)
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         pragma = "integrity_check" if is_deep else "quick_check"
         rows = connection.execute(f"PRAGMA {pragma}({PROBLEMS_MAX})").fetchall()

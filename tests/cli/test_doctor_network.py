@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from doxedge.cli.main import main
+from doxedge.store.examine import examine
 from simulators.broker.server import Broker
 from simulators.broker.settings import BrokerSettings
 from tests.cli.doctor_bench import Ask, edit
@@ -130,6 +131,11 @@ def test_a_serial_port_that_is_not_there_is_named(plant: Path, ask: Ask) -> None
     assert (found["verdict"], found["code"]) == ("error", 7)
 
 
+def is_begun(path: Path) -> bool:
+    """Whether a store has its schema: the stores are opened one after the other."""
+    return examine(path, schema="samples").version > 0
+
+
 @pytest.mark.slow
 async def test_beside_running_daemons_all_is_read_and_nobody_is_disturbed(
     plant: Path, ask: Ask, tmp_path: Path
@@ -139,7 +145,10 @@ async def test_beside_running_daemons_all_is_read_and_nobody_is_disturbed(
     async with process(*box, log=tmp_path / "log") as running, process(*regulator):
         await until((plant / "node.sock").is_socket, within_s=60, what="the node")
         outbox = plant / "state" / "gateway" / "outbox.db"
-        await until(outbox.exists, within_s=60, what="the gateway")
+        await until(outbox.with_name("samples.db").exists, within_s=60, what="the gateway")
+        await until(
+            lambda: is_begun(outbox.with_name("samples.db")), within_s=60, what="the gateway's stores"
+        )
         report = await asyncio.to_thread(ask, plant)
         assert report.of("database ledger north")["verdict"] == "ok"
         assert f"in use by process {running.pid}" in report.of("database outbox")["text"]

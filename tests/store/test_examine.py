@@ -103,6 +103,12 @@ async def test_an_index_that_lacks_a_row_is_found_by_the_deep_check(tmp_path: Pa
     assert any("entry_pending" in problem for problem in examine(path, schema="outbox").problems)
 
 
+def test_a_file_that_its_owner_is_about_to_begin_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "outbox.db").touch()
+    found = examine(tmp_path / "outbox.db", schema="outbox")
+    assert (found.version, found.problems) == (0, ())
+
+
 @pytest.mark.parametrize(
     ("content", "kind"),
     [("nothing", Kind.PERMISSION), ("text", Kind.CORRUPT), ("samples", Kind.FOREIGN), ("newer", Kind.NEWER)],
