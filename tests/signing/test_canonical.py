@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 import cbor2
 import pytest
@@ -10,7 +11,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from doxedge.signing import limits
-from doxedge.signing.canonical import INT_MAX, INT_MIN, NonCanonical, Value, decode, encode, encode_checked
+from doxedge.signing.canonical import (
+    INT_MAX,
+    INT_MIN,
+    NonCanonical,
+    Value,
+    decode,
+    encode,
+    encode_checked,
+    read_strictly,
+)
 
 
 def nested(depth: int) -> bytes:
@@ -287,3 +297,36 @@ def judge(data: bytes) -> None:
     else:
         with pytest.raises(NonCanonical):
             decode(data)
+
+
+def found_by(read: Callable[[bytes], Value], data: bytes) -> Value | type[NonCanonical]:
+    """What a reader makes of the data."""
+    try:
+        return read(data)
+    except NonCanonical:
+        return NonCanonical
+
+
+@st.composite
+def slightly_wrong(draw: st.DrawFn) -> bytes:
+    """Canonical data with some bytes put in the place of others."""
+    data = bytearray(encode(draw(values)))
+    at = draw(st.integers(0, len(data) - 1))
+    data[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+    return bytes(data)
+
+
+@given(st.one_of(st.binary(max_size=60), slightly_wrong()))
+@example(b"\xd8\x1c\x81\x01")
+@example(b"\xf8\x18")
+def test_the_quick_reader_accepts_nothing_that_the_strict_one_refuses(data: bytes) -> None:
+    found = found_by(decode, data)
+    again = found_by(read_strictly, data)
+    assert (found, repr(found)) == (again, repr(again))
+
+
+@pytest.mark.parametrize("content", ["00", "80", "61" + b"a".hex(), "41" + b"a".hex(), "820001"])
+def test_no_tag_is_read_whatever_it_means_elsewhere(content: str) -> None:
+    for tag in (*range(24), *range(24, 1_100), 43_000, 55_799):
+        head = bytes([0xC0 | tag]) if tag < 24 else b"\xd9" + tag.to_bytes(2, "big")
+        assert found_by(decode, head + bytes.fromhex(content)) is NonCanonical
