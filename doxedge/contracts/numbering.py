@@ -108,7 +108,8 @@ def create_source(
 
 def advance(book: Book, source: bytes, entry: SourceEntry, *, seq: int, record_id: bytes) -> None:
     """A record has consumed its number, whether it was accepted or refused."""
-    put_source(book, source, replace(entry, seq=seq, prev=record_id))
+    holder, suspended = entry.holder_key_id, entry.suspended
+    book.put(ROOM, source, [holder, seq, record_id, suspended, entry.party, entry.device, entry.account])
 
 
 def held_sources(book: Book, key_id: bytes) -> list[bytes]:

@@ -176,9 +176,10 @@ class _Run:
             draft.drop_layer()
             numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
             return Outcome.REFUSED, refusal.clause, [["refused", refusal.clause, refusal.reason]]
+        if draft.has_changed(numbering.ROOM, record.source):
+            # The rule has changed the entry itself: a rotated key holds the numbering from here on.
+            source = numbering.find_source(draft, record.source) or source
         events = draft.keep_layer()
-        # A rule may have changed the entry itself: a rotated key holds the numbering from here on.
-        source = numbering.find_source(draft, record.source) or source
         numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
         return Outcome.ACCEPTED, None, events
 

@@ -78,11 +78,11 @@ class State:
 class Draft:
     """A sheet over a state: what the transactions of one block write. Implements the contracts' Book."""
 
-    __slots__ = ("_base", "_events", "_layer", "_written")
+    __slots__ = ("_base", "_events", "_layer", "_rooms", "_written")
 
     def __init__(self, base: State) -> None:
         """Nothing is written yet."""
-        self._base = base
+        self._base, self._rooms = base, base.rooms
         self._written: Writes = {}
         self._layer: Writes | None = None
         self._events: list[list[Value]] = []
@@ -94,7 +94,8 @@ class Draft:
             return self._layer[name]
         if name in self._written:
             return self._written[name]
-        return self._base.get(room, key)
+        entries = self._rooms.get(room)
+        return None if entries is None else entries.get(key)
 
     def put(self, room: str, key: bytes, value: Value) -> None:
         """Write on the open layer, or on the sheet when none is open."""
@@ -112,6 +113,10 @@ class Draft:
     def emit(self, event: list[Value]) -> None:
         """Put an event on the receipt."""
         self._events.append(event)
+
+    def has_changed(self, room: str, key: bytes) -> bool:
+        """Whether the transaction on the open layer has written under the key."""
+        return self._layer is not None and (room, key) in self._layer
 
     def open_layer(self) -> None:
         """Begin a transaction."""
