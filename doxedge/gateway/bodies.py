@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from doxedge.gateway.clock_state import ClockReading
@@ -22,6 +23,7 @@ class Provenance:
     firmware: str
 
 
+@cache
 def firmware_text() -> str:
     """The software that made a record: `doxedge 0.1.0`."""
     try:

@@ -29,7 +29,8 @@ PRUNED_AT_ONCE_MAX: Final = 512
 KEY_CHARACTERS_MAX: Final = 256
 _SELECT: Final = (
     "SELECT e.record_id, s.channel, s.source, e.seq, e.kind, e.key, e.envelope, e.state, e.stored_ms, e.closed_ms, "
-    "e.outcome, e.clause, e.reason, e.proof FROM entry e JOIN source s ON s.id = e.source_id "
+    "e.outcome, e.clause, e.reason, p.data FROM entry e JOIN source s ON s.id = e.source_id "
+    "LEFT JOIN proof p ON p.id = e.proof_id "
 )
 
 
@@ -162,12 +163,22 @@ def counts(connection: sqlite3.Connection) -> Counts:
 
 
 def close_entries(connection: sqlite3.Connection, *, closings: Sequence[Closing], now_ms: int) -> int:
-    """The first proof stands."""
-    return connection.executemany(
-        "UPDATE entry SET state = 1, closed_ms = ?, outcome = ?, clause = ?, reason = NULL, proof = ? "
-        "WHERE record_id = ? AND state <> 1",
-        [(now_ms, one.outcome, one.clause, one.proof, one.record_id) for one in closings],
-    ).rowcount
+    """The first proof of a record stands; a proof of many records is kept once."""
+    by_proof: dict[bytes, list[Closing]] = {}
+    for one in closings:
+        by_proof.setdefault(one.proof, []).append(one)
+    closed = 0
+    for proof, proved in by_proof.items():
+        proof_id = connection.execute("INSERT INTO proof (data) VALUES (?)", (proof,)).lastrowid
+        news = connection.executemany(
+            "UPDATE entry SET state = 1, closed_ms = ?, outcome = ?, clause = ?, reason = NULL, proof_id = ? "
+            "WHERE record_id = ? AND state <> 1",
+            [(now_ms, one.outcome, one.clause, proof_id, one.record_id) for one in proved],
+        ).rowcount
+        if not news:
+            connection.execute("DELETE FROM proof WHERE id = ?", (proof_id,))
+        closed += news
+    return closed
 
 
 def mark_refused(
@@ -203,9 +214,16 @@ def prune(connection: sqlite3.Connection, *, closed_before_ms: int) -> int:
             last = seq, record_id
         if last is None:
             continue
+        proofs = connection.execute(
+            "SELECT DISTINCT proof_id FROM entry WHERE source_id = ? AND seq <= ?", (source_id, last[0])
+        ).fetchall()
         deleted += connection.execute(
             "DELETE FROM entry WHERE source_id = ? AND seq <= ?", (source_id, last[0])
         ).rowcount
+        connection.executemany(
+            "DELETE FROM proof WHERE id = ? AND NOT EXISTS (SELECT 1 FROM entry WHERE proof_id = proof.id)",
+            proofs,
+        )
         connection.execute("DELETE FROM gap WHERE source_id = ? AND to_seq <= ?", (source_id, last[0]))
         connection.execute(
             "UPDATE source SET anchor_seq = ?, anchor_prev = ? WHERE id = ?", (*last, source_id)

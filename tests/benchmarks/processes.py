@@ -60,11 +60,14 @@ def _resident_kb(pid: int) -> dict[str, int]:
 
 
 def written_bytes(pid: int) -> int:
-    """What the process had the kernel write to disks so far."""
-    for line in Path(f"/proc/{pid}/io").read_text(encoding="ascii").splitlines():
-        if line.startswith("write_bytes:"):
-            return int(line.split()[1])
-    raise ValueError(f"the kernel says nothing about the writes of process {pid}")
+    """What the threads that live now had the kernel write to disks so far; without ended children, which
+    /proc/PID/io counts with their parent."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for line in (task / "io").read_text(encoding="ascii").splitlines():
+            if line.startswith("write_bytes:"):
+                total += int(line.split()[1])
+    return total
 
 
 def of_group(group: int) -> list[int]:

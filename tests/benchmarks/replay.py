@@ -155,7 +155,6 @@ class Watch:
     peak_pss_mb: float = 0.0
     written: dict[str, int] = field(default_factory=dict)
     _by_pid: dict[int, tuple[str, int]] = field(default_factory=dict)
-    _ended: set[int] = field(default_factory=set)
 
     @contextlib.contextmanager
     def running(self) -> Any:
@@ -168,18 +167,13 @@ class Watch:
         finally:
             over.set()
             looking.join()
-            for pid, (name, size) in self._by_pid.items():
+            for name, size in self._by_pid.values():
                 self.written[name] = self.written.get(name, 0) + size
-                if pid in self._ended:
-                    # What a child had written counts with its parent once the parent has noticed its end.
-                    self.written["outbox"] = self.written.get("outbox", 0) - size
 
     def _look_until(self, over: threading.Event) -> None:
         while not over.wait(SAMPLE_EVERY_S):
             total_mb = 0.0
-            living = processes.of_group(self.group)
-            self._ended |= self._by_pid.keys() - set(living)
-            for pid in living:
+            for pid in processes.of_group(self.group):
                 with contextlib.suppress(OSError, ValueError):
                     self._by_pid[pid] = (self._name(pid), processes.written_bytes(pid))
                     total_mb += processes.pss_mb(pid)

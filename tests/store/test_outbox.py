@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -373,3 +374,29 @@ async def test_a_record_put_in_place_of_another_shows(tmp_path: Path) -> None:
     async with await begun(path) as outbox:
         # It does not follow the first, and the third does not follow it.
         assert [found.seq for found in await outbox.verify_chain()] == [2, 3]
+
+
+def proofs_kept(path: Path) -> list[bytes]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [data for (data,) in connection.execute("SELECT data FROM proof ORDER BY id")]
+
+
+async def test_one_proof_of_many_records_is_kept_once_and_as_long_as_one_of_them(tmp_path: Path) -> None:
+    path, clock = tmp_path / "outbox.db", SettableClock()
+    async with await begun(path, clock, closed_keep_ms=35 * DAY_MS) as outbox:
+        records = await outbox.append(CHANNEL, SOURCE, hours(0, 64), seal=seal)
+        batch, alone = records[:63], records[63]
+        await outbox.close_entries([Closing(one.record_id, b"of the batch", 0) for one in batch])
+        clock.ms += DAY_MS
+        await outbox.close_entries([Closing(one.record_id, b"of one, and late", 0) for one in records])
+        assert proofs_kept(path) == [b"of the batch", b"of one, and late"]
+        entries = [await outbox.entry(one.record_id) for one in records]
+        assert [entry and entry.proof for entry in entries] == [b"of the batch"] * 63 + [b"of one, and late"]
+        await outbox.close_entries([Closing(alone.record_id, b"again", 0)])
+        assert b"again" not in proofs_kept(path)
+        clock.ms += 34 * DAY_MS + 1
+        assert await outbox.prune() == 63
+        assert proofs_kept(path) == [b"of one, and late"]
+        clock.ms += DAY_MS
+        assert await outbox.prune() == 1
+        assert proofs_kept(path) == []

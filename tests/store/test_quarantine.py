@@ -136,3 +136,24 @@ async def test_a_file_of_another_kind_is_not_moved(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="not a `outbox` file"):
         await Outbox.open(path, now_ms=CLOCK.now_ms)
     assert set_aside(tmp_path) == []
+
+
+async def test_a_record_whose_proof_is_on_a_damaged_page_is_asked_for_again(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    proofs = [bytes([number]) * 3_000 for number in range(1, 11)]  # a page each
+    async with await Outbox.open(path, now_ms=CLOCK.now_ms) as outbox:
+        await outbox.begin(CHANNEL, SOURCE)
+        appended = await outbox.append(CHANNEL, SOURCE, hours(0, 10), seal=seal)
+        closings = [Closing(one.record_id, proof, 0) for one, proof in zip(appended, proofs, strict=True)]
+        await outbox.close_entries(closings)
+    data = bytearray(path.read_bytes())
+    hurt = data.index(proofs[4]) // PAGE * PAGE
+    data[hurt : hurt + 64] = b"\xff" * 64
+    path.write_bytes(data)
+    async with await Outbox.open(path, now_ms=CLOCK.now_ms) as outbox:
+        assert outbox.salvaged == 10
+        entries = [await outbox.entry(one.record_id) for one in appended]
+        found = [(entry.state, entry.proof) for entry in entries if entry is not None]
+        kept = [("closed", proof) for proof in proofs]
+        assert found == [*kept[:4], ("pending", None), *kept[5:]]
+        assert [entry.record_id for entry in await outbox.pending(CHANNEL, SOURCE)] == [appended[4].record_id]

@@ -11,6 +11,12 @@ CREATE TABLE source (
     UNIQUE (channel, source)
 ) STRICT;
 
+-- What showed that records are final: one proof serves all records that were in one batch.
+CREATE TABLE proof (
+    id           INTEGER PRIMARY KEY,
+    data         BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE entry (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     source_id    INTEGER NOT NULL REFERENCES source (id),
@@ -24,14 +30,17 @@ CREATE TABLE entry (
     outcome      INTEGER,             -- of the receipt: 0 accepted, 1 refused, 2 inadmissible
     clause       TEXT,
     reason       TEXT,
-    envelope     BLOB NOT NULL,       -- long columns last: counting does not read them
-    proof        BLOB,                -- what showed that the record is final
+    proof_id     INTEGER REFERENCES proof (id),
+    envelope     BLOB NOT NULL,       -- the long column last: counting does not read it
     UNIQUE (source_id, seq),
     UNIQUE (source_id, key)
 ) STRICT;
 
 -- The cursor of the poster: a backlog of any length is read at the same speed.
 CREATE INDEX entry_pending ON entry (source_id, seq) WHERE state = 0;
+
+-- Whether a proof is still needed.
+CREATE INDEX entry_proof ON entry (proof_id) WHERE proof_id IS NOT NULL;
 
 -- Numbers that are not in this file: used before it was lost, or lost with it.
 CREATE TABLE gap (
