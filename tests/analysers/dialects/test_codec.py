@@ -131,9 +131,9 @@ def test_noise_hides_an_answer_or_leaves_it_as_it_is(dialect: str, noise: bytes)
         found = codec.find_answer(PHRASES[dialect], noise + ANSWERS[dialect])
     except codec.Ambiguous:
         return
-    assert found is None or found.frame == ANSWERS[dialect] or found.frame != ANSWERS[dialect] in noise
     if found is not None and found.after == 0:
-        assert found.frame.endswith(ANSWERS[dialect][-4:])
+        # C-Link may take the last byte of the noise for the number of this very instrument.
+        assert found.frame.removeprefix(b"\xaa") == ANSWERS[dialect]
 
 
 @given(st.sampled_from(sorted(PHRASES)), st.data())
