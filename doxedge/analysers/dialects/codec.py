@@ -14,6 +14,8 @@ from doxedge.analysers.dialects import ak, bayern_hessen, clink, eco_physics, ho
 from doxedge.analysers.dialects.framing import Cutter, Found, FrameError
 from doxedge.analysers.question import Phrase
 
+PLACE_DIGITS_MAX: Final = 4
+
 
 class Ambiguous(ValueError):
     """More than one frame could be the answer: one of them is stale, and nothing tells which."""
@@ -118,10 +120,16 @@ def _echo_end(line: bytes, question: bytes) -> int:
 
 
 def _index(values: tuple[Decimal | None, ...], place: str) -> Reading:
-    number = int(place)
+    number = _number(place)
     if number >= len(values):
         raise FrameError(f"the answer has {len(values)} values, and none at {number}")
     return Reading(values[number])
+
+
+def _number(place: str) -> int:
+    if not place.isdecimal() or len(place) > PLACE_DIGITS_MAX:
+        raise FrameError(f"{place} is not where a value is counted to")
+    return int(place)
 
 
 def _no_bits(phrase: Phrase, _: Any, place: str) -> int:
@@ -150,7 +158,7 @@ def _ak_judge(phrase: Phrase, frame: ak.AkRequest | ak.AkReply) -> str | None:
 def _ak_bits(_: Phrase, frame: ak.AkReply, place: str) -> int:
     if place == "errors":
         return frame.errors
-    number = int(place)
+    number = _number(place)
     if number >= len(frame.words) or not frame.words[number].isdecimal():
         raise FrameError(f"the answer has no whole number at {number}")
     return int(frame.words[number])
@@ -164,8 +172,9 @@ def _bh_judge(_: Phrase, text: str) -> str | None:
 
 
 def _bh_channel(text: str, channel: str) -> bayern_hessen.Measurement:
+    number = _number(channel)
     for said in bayern_hessen.measurements(text):
-        if said.channel == int(channel):
+        if said.channel == number:
             return said
     raise FrameError(f"the answer has no channel {channel}")
 
@@ -225,9 +234,10 @@ def _serinus_judge(phrase: Phrase, frame: serinus_advanced.SerinusFrame) -> str 
 
 def _serinus_value(_: Phrase, frame: serinus_advanced.SerinusFrame, place: str) -> Reading:
     found = serinus_advanced.values(frame)
-    if int(place) not in found:
+    parameter = _number(place)
+    if parameter not in found:
         raise FrameError(f"the answer has no parameter {place}")
-    return Reading(found[int(place)])
+    return Reading(found[parameter])
 
 
 # Horiba
@@ -247,7 +257,7 @@ def _horiba_value(_: Phrase, frame: horiba.HoribaFrame, place: str) -> Reading:
 
 
 def _horiba_bits(_: Phrase, frame: horiba.HoribaFrame, place: str) -> int:
-    number = int(place)
+    number = _number(place)
     if number >= len(frame.fields) or not frame.fields[number].isdecimal():
         raise FrameError(f"the answer has no whole number at {number}")
     return int(frame.fields[number])
