@@ -141,7 +141,7 @@ def _mutate(target: Target, options: argparse.Namespace) -> None:
     seeds = [*target.seeds, b""]
     for number in range(options.runs):
         if number % CHECK_EVERY == 0:
-            faulthandler.dump_traceback_later(HANG_S, exit=True, file=sys.__stderr__)
+            faulthandler.dump_traceback_later(HANG_S, exit=True, file=2)
         data = mutated(dice.choice(seeds), dice)[: target.bytes_max]
         try:
             target.run(data)
