@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from doxedge.contracts import numbering
 from doxedge.contracts.rule import Book
+from doxedge.ledger.execution import CONFLICT
+from doxedge.ledger.transaction import Transaction
 from doxedge.signing import limits
 from doxedge.signing.canonical import Value
 
@@ -50,6 +52,12 @@ class Accusations:
             if (source, seq) in consumed_now or _is_consumed(book, source, seq)
         ]
         return ripe[:PER_BLOCK]
+
+    def judged(self, transactions: Iterable[Transaction]) -> None:
+        """Forget what a final block has answered: a refused proof would come back in every block."""
+        answered = [r.body for t in transactions for r in t.records if r.kind == CONFLICT]
+        for name in [name for name, body in self._waiting.items() if body in answered]:
+            del self._waiting[name]
 
 
 def stands(book: Book, source: bytes, seq: int) -> bool:

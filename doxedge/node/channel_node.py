@@ -330,6 +330,7 @@ class ChannelNode:
                 self.refusals.by_rule(
                     self.chain.state, transaction, receipt, at_ms=at_ms, height=extension.header.height
                 )
+        self.accusations.judged(extension.transactions)
         dropped = self.pool.settle(self.chain.state, extension.transactions)
         if dropped and self.listener is not None:
             self.listener.cannot_follow(dropped)

@@ -54,6 +54,7 @@ class Leader:
         )  # fmt: skip
         extension = proposal.build(self.chain, transactions, wanted=wanted, verified=self.pool.verified)
         self.chain.take(extension)
+        self.accusations.judged(extension.transactions)
         self.pool.settle(self.chain.state, extension.transactions)
         return [receipt.outcome for receipt in extension.execution.receipts]
 
@@ -99,6 +100,20 @@ def test_a_proof_comes_last_and_suspends_the_source_though_its_number_is_consume
     entry = numbering.find_source(leader.chain.state, device.source)
     assert entry is not None
     assert entry.suspended
+    assert leader.plan() == []
+
+
+def test_a_proof_that_the_rules_refuse_is_not_proposed_again() -> None:
+    """A member's node gives one number twice: that is none of the rules' conflicts, and must not fill every block."""
+    leader = Leader()
+    node = leader.channel.author("beta node", signer("beta node"))
+    first = node.say("event", event("one"))
+    node.seq, node.prev = 0, first.record.prev
+    second = node.say("event", event("two"))
+    leader.admit(first)
+    leader.accusations.add(leader.chain.state, source=node.source, seq=1, first=first.raw, second=second.raw)
+    planned = leader.plan()
+    assert leader.build(planned) == [Outcome.ACCEPTED, Outcome.REFUSED, Outcome.REFUSED]
     assert leader.plan() == []
 
 

@@ -103,8 +103,8 @@ async def test_a_large_block_is_put_together_from_the_pool(tmp_path: Path) -> No
             alpha.hear("regulator", Kind.TRANSACTIONS, list(page))
         await until(lambda: len(alpha.host.node.pool) == len(large))
         alpha.hear("regulator", Kind.FINAL, body)
-        await until(lambda: alpha.host.node.chain.height == 1)
-        assert len(alpha.host.node.pool) == 0
+        # The chain is ahead of the disk for a moment, and the pool follows the disk.
+        await until(lambda: alpha.host.node.chain.height == 1 and len(alpha.host.node.pool) == 0)
     async with bench(tmp_path, "beta", has_broker=True) as beta:
         beta.hear("regulator", Kind.FINAL, body)
         await until(lambda: beta.said(Kind.WANT), what="who lacks the bodies asks for the block")
