@@ -155,6 +155,7 @@ FORECASTS = {
         _ms(2027, 1, 1) - 1,
     ),
     "beyond the year": (100, _ms(2026, 12, 20), _ms(2026, 12, 21), 2_000, None),
+    "a single gram": (1, _ms(2026, 3, 1), _ms(2026, 3, 2), 3, _ms(2026, 3, 5)),
     "no rate": (0, _ms(2026, 3, 1), _ms(2026, 3, 11), 500, None),
     "no hour yet": (0, 0, 0, 500, None),
     # Used up at the end of the last hour or before: the forecast is no longer one.
