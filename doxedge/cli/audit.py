@@ -8,6 +8,7 @@ from pathlib import Path
 
 from doxedge.cli.audit_bias import add_bias
 from doxedge.cli.audit_input import add_verb, print_json, printable, read_table
+from doxedge.cli.audit_substitute import add_substitute
 from doxedge.cli.audit_tests import add_tests
 from doxedge.cli.audit_vectors import add_vectors
 from doxedge.cli.outcome import Exit
@@ -39,6 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_vectors(verbs)
     add_tests(verbs)
     add_bias(verbs)
+    add_substitute(verbs)
 
 
 def audit_hours(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ One row is one hour of one unit. The columns used here:
     NOXMASS                  lb in that hour
     NOXRATE                  lb/mmBtu
     HTINPUT                  mmBtu in that hour
-    GLOAD                    MW while operating; may be absent, as in files of steam plants
+    GLOAD, SLOAD             MW, or 1000 lb/h of steam, while operating; either may be absent
     ...MEASURE               source flags: 1 measured, 2 calculated, 3 substitute ...; blank when not operating
 
 -9, like a blank, means missing. Columns may come in any order, and others are passed over. What is not exactly in
@@ -29,7 +29,7 @@ from doxedge.quantity import DAY_MS, HOUR_MS, Grams, grams_from_pounds
 
 REQUIRED: Final = ("ORISID", "BLRID", "YYMMDD", "HOUR", "OPTIME", "NOXMASS", "NOXRATE", "HTINPUT")
 FLAGS: Final = ("HTINPUTMEASURE", "SO2MEASURE", "NOXMMEASURE", "NOXRMEASURE")
-USED: Final = frozenset({*REQUIRED, "GLOAD", *FLAGS})
+USED: Final = frozenset({*REQUIRED, "GLOAD", "SLOAD", *FLAGS})
 
 MISSING: Final = Decimal(-9)
 
@@ -65,6 +65,8 @@ class HourlyRow:
     gross_mw: Decimal | None
     flags: Mapping[str, str]
     """Source flags of the columns that the file has; blank ones left out."""
+
+    steam_klb_per_h: Decimal | None = None
 
     def start_ms(self, utc_offset_hours: int = 0) -> int:
         """Beginning of the hour in UTC, for a plant whose standard time is so far from UTC (New York: -5)."""
@@ -212,6 +214,7 @@ class _Fields:
             self.number("HTINPUT"),
             self.number("GLOAD") if "GLOAD" in self.texts else None,
             {column: flag for column in FLAGS if (flag := self.flag(column))},
+            self.number("SLOAD") if "SLOAD" in self.texts else None,
         )
 
     def number(self, column: str) -> Decimal | None:
