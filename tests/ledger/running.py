@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from doxedge.contracts import numbering
+from doxedge.ledger.chain import ChainState
 from doxedge.ledger.execution import CLOCK
 from doxedge.ledger.receipt import Outcome, Receipt
+from doxedge.ledger.state import restore
 from doxedge.ledger.transaction import Transaction, open_transaction
+from doxedge.signing import canonical
 from doxedge.signing.canonical import Value
 from doxedge.signing.tags import RecordId
 from tests.ledger.channels import HOUR_MS, Author, TestChannel
@@ -57,3 +60,18 @@ def wrongly_signed(channel: TestChannel) -> Transaction:
     said = rewound(device(channel)).say("event", NOTE)
     forged = replace(said.envelope, signature=said.envelope.signature[:32] + bytes(32))
     return open_transaction(forged.encode(), channel.chain.channel)
+
+
+def follower_of(channel: TestChannel) -> ChainState:
+    """Somebody else's chain at the same height."""
+    rows = [
+        (room, key, canonical.encode(value))
+        for room, entries in channel.chain.state.rooms.items()
+        for key, value in entries.items()
+    ]
+    return ChainState(
+        channel.chain.genesis_bytes,
+        head=channel.chain.head,
+        state=restore(rows),
+        frontier=channel.chain.frontier.copy(),
+    )

@@ -12,11 +12,11 @@ from doxedge.consensus.header import InvalidBlock
 from doxedge.ledger.block import Block, decode_block, tx_root
 from doxedge.ledger.chain import AHEAD_MS_MAX, ChainState, Extension
 from doxedge.ledger.receipt import Outcome, decode_receipt
-from doxedge.ledger.state import State, restore
+from doxedge.ledger.state import State
 from doxedge.ledger.transaction import Transaction
 from doxedge.signing import canonical, envelope, merkle
 from tests.ledger.channels import HOUR_MS, START_MS, TestChannel, certified, genesis, hour, signer
-from tests.ledger.running import NOTE, device, rewound, wrongly_signed
+from tests.ledger.running import NOTE, device, follower_of, rewound, wrongly_signed
 
 BLOCKS = 5
 
@@ -29,21 +29,6 @@ def extended(channel: TestChannel, *transactions: Transaction) -> Extension:
     time_ms = max(channel.now_ms, chain.head.time_ms + 1 if chain.head else 0)
     tick = rewound(leader).say("tick", [channel.now_ms])
     return chain.build([tick, *transactions], view=view + 1, parent_view=view, time_ms=time_ms)
-
-
-def follower_of(channel: TestChannel) -> ChainState:
-    """Somebody else's chain at the same height."""
-    rows = [
-        (room, key, canonical.encode(value))
-        for room, entries in channel.chain.state.rooms.items()
-        for key, value in entries.items()
-    ]
-    return ChainState(
-        channel.chain.genesis_bytes,
-        head=channel.chain.head,
-        state=restore(rows),
-        frontier=channel.chain.frontier.copy(),
-    )
 
 
 def test_a_follower_reaches_the_same_roots_from_the_bytes_alone() -> None:
