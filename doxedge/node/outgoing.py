@@ -103,18 +103,23 @@ class Outgoing:
                 due.pace_s, due.at_s = RESEND_SEEN_S, now_s + RESEND_SEEN_S
 
     def resend(self, now_s: float) -> None:
-        """What is due again: own transactions, oldest first within a budget, and rivals."""
+        """What is due again: own transactions, oldest first within a budget, and rivals.
+
+        With the first of a source that is due go all later ones that no validator has seen: a number is of no use where
+        the one before it is missing, and timers of their own would tear them apart.
+        """
         due: list[bytes] = []
-        size = 0
+        size, jitter, going = 0, 0.75 + self._chance() / 2, set[bytes]()
         for tx_id, timer in list(self._own.items()):
             transaction = self._node.pool.get(timer.wire_id)
             if transaction is None:
                 del self._own[tx_id]
-            elif timer.at_s <= now_s:
+            elif timer.at_s <= now_s or (transaction.source in going and timer.pace_s == RESEND_S):
+                going.add(transaction.source)
                 size += len(transaction.raw)
                 if size > RESEND_BYTES:
                     break
-                timer.at_s = now_s + timer.pace_s * (0.75 + self._chance() / 2)
+                timer.at_s = now_s + timer.pace_s * jitter
                 due.append(transaction.raw)
         self._transactions(due + self._due_rivals(now_s))
 

@@ -353,7 +353,9 @@ class Relay:
         ):
             return
         stored = await node.store.headers(height, height)
-        if not stored or stored[0].block_id != block_id:
+        if not stored:
+            return  # executed here and on its way to the disk: the cosignature comes again
+        if stored[0].block_id != block_id:
             raise InvalidMessage("a cosignature of a block that is not the one here")
         given = Cosignature(height, KeyId(opened.sender), signature)
         header = decode_header(stored[0].header)

@@ -59,6 +59,21 @@ async def test_what_a_validator_has_seen_is_repeated_at_leisure(tmp_path: Path) 
         assert said_envelopes(node)[3:] == [first.raw, second.raw]
 
 
+async def test_the_first_number_that_is_due_takes_the_later_ones_along(tmp_path: Path) -> None:
+    """Else each waits for its own timer and arrives before the one in front of it, which the others must refuse."""
+    async with bench(tmp_path, turns=False, votes=False) as node:
+        early, *later = Hand(CHANNEL).configs(4)
+        await node.host.submit([early.raw], wait="stored", timeout_s=1)
+        outgoing, now_s = node.host.relay.outgoing, node.clock.monotonic_s()
+        await node.host.submit([t.raw for t in later], wait="stored", timeout_s=1)
+        for due in list(outgoing._own.values())[1:]:
+            due.at_s = now_s + 1_000
+        outgoing.resend(now_s + RESEND_S * 2)
+        assert said_envelopes(node)[4:] == [t.raw for t in (early, *later)]
+        outgoing.resend(now_s + RESEND_S * 2.5)
+        assert len(said_envelopes(node)) == 8, "from then on they have one time"
+
+
 async def test_what_left_the_pool_is_not_repeated(tmp_path: Path) -> None:
     async with bench(tmp_path, turns=False, votes=False) as node:
         transactions = Hand(CHANNEL).configs(2)
