@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 from doxedge.analysers.profile import Linear, Order, Point, RawType
@@ -34,12 +36,24 @@ def raw_value(data: bytes, raw_type: RawType, order: Order) -> Decimal | None:
     `data` holds exactly the registers of the type. Floats become decimals of 9 or 17 significant digits, so that the
     same bits always give the same decimal; minus zero becomes zero.
     """
-    number = struct.unpack(_FORMATS[raw_type], in_order(data, order))[0]
-    if isinstance(number, int):
-        return Decimal(number)
-    if not math.isfinite(number):
-        return None
-    return EXACT.add(Decimal(f"{number:.{_FLOAT_DIGITS[raw_type]}g}"), _ZERO)
+    return _raw_reader(raw_type, order)(data)
+
+
+@cache
+def _raw_reader(raw_type: RawType, order: Order) -> Callable[[bytes], Decimal | None]:
+    """How registers of this type and order are read, worked out once."""
+    unpack = struct.Struct(_FORMATS[raw_type]).unpack
+    digits = _FLOAT_DIGITS.get(raw_type)
+
+    def read(data: bytes) -> Decimal | None:
+        (number,) = unpack(data if order is Order.ABCD else in_order(data, order))
+        if digits is None:
+            return Decimal(number)
+        if not math.isfinite(number):
+            return None
+        return EXACT.add(Decimal(f"{number:.{digits}g}"), _ZERO)
+
+    return read
 
 
 def in_order(data: bytes, order: Order) -> bytes:
@@ -53,16 +67,24 @@ def in_order(data: bytes, order: Order) -> bytes:
 
 def decode(data: bytes, point: Point) -> Decimal | Reason:
     """The value of a point in its canonical unit, or why there is none."""
-    raw = raw_value(data, point.type, point.order)
-    if raw is None:
-        return Reason.NAN
-    if raw in point.sentinels:
-        # The maker's own way to say `no value`: what NaN is to a float.
-        return Reason.NAN
-    if point.linear is None:
-        return point.conversion.apply(EXACT.fma(raw, point.scale, point.offset))
-    broken = _broken_loop(raw, point.linear)
-    return broken or point.conversion.apply(point.linear.apply(raw))
+    return decoder(point)(data)
+
+
+def decoder(point: Point) -> Callable[[bytes], Decimal | Reason]:
+    """The function that decodes this point: a gateway reads some thousands a second, and the map stays the same."""
+    read_raw, convert = _raw_reader(point.type, point.order), point.conversion.apply
+    sentinels, linear, scale, offset = point.sentinels, point.linear, point.scale, point.offset
+
+    def read(data: bytes) -> Decimal | Reason:
+        raw = read_raw(data)
+        if raw is None or raw in sentinels:
+            # A sentinel is the maker's own way to say `no value`: what NaN is to a float.
+            return Reason.NAN
+        if linear is None:
+            return convert(EXACT.fma(raw, scale, offset))
+        return _broken_loop(raw, linear) or convert(linear.apply(raw))
+
+    return read
 
 
 def _broken_loop(raw: Decimal, line: Linear) -> Reason | None:

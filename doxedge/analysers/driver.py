@@ -6,14 +6,14 @@ instruments need no code at all: `RegisterDriver` is made from a profile.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Protocol
 
 from doxedge.analysers.batches import Span, plan_reads
-from doxedge.analysers.decoding import decode, raw_value
-from doxedge.analysers.profile import Point, Profile, Severity, StatusBit
+from doxedge.analysers.decoding import decoder, raw_value
+from doxedge.analysers.profile import Profile, Severity, StatusBit
 from doxedge.analysers.question import (
     Answer,
     DeviceException,
@@ -90,7 +90,8 @@ class _Plan:
     """One group, worked out once."""
 
     requests: tuple[Read, ...]
-    points: tuple[tuple[Point, _Place], ...]
+    points: tuple[tuple[str, _Place, Callable[[bytes], Decimal | Reason]], ...]
+    """Quantity, where it lies, and how it is decoded."""
     status: tuple[tuple[StatusBit, _Place], ...]
 
 
@@ -127,7 +128,7 @@ class RegisterDriver:
         flags, verdict = _status(plan, outcomes)
         values: dict[str, Decimal | None] = {}
         failures: dict[str, Reason] = {}
-        for point, place in plan.points:
+        for quantity, place, decode in plan.points:
             outcome = outcomes[place.outcome]
             found: Decimal | Reason
             if not isinstance(outcome, Answer):
@@ -135,12 +136,12 @@ class RegisterDriver:
             elif verdict is not None:
                 found = verdict
             else:
-                found = decode(outcome.data[place.first : place.first + place.bytes], point)
+                found = decode(outcome.data[place.first : place.first + place.bytes])
             if isinstance(found, Reason):
-                values[point.quantity] = None
-                failures[point.quantity] = found
+                values[quantity] = None
+                failures[quantity] = found
             else:
-                values[point.quantity] = found
+                values[quantity] = found
         return Sample(
             device=self.device,
             at_ms=at_ms,
@@ -176,7 +177,7 @@ class RegisterDriver:
         requests = (*self._reads([p.span for p in points]), *self._reads([s.span for s in status]))
         return _Plan(
             requests,
-            tuple((point, _place(point.span, requests)) for point in points),
+            tuple((point.quantity, _place(point.span, requests), decoder(point)) for point in points),
             tuple((bit, _place(bit.span, requests)) for bit in status),
         )
 

@@ -201,8 +201,10 @@ class Gateway:
     async def _flush_forever(self) -> None:
         while True:
             await asyncio.sleep(max(0.02, self.settings.group_commit_ms / 1_000))
-            for pipeline in self.pipelines.values():
-                await pipeline.flush()
+            # Together, so that they share a commit: one after the other each would wait for a flush of its own.
+            async with asyncio.TaskGroup() as group:
+                for unit, pipeline in self.pipelines.items():
+                    group.create_task(pipeline.flush(), name=f"samples of {unit}")
             self._turned_s = self.clock.monotonic_s()
 
     async def _close_forever(self) -> None:

@@ -59,6 +59,7 @@ class CollectedHour:
     """One hour of one unit. The same sample twice counts once: the first stands."""
 
     __slots__ = (
+        "_averaged",
         "_before",
         "_buckets",
         "_checks",
@@ -75,6 +76,7 @@ class CollectedHour:
         """`before` is the hour before, if it is known: a slow quantity may still stand from there."""
         self.start_ms = start_ms
         self._settings = settings
+        self._averaged = settings.averaged
         self._before = before
         self._buckets: dict[str, list[MinuteBucket | None]] = {}
         self._stamps: dict[tuple[str, str], array[int]] = {}
@@ -98,7 +100,7 @@ class CollectedHour:
         stamps.insert(place, offset_ms)
         minute = offset_ms // MINUTE_MS
         for reading in readings:
-            if reading.quantity in self._settings.averaged:
+            if reading.quantity in self._averaged:
                 self._bucket(reading.quantity, minute).add(reading)
                 self._fresh_minutes = min(self._fresh_minutes, minute)
         return True

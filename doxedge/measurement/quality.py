@@ -48,6 +48,9 @@ FLAG_JUDGEMENTS: Final = (
 )
 KNOWN_FLAGS: Final = frozenset(flag for flag, _, _ in FLAG_JUDGEMENTS)
 
+PAIR: Final = ("nox_ppb", "no_ppb", "no2_ppb")
+"""One sample often holds all three, and then they must agree."""
+
 Judgement = tuple[Quality, Reason]
 FINE: Final[Judgement] = (Quality.GOOD, Reason.NONE)
 
@@ -154,17 +157,12 @@ class Assessor:
             memory.standing_flags = sample.flags
         flags = sample.flags | memory.standing_flags
         for_all = self._judge_device(sample, memory, flags, clock)
-        readings = tuple(
-            Reading(
-                sample.device,
-                quantity,
-                sample.at_ms,
-                decoded,
-                *_worst((*for_all, *self._judge_value(sample, memory, quantity, decoded, running))),
-            )
-            for quantity, decoded in sample.values.items()
-        )
-        return self._check_pair(readings)
+        readings = []
+        for quantity, decoded in sample.values.items():
+            judgements = for_all + self._judge_value(sample, memory, quantity, decoded, running)
+            quality, reason = _worst(judgements) if judgements else FINE
+            readings.append(Reading(sample.device, quantity, sample.at_ms, decoded, quality, reason))
+        return self._check_pair(tuple(readings))
 
     def last_step_ms(self, device: str) -> int:
         """By how much the wall clock was set between the device's last two samples; 0 when it was not."""
@@ -251,9 +249,9 @@ class Assessor:
         good = {
             reading.quantity: reading.decoded
             for reading in readings
-            if reading.quality is Quality.GOOD and reading.decoded is not None
+            if reading.quantity in PAIR and reading.quality is Quality.GOOD
         }
-        nox, no, no2 = (good.get(name) for name in ("nox_ppb", "no_ppb", "no2_ppb"))
+        nox, no, no2 = (good.get(name) for name in PAIR)
         if nox is None or no is None or no2 is None:
             return readings
         allowed = max(abs(nox) * self._settings.pair_percent, self._settings.pair_floor_ppb * 100)
@@ -261,7 +259,7 @@ class Assessor:
             return readings
         return tuple(
             Reading(r.device, r.quantity, r.at_ms, r.decoded, Quality.UNCERTAIN, Reason.PAIR)
-            if r.quantity in {"nox_ppb", "no_ppb", "no2_ppb"}
+            if r.quantity in PAIR
             else r
             for r in readings
         )
@@ -283,6 +281,8 @@ def _judge_movement(
     A jump is measured from the value before, good or bad: a true step of the process costs one sample, not all
     that follow. A stamp that does not advance says nothing about a rate.
     """
+    if limits.max_rate_per_s is None and limits.stuck_ms is None:
+        return []
     memory = memories.get(quantity)
     if memory is None:
         memories[quantity] = _ValueMemory(decoded, at_ms, decoded, at_ms)
@@ -307,7 +307,7 @@ def _outside(value: Decimal, low: Decimal | None, high: Decimal | None) -> bool:
     return (low is not None and value < low) or (high is not None and value > high)
 
 
-def _worst(judgements: tuple[Judgement, ...]) -> Judgement:
+def _worst(judgements: list[Judgement]) -> Judgement:
     """The first bad one, else the first uncertain one, else fine."""
     for quality in (Quality.BAD, Quality.UNCERTAIN):
         for judgement in judgements:
