@@ -25,7 +25,6 @@ from doxedge.ledger.genesis import InvalidGenesis, decode_genesis
 from doxedge.node.brokers import Brokers
 from doxedge.node.channel_host import ChannelHost
 from doxedge.node.loop_watch import LoopWatch
-from doxedge.node.metrics import node_metrics
 from doxedge.node.settings import NodeSettings, read_genesis
 from doxedge.signing import algorithms
 from doxedge.signing.signer import Signer
@@ -260,6 +259,9 @@ class Node:
 
     def metrics(self) -> bytes:
         """Prometheus text."""
+        # Late: a node that nobody scrapes does without the library.
+        from doxedge.node.metrics import node_metrics  # noqa: PLC0415
+
         return node_metrics(list(self.hosts.values()), self.brokers, self.loop_watch)
 
     def _host(self, channel: bytes) -> ChannelHost:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -14,6 +14,9 @@ from doxedge.quantity import DAY_MS, HOUR_MS, kilograms_text
 from doxedge.web import api, views
 from doxedge.web.live import STALE_MS, LiveBoard
 from doxedge.web.request_parts import node_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 REFUSALS_SHOWN: Final = 20
 DESK_DAYS: Final = 30
@@ -48,7 +51,11 @@ def value_or_dash(value: object) -> str:
     return "–" if value is None or value == "" else str(value)
 
 
-def _environment() -> Environment:
+@cache
+def _templates() -> Environment:
+    # Late: a plant whose page nobody looks at does not pay 3 MB for it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
     environment = Environment(
         loader=PackageLoader("doxedge.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -57,7 +64,6 @@ def _environment() -> Environment:
     return environment
 
 
-_templates: Final = _environment()
 _STYLE: Final = files("doxedge.web").joinpath("templates", "status.css").read_text(encoding="utf-8")
 
 
@@ -79,17 +85,21 @@ async def status_page(request: Request) -> Response:
                 "refusals": list(node.refusals(view.channel))[-REFUSALS_SHOWN:][::-1],
             }
         )
-    html = _templates.get_template("status.html.j2").render(
-        party=node.party,
-        version=node.version,
-        now_ms=now_ms,
-        hour_ms=HOUR_MS,
-        stale_ms=STALE_MS,
-        desk_days=DESK_DAYS,
-        refresh_s=None if "still" in request.query_params else REFRESH_S,
-        health=node.health(),
-        live=list(board.all().values()),
-        channels=channels,
+    html = (
+        _templates()
+        .get_template("status.html.j2")
+        .render(
+            party=node.party,
+            version=node.version,
+            now_ms=now_ms,
+            hour_ms=HOUR_MS,
+            stale_ms=STALE_MS,
+            desk_days=DESK_DAYS,
+            refresh_s=None if "still" in request.query_params else REFRESH_S,
+            health=node.health(),
+            live=list(board.all().values()),
+            channels=channels,
+        )
     )
     return HTMLResponse(html, headers=_HEADERS)
 

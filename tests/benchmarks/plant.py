@@ -81,7 +81,7 @@ class Plant:
 @asynccontextmanager
 async def plant(folder: Path, *, units: int) -> AsyncIterator[Plant]:
     """Start everything but the gateway, and register the units; all of it ends with us."""
-    stage = Stage(folder, 1, environment=dict(os.environ))
+    stage = Stage(folder, 1, environment={**os.environ, **unit_environment()})
     (folder / "keys").mkdir()
     devices = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -120,6 +120,13 @@ async def _register(stage: Stage, channel: bytes, units: int) -> list[bytes]:
         sources.append(Numbering(node, channel, device, registered.record_ids[0]).source)
     await node.ledger.close()
     return sources
+
+
+def unit_environment() -> dict[str, str]:
+    """The variables that the systemd units set: what is measured is what an operator installs."""
+    lines = (REPOSITORY / "systemd" / "doxedge-gateway.service").read_text(encoding="utf-8").splitlines()
+    settings = (line.removeprefix("Environment=") for line in lines if line.startswith("Environment="))
+    return dict(setting.split("=", 1) for setting in settings)
 
 
 def register_map(registers: int, period_ms: int) -> str:
