@@ -192,6 +192,12 @@ def test_a_registered_unit_has_neither_account_nor_device() -> None:
     assert entry == units.UnitEntry("alpha", "boiler", 100_000, "1", None, None)
 
 
+def test_a_unit_of_one_kilowatt_is_a_unit() -> None:
+    attempt = _unit()
+    attempt.saying(capacity_kw=1)
+    assert attempt.cited() is None
+
+
 def test_a_registered_device_is_the_present_one_with_a_numbering_of_its_own() -> None:
     attempt = _device()
     book = attempt.channel.book
