@@ -204,7 +204,10 @@ CASES = (
         "event",
         an_event,
         {
-            "8.1": {"an officer": lambda a: a.by(device=None, purpose="officer")},
+            "8.1": {
+                "an officer": lambda a: a.by(device=None, purpose="officer"),
+                "an officer, of no unit": lambda a: a.by(device=None, purpose="officer").saying(unit=None),
+            },
             "8.2": {
                 "an unknown unit": lambda a: a.saying(unit="nowhere"),
                 "a unit of another company": lambda a: a.saying(unit="beta-1"),

@@ -84,6 +84,22 @@ def test_an_hour_may_end_a_little_after_the_execution_clock(ahead_ms: int, claus
 
 
 @pytest.mark.parametrize(
+    ("ahead_ms", "clause"), [(hours.AHEAD_MS_MAX, None), (hours.AHEAD_MS_MAX + 1, "8.17")]
+)
+def test_a_gap_may_end_a_little_after_the_execution_clock(ahead_ms: int, clause: str | None) -> None:
+    attempt = a_gap()
+    attempt.by(clock_ms=attempt.facts.to_ms - ahead_ms)
+    assert attempt.cited() == clause
+
+
+def test_the_first_hour_of_all_is_an_hour() -> None:
+    attempt = an_hour()
+    attempt.channel.book.put(figures.ROOM, b"hours_before_registration", [1])
+    attempt.saying(start_ms=0)
+    assert attempt.judge()[0] == ["hour.accepted", "alpha-1", 0, 4_000, "trial"]
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"nox_g": 0}, {"nox_g": MAX_AMOUNT_G}, {"energy_wh": 0}, {"energy_wh": hours.ENERGY_WH_MAX},
