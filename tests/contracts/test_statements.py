@@ -251,7 +251,10 @@ def test_a_gap_is_filled_by_the_hour_that_is_found_later() -> None:
     attempt = a_gap()
     channel = attempt.channel
     assert attempt.judge() == [["unit.gap", "alpha-1", SECOND_MS, START_MS + 3 * HOUR_MS, "power cut"]]
-    assert entry_of(channel, SECOND_MS).standing == day_book.GAP
+    record_id = attempt.act.record_id
+    assert entry_of(channel, SECOND_MS) == day_book.HourEntry(
+        SECOND_MS, 0, 0, record_id, record_id, 0, day_book.GAP, "alpha-gw", False
+    )
     assert reception.find(channel.book, "alpha-1").gap_hours == 2
     assert channel.state("alpha-1", 1, 40)[0][-1] == "counted"
     sheet = reception.find(channel.book, "alpha-1")
