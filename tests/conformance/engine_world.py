@@ -197,7 +197,8 @@ class World:
     def _commit(self, node: Node, final: Header, certificate: Certificate) -> None:
         """Only what is certified, with all its ancestors, and only on what was final before."""
         assert certificate.kind is VoteKind.FINALIZE
-        assert (certificate.view, certificate.block_id) == (final.view, final.block_id)
+        certified = (certificate.view, certificate.block_id)
+        assert certified == (final.view, final.block_id), "the certificate is of another block"
         certificates.check(
             decode_certificate(certificate.encode()), channel=CHANNEL, validators=self.validators
         )
