@@ -14,7 +14,7 @@ from doxedge.measurement.hour_series import Series, hour_text, parse
 from doxedge.measurement.missing_data_rules import NoRules, Reading, Rules, rules_for
 from doxedge.measurement.parameters import fixed
 from doxedge.measurement.recipe import recipe
-from doxedge.measurement.substitution import Substitute, substitutes
+from doxedge.measurement.substitution import Substitute, max_load_of, substitutes
 
 EPILOG: Final = """\
 The file is in the EPA CEM layout (ORISID, BLRID, YYMMDD, HOUR, OPTIME, NOXMASS, NOXRATE, HTINPUT; GLOAD, SLOAD and
@@ -107,7 +107,7 @@ def _series(options: argparse.Namespace, series: Series) -> tuple[dict[str, Any]
                 f"{options.file}: line {one.hour.line}: this hour of {printable(series.parameter)} needs the maximum "
                 "potential value of the unit; give it with --maximum",
             )
-    max_load = rules.max_load or max((h.load for h in series.hours if h.load is not None), default=None)
+    max_load = max_load_of(series.hours, rules)
     identity = {"plant": series.plant, "unit": series.unit, "parameter": series.parameter}
     summary = identity | {
         "operating_hours": len(series.hours),

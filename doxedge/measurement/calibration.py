@@ -19,6 +19,7 @@ from typing import Final
 from doxedge.measurement.conversion import PRECISE, reported
 from doxedge.measurement.linearity import STORED_ERROR_MAX
 from doxedge.measurement.verdict import FAILED, PASSED, PASSED_ALTERNATIVE, worst
+from doxedge.quantity import HOUR_MS
 
 
 class ErrorRule(Enum):
@@ -49,6 +50,12 @@ MAX_ERROR: Final = {
     (Limits.SEVEN_DAY, ErrorRule.PCT_ABS): Decimal("0.5"),
     (Limits.SEVEN_DAY, ErrorRule.FLOW_SPAN): Decimal("3.0"),
 }
+
+
+ZERO_GAS_MAX_PERCENT: Final = 20
+"""Of span: what is more is no zero gas (40 CFR 75, Appendix A, 5.2.1)."""
+
+INJECTIONS_WITHIN_MS: Final = HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +136,23 @@ def _meets_alternative(difference_ppm: Decimal, span_ppm: Decimal, limits: Limit
         return span_ppm < 200 and reported(difference_ppm, places=0) <= 5
     tenth = reported(difference_ppm, places=1)
     return (span_ppm <= 50 and tenth <= 5) or (50 < span_ppm <= 200 and tenth <= 10)
+
+
+def faults_of_procedure(
+    *, zero_at_ms: int, upscale_at_ms: int, zero_reference: Decimal, upscale_reference: Decimal, span: Decimal
+) -> tuple[str, ...]:
+    """Why a check is none, whatever its errors are: zero gas first, upscale gas within the hour, each of its kind."""
+    found: list[str] = []
+    if zero_reference * 100 > ZERO_GAS_MAX_PERCENT * span:
+        found.append(
+            f"a zero gas of {zero_reference} is more than {ZERO_GAS_MAX_PERCENT} % of the span of {span}"
+        )
+    if upscale_reference * 100 <= ZERO_GAS_MAX_PERCENT * span:
+        found.append(
+            f"an upscale gas of {upscale_reference} is at most {ZERO_GAS_MAX_PERCENT} % of the span of {span}"
+        )
+    if upscale_at_ms < zero_at_ms:
+        found.append("the upscale gas came before the zero gas")
+    if abs(upscale_at_ms - zero_at_ms) > INJECTIONS_WITHIN_MS:
+        found.append("more than an hour lies between the two gases")
+    return tuple(found)

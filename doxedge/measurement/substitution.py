@@ -99,8 +99,7 @@ class Substitute:
 
 def substitutes(hours: Sequence[OperatingHour], rules: Rules) -> Iterator[Substitute]:
     """The substitute of every hour without quality-assured data. `hours` are in the order of time."""
-    max_load = rules.max_load or max((hour.load for hour in hours if hour.load is not None), default=None)
-    known = _Known(rules, max_load)
+    known = _Known(rules, max_load_of(hours, rules))
     counter = AvailabilityCounter(
         prior_operating_hours=rules.prior_operating_hours, prior_qa_hours=rules.prior_qa_hours
     )
@@ -113,6 +112,11 @@ def substitutes(hours: Sequence[OperatingHour], rules: Rules) -> Iterator[Substi
         gap = gaps[hour.start_ms]
         initial = known.is_initial(hours[0].start_ms, hour.start_ms)
         yield _substitute(hour, gap, availability, known, rules, initial=initial)
+
+
+def max_load_of(hours: Sequence[OperatingHour], rules: Rules) -> Decimal | None:
+    """What the load ranges are shares of: the unit's maximum load, or else the greatest in the series."""
+    return rules.max_load or max((hour.load for hour in hours if hour.load is not None), default=None)
 
 
 def load_range(load: Decimal | None, max_load: Decimal | None, ranges: int) -> int:

@@ -1,12 +1,20 @@
 """Calibration checks and their limits."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.measurement.calibration import ErrorRule, Injection, Limits, judge, judge_injection
+from doxedge.measurement.calibration import (
+    ErrorRule,
+    Injection,
+    Limits,
+    faults_of_procedure,
+    judge,
+    judge_injection,
+)
 
 PPM, GAS, FLOW = ErrorRule.PPM_SPAN, ErrorRule.PCT_ABS, ErrorRule.FLOW_SPAN
 DAILY, SEVEN = Limits.DAILY, Limits.SEVEN_DAY
@@ -91,3 +99,28 @@ def test_what_passes_the_seven_day_test_passes_the_daily_check(
         assert daily.verdict == "PASSED"
     if seven.verdict == "PASSAPS" and seven.difference < 5:
         assert daily.verdict != "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"zero_reference": Decimal("20.1")}, "zero gas of 20.1"),
+        ({"zero_reference": Decimal(20)}, None),
+        ({"upscale_reference": Decimal(20)}, "upscale gas of 20"),
+        ({"upscale_at_ms": 0}, "came before"),
+        ({"upscale_at_ms": 1_000 + 3_600_000}, None),
+        ({"upscale_at_ms": 1_001 + 3_600_000}, "more than an hour"),
+    ],
+)
+def test_a_check_has_its_procedure(changes: dict[str, Any], reason: str | None) -> None:
+    usual: dict[str, Any] = {
+        "zero_at_ms": 1_000,
+        "upscale_at_ms": 300_000,
+        "zero_reference": Decimal(0),
+        "upscale_reference": Decimal(90),
+        "span": Decimal(100),
+    }
+    found = faults_of_procedure(**(usual | changes))
+    assert [reason in fault for fault in found if reason] == ([True] if reason else [])
+    assert len(found) == (0 if reason is None else 1)
