@@ -205,7 +205,9 @@ def _device_key(site: Site, gateway: GatewaySettings, signer: Signer) -> Iterato
         if row is None:
             text = f"no device of the channel has the source {unit.source}: its records wait here"
             yield warning(
-                check, text, "register it: doxedge node submit FILE.registration (doxedge init made it)"
+                check,
+                text,
+                "register it: doxedge transaction submit UNIT.registration (doxedge init made it)",
             )
         elif row.get("key_id") != signer.key_id.hex() or row.get("unit") != unit.name:
             there = f"unit {row.get('unit')}, key {row.get('key_id')}"

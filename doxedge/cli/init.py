@@ -236,8 +236,8 @@ def _configure_gateway(
     registration = desk.folder / f"{unit}.registration"
     if registration.exists():
         todo += [
-            f"Ask the regulator to register the unit {unit} and to open its account.",
-            f"Then register the device: doxedge node submit --node {answers.text('socket')} {registration}",
+            f"Ask the regulator to register the unit {unit} and to open its account (doxedge transaction sign --help).",
+            f"Then register the device: doxedge transaction submit --node {answers.text('socket')} {registration}",
         ]
     officer = Path(answers.text("officer_key").removeprefix("file://"))
     if officer.parent == desk.folder / "keys" and officer.exists():

@@ -26,9 +26,12 @@ Each FILE holds one signed envelope as it travels. The same file again gets the 
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `transaction submit`."""
+    """Add `transaction sign` and `transaction submit`."""
+    from doxedge.cli.transaction_sign import add_sign
+
     parser = nouns.add_parser("transaction", help="hand in signed records, and follow them")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    add_sign(verbs)
     submit = verbs.add_parser(
         "submit",
         help="hand in signed envelopes",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pwd
 import stat
 import sys
 from pathlib import Path
@@ -72,8 +74,6 @@ def test_the_registration_names_the_plan_and_makes_the_source_that_the_gateway_n
 
 
 def test_keys_are_for_their_owner_only_whatever_the_umask(tmp_path: Path) -> None:
-    import os
-
     before = os.umask(0)
     try:
         plant = whole_plant(tmp_path)
@@ -83,6 +83,22 @@ def test_keys_are_for_their_owner_only_whatever_the_umask(tmp_path: Path) -> Non
     assert {mode(path) for path in (plant / "keys").iterdir()} == {0o600}
     assert mode(plant) == 0o750
     assert {mode(path) for path in plant.iterdir() if path.is_file()} == {0o640}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to another user")
+def test_root_gives_the_keys_to_the_user_of_the_services(tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    plant = tmp_path / "plant"
+    assert init(plant, *plant_flags(), "--owner", "nobody") == 0
+    assert {path.stat().st_uid for path in (plant / "keys", *(plant / "keys").iterdir())} == {nobody.pw_uid}
+    card = (plant / "alpha.member.toml").stat()
+    assert (card.st_uid, card.st_gid) == (0, nobody.pw_gid)
+    assert plant.stat().st_gid == nobody.pw_gid
+
+
+def test_an_owner_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert init(tmp_path / "plant", *plant_flags(), "--owner", "no-such-user") == 2
+    assert "--owner" in capsys.readouterr().err
 
 
 def test_running_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from doxedge.cli.demo_officer import Node, Numbering
+from doxedge.cli.demo_officer import Node
 from doxedge.fieldbus.clock import VARIABLE
-from doxedge.keystore.keys import open_signer
+from doxedge.keystore.keys import create_key
 from doxedge.quantity import HOUR_MS
+from doxedge.signing.algorithms import ED25519
 from doxedge.signing.tags import channel_id
 from simulators.broker.server import Broker
 from simulators.broker.settings import BrokerSettings
+from tests.cli.doctor_bench import Ask
 from tests.cli.plant_box import REPOSITORY, first_line, found, init, plant_flags, process
 from tests.gateway.waiting import until
 
@@ -43,8 +45,8 @@ def lines_of(told: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.slow
-async def test_what_init_writes_for_regulator_and_plant_runs_unchanged_until_hours_are_final(
-    tmp_path: Path,
+async def test_what_init_writes_runs_unchanged_until_hours_are_final(
+    tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first_ms = (time.time_ns() // 1_000_000 // HOUR_MS - 48) * HOUR_MS + HOUR_MS // 2
     clock = {VARIABLE: f"{time.time_ns() // 1_000_000},{first_ms},{SPEED}"}
@@ -74,26 +76,65 @@ async def test_what_init_writes_for_regulator_and_plant_runs_unchanged_until_hou
             await until((plant / "node.sock").is_socket, within_s=60, what="the plant's node")
             node, own = Node(regulator / "node.sock"), Node(plant / "node.sock")
             channel = channel_id((plant / "north.genesis").read_bytes())
-            officer = Numbering(node, channel, open_signer((regulator / "keys" / "officer.pem").as_uri()))
-            await officer.must("unit.register", ["alpha-1", "alpha", "boiler", 200_000, "zone 1"])
-            await officer.must("account.open", ["alpha-1", "alpha", "alpha-1"])
+            for asked in (node, own):
+                await asked.until("/readyz", lambda told: told["ready"], what="nodes in step", seconds=60)
+            unit = ["unit=alpha-1", "party=alpha", "kind=boiler", "capacity_kw=200000", "zone=zone 1"]
+            await asyncio.to_thread(say, regulator, "unit.register", *unit)
+            await asyncio.to_thread(
+                say, regulator, "account.open", "account=alpha-1", "party=alpha", "unit=alpha-1"
+            )
             units = f"/v1/channels/{channel.hex()}/units"
             await own.until(units, bool, what="the plant's node to follow", seconds=60)
-            assert await asyncio.to_thread(submit, plant) == (0, "accepted")
-            assert await asyncio.to_thread(submit, plant) == (0, "accepted")  # again is safe
+            registration = ["transaction", "submit", str(plant / "alpha-1.registration")]
+            for _ in range(2):  # again is safe
+                told = await asyncio.to_thread(run, *registration, "--node", str(plant / "node.sock"))
+                assert "accepted" in told
             rows = await node.until(
                 units, lambda rows: rows[0]["trial_hours"] + rows[0]["hours"] >= 1, what="an hour", seconds=60
             )
             assert rows[0]["unit"] == "alpha-1"
+            monkeypatch.setenv(VARIABLE, clock[VARIABLE])  # the doctor compares with plant time too
+            await asyncio.to_thread(look, plant, ask)
             for asked in (node, own):
                 await asked.ledger.close()
 
 
-def submit(plant: Path) -> tuple[int, str]:
-    """Hand the registration in as an installer does: exit code, and what became of it."""
-    file = plant / "alpha-1.registration"
+def look(plant: Path, ask: Ask) -> None:
+    """What the doctor says of a plant that works, and of files that do not fit what is registered."""
+    well = ask(plant)
+    assert well.errors() == []
+    assert well.of("device of alpha-1")["text"] == "registered as alpha-1-gw with this key"
+    assert well.of("peer regulator")["verdict"] == "ok"
+    assert well.of("broker")["verdict"] == "ok"
+    assert well.of("node ")["verdict"] == "ok"
+    other = plant / "other.toml"
+    other.write_text((plant / "gateway.toml").read_text().replace(f"gas = {PERIOD_MS}", "gas = 40000"))
+    assert (
+        "differ from those that were registered"
+        in ask(plant, "--gateway", str(other)).of("device of")["text"]
+    )
+    key = (plant / "keys" / "other.pem").as_uri()
+    create_key(key, ED25519)
+    own = (plant / "keys" / "device.pem").as_uri()
+    other.write_text((plant / "gateway.toml").read_text().replace(own, key))
+    cloned = ask(plant, "--gateway", str(other))
+    assert cloned.of("device of alpha-1")["verdict"] == "error"
+    assert cloned.code == 2
+
+
+def run(*arguments: str) -> str:
+    """A command, as an officer types it."""
     done = subprocess.run(
-        [sys.executable, "-m", "doxedge", "node", "submit", "--node", str(plant / "node.sock"), str(file)],
+        [sys.executable, "-m", "doxedge", *arguments],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    return done.returncode, done.stdout.removeprefix(f"{file}: ").partition(" ")[0]
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def say(folder: Path, kind: str, *fields: str) -> None:
+    """Sign a record with the officer's key of a folder, and hand it in to the folder's node."""
+    node, file = ["--node", str(folder / "node.sock")], str(folder / f"{kind}.envelope")
+    key = (folder / "keys" / "officer.pem").as_uri()
+    run("transaction", "sign", kind, *fields, "--key", key, "--out", file, *node)
+    assert "accepted" in run("transaction", "submit", file, *node)
