@@ -129,8 +129,8 @@ class SimulatedAnalogueInputs(Instrument):
     PRESSURE_RANGE: Final = (80.0, 120.0)
 
     @property
+    @override
     def settings(self) -> dict[str, str]:
-        """What the site has to tell the gateway about the loops."""
         return {
             "flow_low": "0",
             "flow_high": f"{self.plant.flow_full_scale_m3_per_h:.0f}",

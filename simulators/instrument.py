@@ -1,4 +1,6 @@
-"""A simulated instrument: a Modbus TCP server whose registers are the plant's truth at the moment of each read.
+"""A simulated instrument: a Modbus server whose registers are the plant's truth at the moment of each read.
+
+It listens on TCP, or on one end of a null-modem cable where it is started as serial.
 
 pymodbus serves; this file fills its registers and lets faults in. It is also a second implementation of the protocol
 beside the gateway's own, so that the two cannot share a misunderstanding.
@@ -14,15 +16,19 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from doxedge.fieldbus.clock import Clock
+from simulators.disturbances import disturbed
 from simulators.faults import Fault, FaultKind, WireFaults
+from simulators.null_modem import NullModem
 from simulators.stack import Plant, StackState
 
 LATE_MS_BY_DEFAULT: Final = 1_500
 BUSY: Final = 6
+SERIAL_BAUD: Final = 115_200
+"""A pseudo terminal has no speed; pymodbus derives the gap between frames from this."""
 
 _READ_INPUT: Final = 4
 _READ_HOLDING: Final = 3
@@ -48,6 +54,7 @@ class Instrument(ABC):
         port: int = 0,
         unit_id: int = 1,
         faults: Iterable[Fault] = (),
+        serial: bool = False,
     ) -> None:
         self.plant = plant
         self.clock = clock
@@ -56,11 +63,22 @@ class Instrument(ABC):
         self.unit_id = unit_id
         self.faults = list(faults)
         """May be changed while it runs."""
-        self._server: ModbusTcpServer | None = None
-        self._wire = WireFaults()
+        self.serial = serial
+        self.serial_port = ""
+        """The end of the cable for whoever asks, while it runs as serial."""
+        self._server: ModbusTcpServer | ModbusSerialServer | None = None
+        self._cable: NullModem | None = None
+        self._wire = WireFaults("rtu" if serial else "tcp")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the site has to tell the gateway about this instrument."""
+        return {}
 
     async def start(self) -> int:
-        """Listen; the port, which is a free one when it was 0."""
+        """Listen; the TCP port, which is a free one when it was 0, or 0 for a serial one."""
+        if self.serial:
+            return await self._start_serial()
         server = ModbusTcpServer(
             SimDevice(id=self.unit_id, simdata=self._blocks(), action=self._on_access),
             address=(self.host, self.port),
@@ -75,11 +93,33 @@ class Instrument(ABC):
         self._server = server
         return self.port
 
+    async def _start_serial(self) -> int:
+        self._cable = await NullModem().__aenter__()
+        ours, self.serial_port = self._cable.ports
+        server = ModbusSerialServer(
+            SimDevice(id=self.unit_id, simdata=self._blocks(), action=self._on_access),
+            port=ours,
+            baudrate=SERIAL_BAUD,
+            trace_packet=self._on_packet,
+            ignore_missing_devices=True,
+        )
+        self._server = server
+        try:
+            await server.serve_forever(background=True)
+        except BaseException:
+            await self.stop()
+            raise
+        return 0
+
     async def stop(self) -> None:
         """Close the listener and all connections."""
         server, self._server = self._server, None
         if server is not None:
             await server.shutdown()  # type: ignore[no-untyped-call]
+        cable, self._cable = self._cable, None
+        if cable is not None:
+            await cable.__aexit__(None, None, None)
+            self.serial_port = ""
 
     def active(self, kind: FaultKind) -> Fault | None:
         """The fault of that kind that is on now."""
@@ -104,19 +144,25 @@ class Instrument(ABC):
     def register_spans(self) -> tuple[tuple[int, int], ...]:
         """First and last address of each stretch of registers that exists; elsewhere exception 2 answers."""
 
+    def bit_registers(self) -> tuple[int, int]:
+        """First and last sixteen of the coils and discrete inputs that exist: (0, 2) are the bits 0 to 47."""
+        return 0, 2
+
     def observed(self) -> tuple[StackState, int]:
-        """What the instrument sees: the plant now, or as it was when the instrument got stuck."""
-        stuck = self.active(FaultKind.STUCK)
+        """What the instrument sees: the plant now, or when the instrument got stuck; with its disturbances."""
+        stuck = self.active(FaultKind.STUCK) or self.active(FaultKind.HELD)
         at_ms = self.clock.now_ms() if stuck is None else stuck.from_ms
-        return self.plant.state(at_ms), at_ms
+        on = [fault for fault in self.faults if fault.is_on(at_ms)]
+        return disturbed(self.plant.state, at_ms, on, seed=self.unit_id), at_ms
 
     def _blocks(self) -> tuple[list[SimData], list[SimData], list[SimData], list[SimData]]:
         spans = [
             SimData(first, count=last - first + 1, values=0, datatype=DataType.REGISTERS)
             for first, last in self.register_spans()
         ]
-        bits = [SimData(0, values=[False] * 48, datatype=DataType.BITS)]
-        return bits, bits, spans, list(spans)
+        first, last = self.bit_registers()
+        bits = [SimData(16 * first, values=[False] * (16 * (last - first + 1)), datatype=DataType.BITS)]
+        return bits, list(bits), spans, list(spans)
 
     async def _on_access(
         self,
@@ -138,16 +184,17 @@ class Instrument(ABC):
                 self.command(asked + offset, bool(value))
         elif function in (_READ_INPUT, _READ_HOLDING):
             state, at_ms = self.observed()
-            for address, data in self.registers(state, at_ms).items():
+            swapped = self.active(FaultKind.SWAPPED) is not None
+            for address, values in self.registers(state, at_ms).items():
+                data = in_other_order(values) if swapped and len(values) in (4, 8) else values
                 offset = address - start
                 current[offset : offset + len(data) // 2] = struct.unpack(f">{len(data) // 2}H", data)
         elif function == _READ_DISCRETE:
             state, _ = self.observed()
             # Bits lie sixteen to a register, the lowest address in the lowest bit.
-            for word in range(3):
-                current[word] = 0
+            current[:] = [0] * len(current)
             for address in self.bits(state):
-                current[address // 16] |= 1 << (address % 16)
+                current[address // 16 - start] |= 1 << (address % 16)
         return None
 
     def _on_packet(self, sending: bool, data: bytes) -> bytes:
@@ -158,11 +205,16 @@ class Instrument(ABC):
             return data
         now_ms = self.clock.now_ms()
         kinds = [fault.kind for fault in self.faults if fault.is_on(now_ms)]
-        if FaultKind.RESET in kinds and self._server is not None:
+        if FaultKind.RESET in kinds and isinstance(self._server, ModbusTcpServer):
             for connection in list(self._server.active_connections.values()):
                 if isinstance(connection.transport, asyncio.Transport):
                     connection.transport.abort()
         return self._wire.apply(data, kinds)
+
+
+def in_other_order(data: bytes) -> bytes:
+    """The last register first."""
+    return b"".join(data[index : index + 2] for index in range(len(data) - 2, -2, -2))
 
 
 def f32(value: float) -> bytes:

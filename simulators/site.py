@@ -114,6 +114,6 @@ def _describe(instrument: Instrument) -> dict[str, object]:
         "unit_id": instrument.unit_id,
         "profile": instrument.profile,
     }
-    if isinstance(instrument, SimulatedAnalogueInputs):
+    if instrument.settings:
         where["settings"] = instrument.settings
     return where

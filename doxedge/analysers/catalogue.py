@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.driver import ConstantDriver, Driver, RegisterDriver
 from doxedge.analysers.profile import Profile
 from doxedge.analysers.profile_build import parse_profile
+from doxedge.analysers.profile_choices import SettingValue
+from doxedge.analysers.sunspec import SunSpecDriver
 
 PROFILE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 """A profile's name is its file's name without `.toml`; nothing in it can leave a folder."""
@@ -31,7 +32,7 @@ class ProfileText:
 
 
 def find_profile(
-    name: str, texts: Iterable[ProfileText], *, settings: Mapping[str, Decimal] | None = None
+    name: str, texts: Iterable[ProfileText], *, settings: Mapping[str, SettingValue] | None = None
 ) -> Profile:
     """The first profile of that name, with the site's settings. ConfigError when there is none, or when it is wrong."""
     known: list[str] = []
@@ -58,6 +59,8 @@ def make_driver(
     factory = (odd or {}).get((profile.identity.maker, profile.identity.model))
     if factory is not None:
         return factory(profile, device, unit_id)
+    if profile.search is not None:
+        return SunSpecDriver(profile, device=device, unit_id=unit_id)
     if profile.transport is None:
         return ConstantDriver(profile, device=device)
     return RegisterDriver(profile, device=device, unit_id=unit_id)

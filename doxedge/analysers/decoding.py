@@ -29,6 +29,14 @@ _FLOAT_DIGITS: Final = {RawType.F32: 9, RawType.F64: 17}
 
 _ZERO: Final = Decimal(0)
 
+SMALLEST_FLOAT: Final = Decimal("1e-6")
+"""No instrument of a plant resolves so little, in whatever unit its register is, so what is smaller and not zero is no
+measurement. Half of all floats whose words or bytes are in the wrong order are: 16.4 comes out as 2e-19, and would pass
+every range that has a zero in it."""
+
+POWER_MAX: Final = 10
+"""SunSpec's scale factors lie within -10 and 10 (SunSpec Information Model Specification, sunssf)."""
+
 
 def raw_value(data: bytes, raw_type: RawType, order: Order) -> Decimal | None:
     """The number in the registers, before any scale; None for NaN and the infinities.
@@ -65,21 +73,33 @@ def in_order(data: bytes, order: Order) -> bytes:
     return data
 
 
-def decode(data: bytes, point: Point) -> Decimal | Reason:
-    """The value of a point in its canonical unit, or why there is none."""
-    return decoder(point)(data)
+def decode(data: bytes, point: Point, *, power: bytes = b"") -> Decimal | Reason:
+    """The value of a point in its canonical unit, or why there is none.
+
+    `power` is the register with its power of ten, where the point has one.
+    """
+    return decoder(point)(data, power)
 
 
-def decoder(point: Point) -> Callable[[bytes], Decimal | Reason]:
+def decoder(point: Point) -> Callable[[bytes, bytes], Decimal | Reason]:
     """The function that decodes this point: a gateway reads some thousands a second, and the map stays the same."""
     read_raw, convert = _raw_reader(point.type, point.order), point.conversion.apply
     sentinels, linear, scale, offset = point.sentinels, point.linear, point.scale, point.offset
+    is_float, has_power = point.type in _FLOAT_DIGITS, point.power is not None
 
-    def read(data: bytes) -> Decimal | Reason:
+    def read(data: bytes, power: bytes) -> Decimal | Reason:
         raw = read_raw(data)
         if raw is None or raw in sentinels:
             # A sentinel is the maker's own way to say `no value`: what NaN is to a float.
             return Reason.NAN
+        if is_float and abs(raw) < SMALLEST_FLOAT and raw:
+            return Reason.RANGE
+        if has_power:
+            exponent = int.from_bytes(power, "big", signed=True)
+            if abs(exponent) > POWER_MAX:
+                # 0x8000 says that the device has no scale for this value; others are none of SunSpec's.
+                return Reason.NAN
+            raw = EXACT.scaleb(raw, exponent)
         if linear is None:
             return convert(EXACT.fma(raw, scale, offset))
         return _broken_loop(raw, linear) or convert(linear.apply(raw))

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from doxedge.analysers.batches import Span, plan_reads
 from doxedge.analysers.decoding import decoder, raw_value
-from doxedge.analysers.profile import Profile, Severity, StatusBit
+from doxedge.analysers.profile import Point, Profile, QualityRegister, Severity, StatusBit
 from doxedge.analysers.question import (
     Answer,
     DeviceException,
@@ -86,12 +86,24 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
+class _PlacedPoint:
+    """A value: how it is decoded, and the places of all the registers that it is made from."""
+
+    quantity: str
+    decode: Callable[[bytes, bytes], Decimal | Reason]
+    value: _Place
+    quality: tuple[tuple[QualityRegister, _Place], ...]
+    power: _Place | None
+    is_plain: bool
+    """Made from its own registers alone, as most are."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """One group, worked out once."""
 
     requests: tuple[Read, ...]
-    points: tuple[tuple[str, _Place, Callable[[bytes], Decimal | Reason]], ...]
-    """Quantity, where it lies, and how it is decoded."""
+    points: tuple[_PlacedPoint, ...]
     status: tuple[tuple[StatusBit, _Place], ...]
 
 
@@ -128,20 +140,25 @@ class RegisterDriver:
         flags, verdict = _status(plan, outcomes)
         values: dict[str, Decimal | None] = {}
         failures: dict[str, Reason] = {}
-        for quantity, place, decode in plan.points:
+        for placed in plan.points:
+            quantity, place = placed.quantity, placed.value
             outcome = outcomes[place.outcome]
             found: Decimal | Reason
             if not isinstance(outcome, Answer):
                 found = _reason(outcome)
             elif verdict is not None:
                 found = verdict
+            elif placed.is_plain:
+                found = placed.decode(outcome.data[place.first : place.first + place.bytes], b"")
             else:
-                found = decode(outcome.data[place.first : place.first + place.bytes])
+                found = _qualified(placed, outcomes)
             if isinstance(found, Reason):
                 values[quantity] = None
                 failures[quantity] = found
-            else:
-                values[quantity] = found
+                continue
+            values[quantity] = found
+            if placed.quality and _is_uncertain(placed, outcomes):
+                flags |= {"warning"}
         return Sample(
             device=self.device,
             at_ms=at_ms,
@@ -164,7 +181,7 @@ class RegisterDriver:
             outcome = outcomes[place.outcome]
             if not isinstance(outcome, Answer):
                 return f"{check.about}: register {check.span.first} could not be read ({_reason(outcome)})"
-            found = raw_value(outcome.data[place.first : place.first + place.bytes], check.type, check.order)
+            found = raw_value(_read(outcomes, place), check.type, check.order)
             if found is None or not check.low <= found <= check.high:
                 wanted = f"{check.low}" if check.low == check.high else f"{check.low} to {check.high}"
                 return f"{check.about}: register {check.span.first} holds {found}, not {wanted}"
@@ -174,12 +191,18 @@ class RegisterDriver:
         points = [point for point in self.profile.points if point.group == group]
         status = [bit for bit in self.profile.status if group in bit.groups]
         # Apart, so that a status register far away never stretches the read of an atomic group.
-        requests = (*self._reads([p.span for p in points]), *self._reads([s.span for s in status]))
+        requests = (*self._value_reads(points), *self._reads([s.span for s in status]))
         return _Plan(
             requests,
-            tuple((point.quantity, _place(point.span, requests), decoder(point)) for point in points),
+            tuple(_placed(point, requests) for point in points),
             tuple((bit, _place(bit.span, requests)) for bit in status),
         )
+
+    def _value_reads(self, points: Sequence[Point]) -> list[Read]:
+        """Reads that bring values come before those that bring only their quality, so that a fault is not overtaken."""
+        reads = self._reads([span for point in points for span in point.spans])
+        values = [point.span for point in points]
+        return sorted(reads, key=lambda read: not any(_holds(read, span) for span in values))
 
     def _reads(self, spans: Sequence[Span]) -> list[Read]:
         return plan_reads(spans, unit_id=self.unit_id, limits=self.profile.batching)
@@ -228,6 +251,46 @@ class ConstantDriver:
         return None
 
 
+def _placed(point: Point, requests: Sequence[Read]) -> _PlacedPoint:
+    return _PlacedPoint(
+        point.quantity,
+        decoder(point),
+        _place(point.span, requests),
+        tuple((binding, _place(binding.span, requests)) for binding in point.quality),
+        None if point.power is None else _place(point.power, requests),
+        is_plain=not point.quality and point.power is None,
+    )
+
+
+def _qualified(placed: _PlacedPoint, outcomes: Sequence[Outcome]) -> Decimal | Reason:
+    """The value, or why there is none: a register that it needs was not read, or its own quality says bad."""
+    needed = [place for _, place in placed.quality] + ([] if placed.power is None else [placed.power])
+    for place in needed:
+        outcome = outcomes[place.outcome]
+        if not isinstance(outcome, Answer):
+            return _reason(outcome)
+    for binding, place in placed.quality:
+        word = int.from_bytes(_read(outcomes, place), "big") & binding.mask
+        if word not in binding.good and word not in binding.uncertain:
+            return Reason.DEVICE_FAULT
+    power = b"" if placed.power is None else _read(outcomes, placed.power)
+    return placed.decode(_read(outcomes, placed.value), power)
+
+
+def _is_uncertain(placed: _PlacedPoint, outcomes: Sequence[Outcome]) -> bool:
+    """Whether the quality of a value that was read says: with care."""
+    return any(
+        int.from_bytes(_read(outcomes, place), "big") & binding.mask in binding.uncertain
+        for binding, place in placed.quality
+    )
+
+
+def _read(outcomes: Sequence[Outcome], place: _Place) -> bytes:
+    """The registers at a place; none where the read failed."""
+    outcome = outcomes[place.outcome]
+    return outcome.data[place.first : place.first + place.bytes] if isinstance(outcome, Answer) else b""
+
+
 def _status(plan: _Plan, outcomes: Sequence[Outcome]) -> tuple[frozenset[str], Reason | None]:
     """The flags that are set, and the reason for which no value of this poll means anything.
 
@@ -265,13 +328,17 @@ def _reason(outcome: DeviceException | Unanswered) -> Reason:
 
 def _place(span: Span, requests: Sequence[Read]) -> _Place:
     for index, request in enumerate(requests):
-        whole = Span(request.function, request.address, request.count)
-        if whole.function == span.function and whole.first <= span.first and span.last <= whole.last:
-            offset = span.first - whole.first
+        if _holds(request, span):
+            offset = span.first - request.address
             if isinstance(request, ReadBits):
                 return _Place(index, offset, 0)
             return _Place(index, 2 * offset, 2 * span.count)
     raise ValueError(f"no read fetches {span}")
+
+
+def _holds(request: Read, span: Span) -> bool:
+    whole = Span(request.function, request.address, request.count)
+    return whole.function == span.function and whole.first <= span.first and span.last <= whole.last
 
 
 def _require_same(requests: Sequence[Request], outcomes: Sequence[Outcome]) -> None:

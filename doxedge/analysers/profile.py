@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum, StrEnum
-from typing import Final
+from typing import Any, Final
 
 from doxedge.analysers.batches import BatchLimits, Span
 from doxedge.analysers.units import EXACT, Conversion
 
 _HASH_TAG: Final = b"doxedge/profile/1\0"
+_WHEN_SET: Final = "when set"
+"""A field that came later counts only where a map uses it, so that the hashes of older maps stay what they are."""
 
 
 class Verified(StrEnum):
@@ -86,6 +88,8 @@ class Identity:
     verified: Verified
     firmware: str
     """Firmware the map is for, as the maker writes it; empty for any."""
+    doubts: tuple[str, ...] = field(default=(), metadata={"hashed": False})
+    """What is still to be tried on a real instrument, in words for whoever stands before one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,18 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityRegister:
+    """A register that says whether one value can be believed."""
+
+    span: Span
+    mask: int
+    good: tuple[int, ...]
+    uncertain: tuple[int, ...]
+    """The value stands, with the flag `warning`. What is in neither list is a device fault."""
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One value in the map."""
 
@@ -172,6 +188,15 @@ class Point:
     sentinels: tuple[Decimal, ...]
     """Raw values that mean `no value`. NaN and infinities always do."""
     limits: PointLimits
+    quality: tuple[QualityRegister, ...] = field(default=(), metadata={"hashed": _WHEN_SET})
+    power: Span | None = field(default=None, metadata={"hashed": _WHEN_SET})
+    """A register with the power of ten (-10 to 10) that `raw` is multiplied by, as SunSpec has it."""
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """All registers that this value is made from."""
+        power = () if self.power is None else (self.power,)
+        return (self.span, *power, *(binding.span for binding in self.quality))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +235,15 @@ class IdentityCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """A SunSpec block that is found by its marker; the map's addresses count from its first register."""
+
+    model: int
+    length: int
+    bases: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One instrument's map with one site's settings."""
 
@@ -221,13 +255,14 @@ class Profile:
     batching: BatchLimits
     settling_ms: int
     """After zero or span the sample line still holds test gas (measurement rule 4)."""
-    settings: tuple[tuple[str, Decimal], ...]
-    """What the site filled in, by name."""
+    settings: tuple[tuple[str, Decimal | str], ...]
+    """What the site filled in, by name: numbers, and words among those that the map offers."""
     groups: tuple[Group, ...]
     points: tuple[Point, ...]
     constants: tuple[Constant, ...]
     status: tuple[StatusBit, ...]
     identity_check: tuple[IdentityCheck, ...]
+    search: Search | None = field(default=None, metadata={"hashed": _WHEN_SET})
 
     def group(self, name: str) -> Group:
         """The group of that name. KeyError when there is none."""
@@ -268,10 +303,17 @@ def _canonical(value: object) -> bytes:
     if isinstance(value, tuple):
         return b"l%d:" % len(value) + b"".join(_canonical(item) for item in value)
     if is_dataclass(value):
-        hashed = sorted(f.name for f in fields(value) if f.metadata.get("hashed", True))
+        hashed = sorted(f.name for f in fields(value) if _is_hashed(f, value))
         content = b"".join(_canonical(name) + _canonical(getattr(value, name)) for name in hashed)
         return b"o%d:" % len(hashed) + content
     raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _is_hashed(one: Field[Any], value: object) -> bool:
+    rule = one.metadata.get("hashed", True)
+    if rule == _WHEN_SET:
+        return bool(getattr(value, one.name) != one.default)
+    return bool(rule)
 
 
 def _counted(letter: bytes, content: bytes) -> bytes:

@@ -5,7 +5,8 @@ Every refusal names the file, the table path and, where two entries collide, the
   (1) the kind of profile and the tables that go with it
   (2) settings: each one filled in, within its bounds, and used
   (3) groups: names once, each with something in it
-  (4) registers: a type that the function can carry, an order where there is more than one register, inside the map
+  (4) registers: a type that the function can carry, an order where there is more than one register, inside the map;
+      with them the registers that a value's quality and its power of ten lie in
   (5) no register has two meanings, unless a point is declared a bit view
   (6) nothing lies in a forbidden gap
   (7) ranges: low below high, the soft range inside the hard one
@@ -17,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import pairwise
 from typing import Final, NoReturn
 
 from doxedge.analysers.batches import BatchLimits, Span
@@ -27,12 +27,12 @@ from doxedge.analysers.profile import (
     Group,
     Identity,
     IdentityCheck,
-    Linear,
     Order,
     Point,
-    PointLimits,
     Profile,
+    QualityRegister,
     RawType,
+    Search,
     Severity,
     StatusBit,
     Transport,
@@ -44,16 +44,19 @@ from doxedge.analysers.profile_checks import (
     check_overlaps,
     check_quantities_once,
 )
+from doxedge.analysers.profile_choices import SettingValue
 from doxedge.analysers.profile_file import (
     ConstantTable,
     IdentityCheckTable,
-    LinearTable,
     PointTable,
     ProfileFile,
+    QualityTable,
     SettingReference,
     StatusTable,
     read_profile_file,
 )
+from doxedge.analysers.profile_numbers import site_numbers
+from doxedge.analysers.profile_points import limits_of, line_of, quality_of
 from doxedge.analysers.question import LAST_ADDRESS, Function
 from doxedge.analysers.units import conversion, ending_of
 
@@ -80,14 +83,18 @@ LEAST_SEVERITY: Final = {
 _STRICTNESS: Final = (Severity.NOTED, Severity.EXCLUDED, Severity.BAD)
 
 
-def parse_profile(text: str, *, source: str, settings: Mapping[str, Decimal] | None = None) -> Profile:
+def parse_profile(text: str, *, source: str, settings: Mapping[str, SettingValue] | None = None) -> Profile:
     """The profile in a TOML text, with the site's settings filled in. ConfigError names `source`, table and key."""
-    return build_profile(read_profile_file(text, source=source), source=source, settings=dict(settings or {}))
+    given = dict(settings or {})
+    file, words = read_profile_file(text, source=source, settings=given)
+    return build_profile(file, source=source, settings=given, words=words)
 
 
-def build_profile(file: ProfileFile, *, source: str, settings: dict[str, Decimal]) -> Profile:
+def build_profile(
+    file: ProfileFile, *, source: str, settings: Mapping[str, SettingValue], words: Mapping[str, str]
+) -> Profile:
     """The checked profile. ConfigError at the first rule broken."""
-    build = _Build(file, source, _settings(file, source, settings))
+    build = _Build(file, source, site_numbers(file, settings, source=source))
     build.check_kind()
     groups = build.groups()
     points = tuple(build.point(index, table) for index, table in enumerate(file.points))
@@ -108,39 +115,14 @@ def build_profile(file: ProfileFile, *, source: str, settings: dict[str, Decimal
         transport=build.transport(),
         batching=limits,
         settling_ms=file.settling_minutes * 60_000,
-        settings=tuple(sorted(build.settings.items())),
+        settings=tuple(sorted([*build.settings.items(), *words.items()])),
         groups=groups,
         points=points,
         constants=constants,
         status=status,
         identity_check=checks,
+        search=build.search(),
     )
-
-
-def _settings(file: ProfileFile, source: str, given: dict[str, Decimal]) -> dict[str, Decimal]:
-    """(2) The site's numbers with the defaults for those it left out."""
-    for name in given:
-        if name not in file.settings:
-            known = ", ".join(sorted(file.settings)) or "none"
-            raise ConfigError(
-                source=source, path="settings", reason=f"no setting {name!r} here; there are: {known}"
-            )
-    values: dict[str, Decimal] = {}
-    for name, table in file.settings.items():
-        path = f"settings.{name}"
-        value = given.get(name, table.default)
-        if value is None:
-            raise ConfigError(
-                source=source, path=path, reason=f"the site must say this number: {table.about}"
-            )
-        if not value.is_finite():
-            raise ConfigError(source=source, path=path, reason=f"{value} is not a number to measure with")
-        if (table.low is not None and value < table.low) or (table.high is not None and value > table.high):
-            raise ConfigError(
-                source=source, path=path, reason=f"{value} is not within {table.low} to {table.high}"
-            )
-        values[name] = value
-    return values
 
 
 @dataclass(slots=True)
@@ -177,7 +159,9 @@ class _Build:
 
     def identity(self) -> Identity:
         table = self.file.identity
-        return Identity(table.maker, table.model, table.version, table.source, table.verified, table.firmware)
+        return Identity(
+            table.maker, table.model, table.version, table.source, table.verified, table.firmware, tuple(table.doubts),
+        )  # fmt: skip
 
     def transport(self) -> Transport | None:
         table = self.file.transport
@@ -231,11 +215,29 @@ class _Build:
             order=self._order(path, table.order, table.type),
             scale=Decimal(1) if table.scale is None else table.scale,
             offset=Decimal(0) if table.offset is None else table.offset,
-            linear=self._linear(f"{path}.linear", table.linear) if table.linear else None,
+            linear=None
+            if table.linear is None
+            else line_of(f"{path}.linear", table.linear, number=self._number, refuse=self.refuse),
             conversion=convert,
             sentinels=tuple(table.sentinels),
-            limits=self._limits(path, table),
+            limits=limits_of(path, table, refuse=self.refuse),
+            quality=tuple(
+                self._quality(f"{path}.quality[{number}]", table, wanted)
+                for number, wanted in enumerate(table.quality)
+            ),
+            power=self._power(f"{path}.scale_power", table, function),
         )
+
+    def search(self) -> Search | None:
+        """(1) A block that is looked for is counted from its own first register."""
+        table = self.file.search
+        if table is None:
+            return None
+        if self.file.transport is not None and self.file.transport.address_base != 0:
+            self.refuse("transport.address_base", "addresses within a block that is searched count from 0")
+        if len(set(table.bases)) < len(table.bases):
+            self.refuse("search.bases", "one place is named twice")
+        return Search(table.model, table.length, tuple(table.bases))
 
     def constant(self, index: int, table: ConstantTable) -> Constant:
         """A stated value; its name must end in a unit like any other."""
@@ -318,6 +320,20 @@ class _Build:
             holes.append(Span(FUNCTIONS[hole.function], first, hole.last - hole.first + 1))
         return BatchLimits(table.max_gap, table.max_registers, table.max_bits, tuple(holes))
 
+    def _quality(self, path: str, table: PointTable, wanted: QualityTable) -> QualityRegister:
+        _, span = self._registers(path, wanted.function or table.function, wanted.address, wanted.type)
+        return quality_of(path, wanted, span, number=self._number, refuse=self.refuse)
+
+    def _power(self, path: str, table: PointTable, function: Function) -> Span | None:
+        """(4)"""
+        if table.scale_power is None:
+            return None
+        if table.linear is not None or table.type in (RawType.F32, RawType.F64):
+            self.refuse(
+                path, "a power of ten scales whole numbers, not floats and not lines through two points"
+            )
+        return Span(function, self._wire_address(path, table.scale_power), 1)
+
     def _registers(self, path: str, function: str, address: int, raw_type: RawType) -> tuple[Function, Span]:
         number = FUNCTIONS[function]
         first = self._wire_address(f"{path}.address", address)
@@ -345,40 +361,6 @@ class _Build:
         if raw_type.registers == 1 and order not in (None, Order.ABCD, Order.BADC):
             self.refuse(f"{path}.order", f"one register has no order of words; {order} makes no sense")
         return order or Order.ABCD
-
-    def _linear(self, path: str, table: LinearTable) -> Linear:
-        low, high = self._number(f"{path}.low", table.low), self._number(f"{path}.high", table.high)
-        if table.raw_low == table.raw_high:
-            self.refuse(f"{path}.raw_high", "a line needs two different raw values")
-        if low == high:
-            self.refuse(f"{path}.high", f"low and high are both {low}: the line is flat")
-        bounds = (
-            table.bad_below,
-            min(table.raw_low, table.raw_high),
-            max(table.raw_low, table.raw_high),
-            table.bad_above,
-        )
-        if any(a is not None and b is not None and a > b for a, b in pairwise(bounds)):
-            self.refuse(path, "in order: bad_below, the raw range, bad_above")
-        return Linear(table.raw_low, table.raw_high, low, high, table.bad_below, table.bad_above)
-
-    def _limits(self, path: str, table: PointTable) -> PointLimits:
-        hard, soft = table.hard_range or (None, None), table.soft_range or (None, None)
-        for key, pair in (("hard_range", table.hard_range), ("soft_range", table.soft_range)):
-            if pair and pair[0] >= pair[1]:
-                self.refuse(f"{path}.{key}", f"{pair[0]} is not below {pair[1]}")
-        if table.hard_range and table.soft_range and not (hard[0] <= soft[0] and soft[1] <= hard[1]):  # type: ignore[operator]
-            self.refuse(f"{path}.soft_range", "the soft range lies inside the hard one")
-        return PointLimits(
-            hard_low=hard[0],
-            hard_high=hard[1],
-            soft_low=soft[0],
-            soft_high=soft[1],
-            max_rate_per_min=table.max_rate_per_min,
-            stuck_minutes=table.stuck_minutes,
-            resolution=table.resolution,
-            span=table.span,
-        )
 
     def _number(self, path: str, value: Decimal | SettingReference) -> Decimal:
         if isinstance(value, Decimal):

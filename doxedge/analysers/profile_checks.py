@@ -49,6 +49,11 @@ def check_overlaps(
                     f"points[{index}].address",
                     f"the registers of {point.quantity} overlap points[{other}] ({_where(points[other].span)})",
                 )
+        for other, whole in enumerate(points):
+            if any(span.touches(whole.span) for span in point.spans[1:]):
+                refuse(
+                    f"points[{index}]", f"its quality or power of ten lies in the value of points[{other}]"
+                )
     for index, bit in enumerate(status):
         for other in range(index):
             if (bit.span, bit.bit) == (status[other].span, status[other].bit):
@@ -67,7 +72,8 @@ def check_forbidden(
     for table, rows in entries.items():
         for index, row in enumerate(rows):
             for number, hole in enumerate(limits.forbidden):
-                if row.span.touches(hole):
+                spans = row.spans if isinstance(row, Point) else (row.span,)
+                if any(span.touches(hole) for span in spans):
                     refuse(
                         f"{table}[{index}].address",
                         f"lies in batching.forbidden_gaps[{number}] ({_where(hole)})",
@@ -79,12 +85,13 @@ def check_atomic(
 ) -> None:
     """(8)"""
     for index, group in enumerate(groups):
-        reads = plan_reads((p.span for p in points if p.group == group.name), unit_id=1, limits=limits)
+        spans = [span for p in points if p.group == group.name for span in p.spans]
+        reads = plan_reads(spans, unit_id=1, limits=limits)
         if group.atomic and len(reads) > 1:
-            spans = ", ".join(f"{read.address} to {read.address + read.count - 1}" for read in reads)
+            there = ", ".join(f"{read.address} to {read.address + read.count - 1}" for read in reads)
             refuse(
                 f"groups[{index}].atomic",
-                f"{group.name!r} needs {len(reads)} reads (registers {spans}), so its values are of different "
+                f"{group.name!r} needs {len(reads)} reads (registers {there}), so its values are of different "
                 "instants: raise batching.max_gap, split the group, or say atomic = false",
             )
 

@@ -6,6 +6,7 @@ The models below are the schema, `profile_build` makes a `Profile` of them.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from doxedge.analysers.configuration import ConfigError, table_path
 from doxedge.analysers.profile import Order, RawType, Severity, Verified
+from doxedge.analysers.profile_choices import WORD_PATTERN, SettingValue, choose
 
 MAX_TEXT_CHARACTERS: Final = 256 * 1024
 """The longest real map we know has 400 points and 40 kB."""
@@ -35,6 +37,9 @@ Text = Annotated[str, Field(strict=True, max_length=1_000)]
 Name = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Flag = Annotated[bool, Field(strict=True)]
 Address = Annotated[int, Field(strict=True, ge=0, le=65_536)]
+Register = Annotated[int, Field(strict=True, ge=0, le=65_535)]
+"""What one register can hold."""
+Word = Annotated[str, Field(strict=True, pattern=f"^{WORD_PATTERN.pattern}$")]
 FunctionName = Literal["coil", "discrete", "holding", "input"]
 
 
@@ -62,6 +67,8 @@ class IdentityTable(Strict):
     source: Text
     verified: Verified
     firmware: Text = ""
+    doubts: Annotated[list[Text], Field(max_length=64)] = []
+    """What is to be tried on a real instrument before anybody rests on this map; told by `doxedge gateway probe`."""
 
 
 class TransportTable(Strict):
@@ -99,12 +106,14 @@ class BatchingTable(Strict):
 
 
 class SettingTable(Strict):
-    """`[settings.<name>]`: a number that only the site knows."""
+    """`[settings.<name>]`: a number that only the site knows, or one of some words."""
 
     about: Text
     default: Number | None = None
     low: Number | None = None
     high: Number | None = None
+    choices: Annotated[list[Word], Field(max_length=64)] = []
+    """Instead of a number. There is no default: what nobody knows must not be guessed."""
 
 
 class GroupTable(Strict):
@@ -126,6 +135,22 @@ class LinearTable(Strict):
     bad_above: Number | None = None
 
 
+class QualityTable(Strict):
+    """`[[points.quality]]`: a register that says whether this one value can be believed."""
+
+    function: FunctionName | None = None
+    """None = the point's own."""
+    address: Address
+    type: Literal[RawType.U16, RawType.U32] = RawType.U16
+    """Two registers have the high word first."""
+    mask: Annotated[int, Field(strict=True, ge=1, le=0xFFFF_FFFF)] | None = None
+    """Bits that are looked at, all of them when it is left out; the meanings below are of what is left."""
+    good: Annotated[list[Settable], Field(min_length=1, max_length=64)]
+    uncertain: Annotated[list[Settable], Field(max_length=64)] = []
+    """The value stands, the flag `warning` goes with it. Whatever is in neither list is bad."""
+    about: Text
+
+
 class PointTable(Strict):
     """`[[points]]`"""
 
@@ -139,6 +164,10 @@ class PointTable(Strict):
     scale: Number | None = None
     offset: Number | None = None
     linear: LinearTable | None = None
+    scale_power: Address | None = None
+    """A register of the same function that holds the power of ten by which the value is multiplied."""
+    quality: Annotated[list[QualityTable], Field(max_length=8)] = []
+    """`[[points.quality]]`: all of them must be good."""
     sentinels: Annotated[list[Number], Field(max_length=64)] = []
     hard_range: tuple[Number, Number] | None = None
     soft_range: tuple[Number, Number] | None = None
@@ -184,6 +213,18 @@ class IdentityCheckTable(Strict):
     about: Text
 
 
+class SearchTable(Strict):
+    """`[search]`: the block of registers has no fixed place; all addresses count from its first register."""
+
+    kind: Literal["sunspec"]
+    model: Register
+    """The model's number, in its first register."""
+    length: Register
+    """Registers of the model after the two that hold its number and this length."""
+    bases: Annotated[list[Register], Field(min_length=1, max_length=8)]
+    """Where the marker may stand, in the order in which it is looked for."""
+
+
 class ProfileFile(Strict):
     """The whole file."""
 
@@ -193,6 +234,7 @@ class ProfileFile(Strict):
     settling_minutes: Annotated[int, Field(strict=True, ge=0, le=120)] = 3
     identity: IdentityTable
     transport: TransportTable | None = None
+    search: SearchTable | None = None
     batching: BatchingTable = BatchingTable()
     settings: dict[Name, SettingTable] = {}
     groups: Annotated[list[GroupTable], Field(max_length=MAX_ENTRIES)] = []
@@ -202,8 +244,13 @@ class ProfileFile(Strict):
     identity_check: Annotated[list[IdentityCheckTable], Field(max_length=64)] = []
 
 
-def read_profile_file(text: str, *, source: str) -> ProfileFile:
-    """The tables of a TOML text, each key known and of its type. ConfigError names `source`, table and key."""
+def read_profile_file(
+    text: str, *, source: str, settings: Mapping[str, SettingValue] | None = None
+) -> tuple[ProfileFile, dict[str, str]]:
+    """The tables of a TOML text, each key known and of its type, and the words that the site chose among `choices`.
+
+    ConfigError names `source`, table and key.
+    """
     if len(text) > MAX_TEXT_CHARACTERS:
         raise ConfigError(
             source=source,
@@ -214,8 +261,9 @@ def read_profile_file(text: str, *, source: str) -> ProfileFile:
         tables = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(source=source, path="", reason=f"not TOML: {error}") from None
+    chosen = choose(tables, settings or {}, source=source)
     try:
-        return ProfileFile.model_validate(tables)
+        return ProfileFile.model_validate(chosen.tables), chosen.words
     except ValidationError as error:
         raise _first_mistake(error, source) from None
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Final
 
+from doxedge.measurement.conversion import MG_PER_M3_PER_PPM_NO2
+
 EXACT: Final = Context(prec=34, traps=[InvalidOperation, DivisionByZero, Overflow])
 """Our own decimal context: results must not depend on what another module did to the global one.
 
@@ -39,8 +41,18 @@ def _by(factor: str) -> Conversion:
     return Conversion(Decimal(factor))
 
 
+MG_PER_M3_PER_PPM_NO: Final = EXACT.divide(Decimal("30.0061"), Decimal("22.414"))
+"""g/mol over m3/kmol at 0 degC and 101.325 kPa."""
+
 CONVERSIONS: Final[dict[str, dict[str, Conversion]]] = {
-    "_ppb": {"ppb": _SAME, "ppm": _by("1000")},
+    "_ppb": {
+        "ppb": _SAME,
+        "ppm": _by("1000"),
+        # Per m3 at 0 degC and 101.325 kPa; what the milligrams are of must be said. As NO2 by the measurement room's
+        # own constant, so that milligrams in and milligrams out are the same number.
+        "mg/m3 NO": Conversion(EXACT.divide(Decimal(1000), MG_PER_M3_PER_PPM_NO)),
+        "mg/m3 NO2": Conversion(EXACT.divide(Decimal(1000), MG_PER_M3_PER_PPM_NO2)),
+    },
     "_percent": {"%": _SAME, "ppm": _by("0.0001"), "fraction": _by("100")},
     "_m3_per_h": {"m3/h": _SAME, "m3/s": _by("3600"), "m3/min": _by("60")},
     "_c": {
@@ -55,6 +67,7 @@ CONVERSIONS: Final[dict[str, dict[str, Conversion]]] = {
         "hPa": _by("0.1"),
         "mbar": _by("0.1"),
         "bar": _by("100"),
+        "mmHg": _by("0.1333224"),  # at 0 degC; NIST SP 811, B.8
         "inHg": _by("3.38639"),  # at 0 degC; NIST SP 811, B.8 has 3.386389
         "psi": _by("6.894757"),  # NIST SP 811, B.8
     },

@@ -210,7 +210,11 @@ def _instrument(item: str, answers: Answers) -> list[str]:
     if polls:
         lines += ["poll_ms = { " + ", ".join(f"{group} = {period}" for group, period in polls.items()) + " }"]
     if settings:
-        lines += ["settings = { " + ", ".join(f"{key} = {value}" for key, value in settings.items()) + " }"]
+        written = [
+            f"{key} = {toml_value(value) if isinstance(value, str) else value}"
+            for key, value in settings.items()
+        ]
+        lines += ["settings = { " + ", ".join(written) + " }"]
     return lines
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from doxedge.analysers.configuration import ConfigError
+from doxedge.analysers.profile_choices import SettingValue
 from doxedge.cli.init_answers import Answers, Ask, WrongAnswer
 from doxedge.fieldbus.profile_folders import load_profile, search_path
 
@@ -131,10 +132,12 @@ def _bounded(text: str | None, low: int, high: int, what: str) -> int | None:
     return int(text)
 
 
-def split_values(line: InstrumentLine, known: MapSummary | None) -> tuple[dict[str, int], dict[str, Decimal]]:
+def split_values(
+    line: InstrumentLine, known: MapSummary | None
+) -> tuple[dict[str, int], dict[str, SettingValue]]:
     """Poll periods and settings among the values. Raises WrongAnswer."""
     polls: dict[str, int] = {}
-    settings: dict[str, Decimal] = {}
+    settings: dict[str, SettingValue] = {}
     for key, value in line.values:
         if known is not None and key in known.groups:
             if not value.isdecimal():
@@ -144,6 +147,11 @@ def split_values(line: InstrumentLine, known: MapSummary | None) -> tuple[dict[s
         if known is not None and key not in known.settings:
             there = ", ".join((*known.settings, *known.groups)) or "none"
             raise WrongAnswer(f"{line.profile} has no setting or group `{key}`; it has: {there}")
+        if known is not None and (words := known.settings[key].get("choices")):
+            if value not in words:
+                raise WrongAnswer(f"{key} is one of {', '.join(words)}, not `{value}`")
+            settings[key] = value
+            continue
         try:
             settings[key] = Decimal(value.replace("_", ""))
         except InvalidOperation as error:
@@ -201,6 +209,7 @@ def ask_instrument(answers: Answers, ask: Ask) -> str:
 
 def _ask_setting(key: str, table: dict[str, Any], ask: Ask) -> str:
     default = table.get("default")
-    shown = f" [{default}]" if default is not None else ""
+    words = table.get("choices")
+    shown = f" [{default}]" if default is not None else f" ({' or '.join(words)})" if words else ""
     typed = ask(f"  {key}: {table.get('about', '')}{shown}: ")
     return f",{key}={typed}" if typed else ""

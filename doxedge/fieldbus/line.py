@@ -18,7 +18,7 @@ from doxedge.fieldbus.backoff import BackOff
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.errors import LineError
-from doxedge.fieldbus.modbus_pdu import exception_text
+from doxedge.fieldbus.identify import identify, line_failure
 from doxedge.measurement.sample import Reason, Sample
 
 
@@ -89,7 +89,8 @@ class _Device:
     counters: DeviceCounters = field(default_factory=DeviceCounters)
     up: bool | None = None
     """None until the first poll has told."""
-    identified: bool = False
+    known: Driver | None = None
+    """Who reads it, once it has proved to be what the map says; None asks for its identity first."""
     failures: int = 0
     """In a row."""
     retry_at_s: float = 0.0
@@ -178,7 +179,8 @@ class Line:
     async def _poll(self, poll: Poll) -> None:
         """Ask if the device may be asked, and deliver the one sample of this poll."""
         device = self._devices[poll.driver.device]
-        requests = poll.driver.requests(poll.group)
+        driver = device.known or poll.driver
+        requests = driver.requests(poll.group)
         if self._left_alone(device):
             device.counters.skipped += 1
             outcomes: list[Outcome] = [
@@ -186,11 +188,11 @@ class Line:
             ]
         else:
             started_s = self._clock.monotonic_s()
-            outcomes = await self._visit(poll.driver, device, requests)
+            driver, outcomes = await self._visit(poll, device)
             self._judge(poll.driver.device, device, outcomes, seconds=self._clock.monotonic_s() - started_s)
         device.counters.polls += 1
         self._on_sample(
-            poll.driver.sample(
+            driver.sample(
                 poll.group,
                 outcomes,
                 at_ms=self._clock.now_ms(),
@@ -205,23 +207,20 @@ class Line:
         now_s = self._clock.monotonic_s()
         return now_s < device.retry_at_s or (len(self._devices) > 1 and now_s < self._probe_at_s)
 
-    async def _visit(self, driver: Driver, device: _Device, requests: Sequence[Request]) -> list[Outcome]:
-        """The outcomes of the questions; the first failure ends the visit, so one time-out is all it costs."""
-        if not device.identified:
-            checks = driver.identity_requests()
-            found = await self._ask(checks)
-            failure = _line_failure(found)
-            if failure is None and (contradiction := driver.check_identity(found)):
-                failure = Unanswered(requests[0], Reason.DEVICE_FAULT, contradiction)
-            if failure is not None:
-                return [Unanswered(request, failure.reason, failure.detail) for request in requests]
-            device.identified = True
-        return await self._ask(requests)
+    async def _visit(self, poll: Poll, device: _Device) -> tuple[Driver, list[Outcome]]:
+        """The outcomes of the questions, and whose they are; the first failure ends the visit: one time-out at most."""
+        if device.known is None:
+            found = await identify(poll.driver, self._ask)
+            if isinstance(found, Unanswered):
+                requests = poll.driver.requests(poll.group)
+                return poll.driver, [Unanswered(one, found.reason, found.detail) for one in requests]
+            device.known = found
+        return device.known, await self._ask(device.known.requests(poll.group))
 
     async def _ask(self, requests: Sequence[Request]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for request in requests:
-            failure = _line_failure(outcomes)
+            failure = line_failure(outcomes)
             if failure is not None:
                 outcomes.append(Unanswered(request, failure.reason, f"not asked: {failure.detail}"))
                 continue
@@ -237,7 +236,7 @@ class Line:
 
     def _judge(self, name: str, device: _Device, outcomes: Sequence[Outcome], *, seconds: float) -> None:
         """Keep count of failures, set the pause, and tell of a change exactly once."""
-        failure = _line_failure(outcomes)
+        failure = line_failure(outcomes)
         if failure is None:
             device.failures = 0
             if device.up is not True:
@@ -246,7 +245,7 @@ class Line:
             return
         device.failures += 1
         device.counters.failed += 1
-        device.identified = False
+        device.known = None
         device.reason, device.detail = failure.reason, failure.detail
         now_s = self._clock.monotonic_s()
         pause_s = self._settings.back_off.delay_s(device.failures, self._chance)
@@ -264,13 +263,3 @@ class Line:
                 device=name, line=self.name, up=up, reason=reason, detail=detail, at_ms=self._clock.now_ms()
             )
         )
-
-
-def _line_failure(outcomes: Sequence[Outcome]) -> Unanswered | None:
-    """The first outcome that means `the device is not there`; an ordinary exception means that it is."""
-    for outcome in outcomes:
-        if isinstance(outcome, Unanswered):
-            return outcome
-        if isinstance(outcome, DeviceException) and outcome.means_silence:
-            return Unanswered(outcome.request, Reason.COMMS, exception_text(outcome.code))
-    return None

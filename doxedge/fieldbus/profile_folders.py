@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from doxedge.analysers.catalogue import PROFILE_NAME, ProfileText, find_profile
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.profile import Profile
+from doxedge.analysers.profile_choices import SettingValue
 from doxedge.analysers.profile_file import MAX_TEXT_CHARACTERS
 
 INSTALLER_FOLDER: Final = Path("/etc/doxedge/analysers")
@@ -27,7 +27,7 @@ def search_path(flag: Path | None = None) -> list[Path]:
 
 
 def load_profile(
-    name: str, folders: Sequence[Path], *, settings: Mapping[str, Decimal] | None = None
+    name: str, folders: Sequence[Path], *, settings: Mapping[str, SettingValue] | None = None
 ) -> Profile:
     """The first profile `<name>.toml` in the folders. ConfigError when there is none that can be read and is right."""
     if not PROFILE_NAME.fullmatch(name):

@@ -15,6 +15,8 @@ from doxedge.backends.http_client import NodeAddress
 from doxedge.quantity import MINUTE_MS
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+SettingValue = Annotated[Decimal | str, Field(union_mode="left_to_right")]
+"""A number, or one of the words that a register map offers."""
 Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -76,8 +78,8 @@ class InstrumentTable(_Table):
     """None: the profile's."""
     poll_ms: dict[str, int] = Field(default_factory=dict)
     """Poll period of a group, where it should differ from the profile's; 0 leaves the group out."""
-    settings: dict[str, Decimal] = Field(default_factory=dict)
-    """Site values that the profile asks for, such as the full scale of a 4-20 mA loop."""
+    settings: dict[str, SettingValue] = Field(default_factory=dict)
+    """Site values that the profile asks for, such as the full scale of a 4-20 mA loop, or the unit of a gas."""
 
 
 class OperatingTable(_Table):

@@ -1,8 +1,7 @@
 """Writes `tests/vectors/exchanges/<profile>.json`: what a device answered, and the sample that this makes.
 
 `python -m tests.conformance.record_exchanges` records the simulated instruments at a fixed plant time. A recording of a
-real instrument has the same form and another `origin`; it is worth more, and a profile that agrees with one may say
-`verified = "recording"`.
+real instrument has the same form and another `origin`; `doxedge gateway record` makes one.
 """
 
 from __future__ import annotations
@@ -10,21 +9,46 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 from doxedge.analysers.catalogue import make_driver
-from doxedge.analysers.profile import profile_hash
-from doxedge.analysers.question import Outcome, unpack_evidence
+from doxedge.analysers.profile_choices import setting_value
+from doxedge.fieldbus.byte_link import SerialLink, SerialSettings
+from doxedge.fieldbus.endpoint import Endpoint
+from doxedge.fieldbus.modbus_rtu import modbus_rtu
 from doxedge.fieldbus.modbus_tcp import ModbusTcp
 from doxedge.fieldbus.profile_folders import load_profile, search_path
-from simulators.analysers import SimulatedAnalogueInputs, SimulatedMeter, SimulatedT200
+from doxedge.fieldbus.recording import SIMULATOR, Recorder
+from simulators.catalogue import INSTRUMENTS, SERIAL_BY_NATURE, instrument_for
 from simulators.faults import Fault, FaultKind
 from simulators.instrument import Instrument
 from simulators.plant import PlantSettings, SimulatedPlant
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors" / "exchanges"
 AT_MS = 1_767_268_800_000  # 2026-01-01 12:00 UTC
+
+GAS: Final = (
+    FaultKind.ZERO,
+    FaultKind.SPAN,
+    FaultKind.NOT_MEASURING,
+    FaultKind.DEVICE_FAULT,
+    FaultKind.NAN,
+)
+SITUATIONS: Final[dict[str, Sequence[FaultKind]]] = {
+    "teledyne_t200": GAS,
+    "teledyne_n500": GAS,
+    "thermo_42i": (*GAS, FaultKind.SWAPPED),
+    "sick_marsic300": (*GAS, FaultKind.HELD, FaultKind.SWAPPED),
+    "siemens_ga700": (*GAS, FaultKind.SWAPPED),
+    "suto_s430": (FaultKind.NAN, FaultKind.DEVICE_FAULT, FaultKind.NOT_MEASURING, FaultKind.SWAPPED),
+    "sick_flowsic500": (FaultKind.NAN, FaultKind.DEVICE_FAULT, FaultKind.NOT_MEASURING, FaultKind.SWAPPED),
+    "janitza_umg": (FaultKind.NAN,),
+    "schneider_iem3000": (FaultKind.NAN, FaultKind.SWAPPED),
+    "sunspec_meter_203": (FaultKind.NAN, FaultKind.DEVICE_FAULT),
+    "sunspec_meter_213": (FaultKind.NAN, FaultKind.DEVICE_FAULT, FaultKind.SWAPPED),
+}
+"""What is recorded beside the ordinary."""
 
 
 class StandingClock:
@@ -42,78 +66,54 @@ class StandingClock:
         await asyncio.sleep(plant_seconds)
 
 
-def instruments() -> list[tuple[Instrument, list[tuple[str, list[Fault]]]]]:
-    """Each simulated instrument with the situations to record."""
-    plant = SimulatedPlant(PlantSettings(seed=7, two_shift=False, meter_origin_ms=AT_MS - 36_000_000))
-    clock = StandingClock()
-    gas: list[tuple[str, list[Fault]]] = [("measuring", [])]
-    gas += [
-        (kind.value, [Fault(kind)])
-        for kind in (
-            FaultKind.ZERO,
-            FaultKind.SPAN,
-            FaultKind.NOT_MEASURING,
-            FaultKind.DEVICE_FAULT,
-            FaultKind.NAN,
-        )
-    ]
-    return [
-        (SimulatedT200(plant, clock), gas),
-        (
-            SimulatedAnalogueInputs(plant, clock),
-            [("measuring", []), ("broken", [Fault(FaultKind.BROKEN_LOOP)])],
-        ),
-        (SimulatedMeter(plant, clock), [("measuring", []), ("nan", [Fault(FaultKind.NAN)])]),
-    ]
+def situations(profile: str) -> list[tuple[str, list[Fault]]]:
+    """By name, the faults that are on."""
+    if profile == "generic_analogue_input":
+        return [("measuring", []), ("broken", [Fault(FaultKind.BROKEN_LOOP)])]
+    return [("measuring", []), *((kind.value, [Fault(kind)]) for kind in SITUATIONS[profile])]
 
 
-async def record(instrument: Instrument, situations: Sequence[tuple[str, list[Fault]]]) -> dict[str, object]:
+def endpoint_of(instrument: Instrument) -> Endpoint:
+    """How the gateway reaches it, with time enough for a loaded machine."""
+    if instrument.serial:
+        return modbus_rtu(SerialLink(SerialSettings(instrument.serial_port, baud=115_200)), timeout_ms=5_000)
+    return ModbusTcp("127.0.0.1", instrument.port, timeout_ms=5_000, first_transaction=0)
+
+
+async def record(profile: str) -> dict[str, object]:
     """All groups of an instrument in each situation."""
-    settings = instrument.settings if isinstance(instrument, SimulatedAnalogueInputs) else {}
-    profile = load_profile(
-        instrument.profile, search_path(), settings={name: Decimal(value) for name, value in settings.items()}
-    )
-    driver = make_driver(profile, device="recorded")
-    port = await instrument.start()
-    modbus = ModbusTcp("127.0.0.1", port, timeout_ms=5_000, first_transaction=0)
+    plant = SimulatedPlant(PlantSettings(seed=7, two_shift=False, meter_origin_ms=AT_MS - 36_000_000))
+    instrument = instrument_for(profile, plant, StandingClock(), serial=profile in SERIAL_BY_NATURE)
+    settings = instrument.settings
+    given = {name: setting_value(text) for name, text in settings.items()}
+    driver = make_driver(load_profile(profile, search_path(), settings=given), device="recorded")
+    await instrument.start()
+    endpoint = endpoint_of(instrument)
     polls: list[dict[str, object]] = []
+    recorder = Recorder(driver, endpoint)
     try:
-        for situation, faults in situations:
+        await recorder.identify()
+        for situation, faults in situations(profile):
             instrument.faults = faults
-            for group in driver.groups:
-                outcomes: list[Outcome] = [
-                    await modbus.exchange(request) for request in driver.requests(group)
-                ]
-                sample = driver.sample(group, outcomes, at_ms=AT_MS, monotonic_ns=0)
-                polls.append(
-                    {
-                        "situation": situation,
-                        "group": group,
-                        "exchanges": [[q.hex(), a.hex()] for q, a in unpack_evidence(sample.raw)],
-                        "values": {n: None if v is None else str(v) for n, v in sample.values.items()},
-                        "flags": sorted(sample.flags),
-                        "failures": {name: reason.value for name, reason in sample.failures.items()},
-                    }
-                )
+            polls += await recorder.polls(situation, at_ms=AT_MS)
     finally:
-        await modbus.close()
+        await endpoint.close()
         await instrument.stop()
-    return {
-        "profile": instrument.profile,
-        "origin": "simulator",
-        "settings": settings,
-        "profile_hash": profile_hash(profile).hex(),
-        "polls": polls,
-    }
+    return recorder.document(
+        profile=profile,
+        framing="rtu" if instrument.serial else "tcp",
+        origin=SIMULATOR,
+        note="simulated, seed 7, 2026-01-01 12:00 UTC",
+        settings=settings,
+        polls=polls,
+    )
 
 
 async def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for instrument, situations in instruments():
-        recording = await record(instrument, situations)
-        (FOLDER / f"{instrument.profile}.json").write_text(
-            json.dumps(recording, indent=1) + "\n", encoding="utf-8"
-        )
+    for profile in INSTRUMENTS:
+        text = json.dumps(await record(profile), indent=1)
+        (FOLDER / f"{profile}.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

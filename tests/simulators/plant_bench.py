@@ -6,16 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 
 from doxedge.analysers.catalogue import make_driver
 from doxedge.analysers.driver import Driver
+from doxedge.analysers.profile_choices import setting_value
 from doxedge.analysers.question import Outcome, Unanswered
 from doxedge.fieldbus.errors import LineError
 from doxedge.fieldbus.modbus_tcp import ModbusTcp
 from doxedge.fieldbus.profile_folders import load_profile, search_path
 from doxedge.measurement.sample import Sample
-from simulators.analysers import SimulatedAnalogueInputs
 from simulators.instrument import Instrument
 
 NOON_MS = 1_767_268_800_000
@@ -60,10 +59,8 @@ class Reader:
 @asynccontextmanager
 async def reading(instrument: Instrument, *, timeout_ms: int = 2_000) -> AsyncIterator[Reader]:
     """The instrument served and read with its own shipped map."""
-    settings = instrument.settings if isinstance(instrument, SimulatedAnalogueInputs) else {}
-    profile = load_profile(
-        instrument.profile, search_path(), settings={name: Decimal(value) for name, value in settings.items()}
-    )
+    settings = {name: setting_value(text) for name, text in instrument.settings.items()}
+    profile = load_profile(instrument.profile, search_path(), settings=settings)
     port = await instrument.start()
     modbus = ModbusTcp("127.0.0.1", port, timeout_ms=timeout_ms)
     try:

@@ -1,0 +1,55 @@
+"""Which simulated instrument plays which register map, for those who start one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from doxedge.fieldbus.clock import Clock
+from simulators.analysers import SimulatedAnalogueInputs, SimulatedMeter, SimulatedT200
+from simulators.faults import Fault
+from simulators.flow_meters import SimulatedFlowsic500, SimulatedS430
+from simulators.gas_analysers import Simulated42i, SimulatedGA700, SimulatedMarsic, SimulatedN500
+from simulators.instrument import Instrument
+from simulators.power_meters import SimulatedIem3000, SimulatedSunSpec203, SimulatedSunSpec213
+from simulators.stack import Plant
+
+INSTRUMENTS: Final[dict[str, type[Instrument]]] = {
+    kind.profile: kind
+    for kind in (
+        SimulatedT200,
+        SimulatedN500,
+        Simulated42i,
+        SimulatedMarsic,
+        SimulatedGA700,
+        SimulatedAnalogueInputs,
+        SimulatedS430,
+        SimulatedFlowsic500,
+        SimulatedMeter,
+        SimulatedIem3000,
+        SimulatedSunSpec203,
+        SimulatedSunSpec213,
+    )
+}
+"""By the name of the map."""
+
+SERIAL_BY_NATURE: Final = frozenset({"suto_s430", "sick_flowsic500"})
+"""What speaks Modbus RTU as it comes from the factory."""
+
+
+def instrument_for(
+    profile: str,
+    plant: Plant,
+    clock: Clock,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    unit_id: int = 1,
+    faults: Iterable[Fault] = (),
+    serial: bool = False,
+) -> Instrument:
+    """The simulated instrument of a map. ValueError when there is none, with those that there are."""
+    kind = INSTRUMENTS.get(profile)
+    if kind is None:
+        raise ValueError(f"nothing plays {profile!r}; there are {', '.join(INSTRUMENTS)}")
+    return kind(plant, clock, host=host, port=port, unit_id=unit_id, faults=faults, serial=serial)
