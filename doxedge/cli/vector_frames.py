@@ -39,6 +39,8 @@ FOUR_DIGITS: Final = Decimal("1e-3")
 """A Bayern-Hessen value has a mantissa of four digits."""
 
 ORDERS: Final = {order.name: order for order in Order}
+WIDTHS: Final = {2: RawType.U16, 4: RawType.F32, 8: RawType.I64}
+"""What a number of so many bytes is where a vector does not name its type."""
 
 
 def check_frame(protocol: str, vector: Vector) -> None:
@@ -52,22 +54,31 @@ def _modbus_rtu(vector: Vector) -> None:
     asked = None
     if "request_hex" in vector:
         request = hex_bytes(vector["request_hex"], "request_hex")
-        frame, _, count = modbus_rtu.parse_request(request)
+        frame = modbus_rtu.parse(request)
         expect(request, modbus_rtu.encode(frame))
+        count = 0
+        if modbus_rtu.is_write(frame.function):
+            modbus_rtu.parse_write(request)
+        else:
+            _, _, count = modbus_rtu.parse_request(request)
         asked = (frame.unit, frame.function, count)
     if "registers" in vector:
         registers = [whole(item, "registers") for item in sequence(vector["registers"], "registers")]
         if not all(0 <= register <= 0xFFFF for register in registers):
             raise VectorError("registers must be 0 to 65535")
         data = b"".join(register.to_bytes(2, "big") for register in registers)
-        _floats(vector, data, default=Order.CDAB)
+        _decoded(vector, data, default=Order.CDAB)
     elif "response_hex" in vector:
         response = hex_bytes(vector["response_hex"], "response_hex")
-        answer, data = modbus_rtu.parse_response(response)
+        answer, data = modbus_rtu.parse(response), b""
         expect(response, modbus_rtu.encode(answer))
+        if modbus_rtu.is_write(answer.function):
+            modbus_rtu.parse_write(response)
+        else:
+            answer, data = modbus_rtu.parse_response(response)
         if asked is not None:
             _answers(asked, answer, data)
-        _floats(vector, data, default=Order.ABCD)
+        _decoded(vector, data, default=Order.ABCD)
     elif asked is None:
         raise VectorError("neither request_hex, response_hex nor registers")
 
@@ -76,23 +87,48 @@ def _answers(asked: tuple[int, int, int], answer: modbus_rtu.RtuFrame, data: byt
     unit, function, count = asked
     expect(unit, answer.unit)
     expect(function, answer.function & ~modbus_rtu.EXCEPTION_BIT)
-    if answer.exception is None:
+    if answer.exception is None and not modbus_rtu.is_write(function):
         expect(2 * count if function in (3, 4) else -(-count // 8), len(data))
 
 
-def _floats(vector: Vector, data: bytes, *, default: Order) -> None:
-    """Every key that begins with `decode` names what the registers say as floats of two registers."""
-    order = default
+def _decoded(vector: Vector, data: bytes, *, default: Order) -> None:
+    """Every key that begins with `decode` names what the registers say: one number, or the numbers in their order."""
+    order = _order(vector, default)
+    for key in (key for key in vector if key.startswith("decode")):
+        expected = list(numbers_in(vector[key], key))
+        width, rest = divmod(len(data), len(expected) or 1)
+        if rest or width not in WIDTHS:
+            raise Mismatch(f"{len(expected)} numbers", f"{len(data)} bytes")
+        for place, value in enumerate(expected):
+            raw_type = _type(vector, width, value)
+            expect_close(
+                value, raw_value(data[width * place : width * (place + 1)], raw_type, order), FLOAT32
+            )
+
+
+def _order(vector: Vector, default: Order) -> Order:
+    """The key `order`, or one of the four names in the description, or what such devices usually do."""
     if "order" in vector:
         name = text(vector["order"], "order").upper()
         if name not in ORDERS:
             raise VectorError(f"order must be one of {', '.join(ORDERS)}")
-        order = ORDERS[name]
-    for key in (key for key in vector if key.startswith("decode")):
-        expected = list(numbers_in(vector[key], key))
-        expect(4 * len(expected), len(data))
-        for place, value in enumerate(expected):
-            expect_close(value, raw_value(data[4 * place : 4 * place + 4], RawType.F32, order), FLOAT32)
+        return ORDERS[name]
+    words = str(vector.get("desc", "")).replace("(", " ").replace(")", " ").replace(",", " ").split()
+    return next((ORDERS[word] for word in words if word in ORDERS), default)
+
+
+def _type(vector: Vector, width: int, value: Decimal) -> RawType:
+    """The key `type`, or what the number of bytes suggests: registers, floats, and counters of four registers."""
+    if "type" in vector:
+        name = text(vector["type"], "type").lower()
+        if name not in list(RawType):
+            raise VectorError(f"type must be one of {', '.join(RawType)}")
+        if RawType(name).registers * 2 != width:
+            raise Mismatch(f"{RawType(name).registers} registers for each number", f"{width} bytes")
+        return RawType(name)
+    if width == 8:
+        return RawType.I64 if value.adjusted() < 20 and value == int(value) else RawType.F64
+    return WIDTHS[width]
 
 
 def _bayern_hessen(vector: Vector) -> None:

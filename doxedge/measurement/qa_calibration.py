@@ -1,6 +1,7 @@
 """Files of calibration checks: one row for each day, recomputed from its zero and its upscale injection."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from doxedge.measurement.calibration import ErrorRule, Injection, Limits, judge
@@ -56,11 +57,13 @@ def _key(row: Row) -> tuple[str, ...]:
 
 
 def _audited(row: Row, limits: Limits) -> Audited:
+    rule = ErrorRule(row.one_of("error_rule", RULE_NAMES))
+    needs_span = rule is not ErrorRule.PCT_ABS or row.has("span")
     checked = judge(
         Injection(row.number("zero_measured"), row.number("zero_ref")),
         Injection(row.number("upscale_measured"), row.number("upscale_ref")),
-        span=row.positive("span"),
-        rule=ErrorRule(row.one_of("error_rule", RULE_NAMES)),
+        span=row.positive("span") if needs_span else Decimal(1),  # percent of gas knows no span
+        rule=rule,
         limits=limits,
     )
     shown = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from doxedge.analysers.dialects.modbus_rtu import RtuFrame, encode
 from doxedge.cli.main import main
 
 GOOD: dict[str, Any] = {
@@ -138,6 +139,38 @@ def test_a_vector_that_does_not_hold_is_named_with_what_came_instead(
     assert got in failure["got"]
     assert failure["expected"]
     assert result["passed"] + result["failed"] >= 14
+
+
+WRITE = RtuFrame(1, bytes.fromhex("050014ff00"))
+COUNTER = RtuFrame(1, bytes.fromhex("030800000000075bcd15"))
+
+
+@pytest.mark.parametrize(
+    ("vector", "got"),
+    [
+        ({"request_hex": encode(WRITE).hex(), "response_hex": encode(WRITE).hex()}, None),
+        ({"request_hex": encode(RtuFrame(1, bytes.fromhex("0500"))).hex()}, "is no write"),
+        ({"response_hex": encode(COUNTER).hex(), "decode_Wh": 123456789}, None),
+        ({"response_hex": encode(COUNTER).hex(), "decode_Wh": 123456789.5}, "E-316"),
+        ({"response_hex": encode(COUNTER).hex(), "decode": [0, 0, 1883, 52501]}, None),
+        ({"response_hex": encode(COUNTER).hex(), "decode": [0, 123456789], "type": "u32"}, None),
+        ({"response_hex": encode(COUNTER).hex(), "decode": [0, 123456789], "type": "f64"}, "4 bytes"),
+        ({"response_hex": encode(COUNTER).hex(), "decode": [0, 123456789], "type": "f16"}, "type must be"),
+        ({"response_hex": encode(COUNTER).hex(), "decode": [1, 2, 3]}, "8 bytes"),
+        ({"registers": [16998, 31457], "decode": 57.62, "order": "ABCD"}, None),
+        ({"registers": [16998, 31457], "decode": 57.62, "desc": "a float, high word first (ABCD)"}, None),
+        ({"registers": [16998, 31457], "decode": 57.62}, ""),
+        ({"registers": [16998, 31457], "decode": 57.62, "order": "DCAB"}, "order must be"),
+        ({"registers": [16998, 70000], "decode": 57.62}, "0 to 65535"),
+        ({"response_hex": encode(COUNTER).hex(), "decode": 1e300}, ""),
+    ],
+)
+def test_registers_are_what_their_type_and_order_make_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], vector: dict[str, Any], got: str | None
+) -> None:
+    code, result = run(tmp_path, capsys, {"protocol_frames": {"modbus_rtu": [vector]}})
+    assert (code, result["failed"]) == ((0, 0) if got is None else (6, 1))
+    assert got is None or got in result["failures"][0]["got"]
 
 
 def test_the_table_names_failures_in_a_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,13 @@ def test_dates_levels_and_results_may_be_absent() -> None:
     assert results(day) == ["0.50", "0.40", "PASSED"]
 
 
+def test_percent_of_gas_needs_no_span() -> None:
+    (oxygen,) = qa_calibration.audit([RAW, OXYGEN.replace(",25,", ",,")])
+    assert results(oxygen) == ["0.10", "0.20", "PASSED"]
+    with pytest.raises(TableError, match="column span"):
+        qa_calibration.audit([RAW, DAY.replace(",80,", ",,")])
+
+
 FULL = RAW + ",zero_cal_error,upscale_cal_error,test_result"
 
 

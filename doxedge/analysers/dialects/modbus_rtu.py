@@ -107,6 +107,26 @@ def parse_response(frame: bytes) -> tuple[RtuFrame, bytes]:
     return parsed, parsed.pdu[2:]
 
 
+def parse_write(frame: bytes) -> RtuFrame:
+    """A writing request or its answer. Raises FrameError for another function or length.
+
+    5 and 6 write one coil or register and are echoed; 15 and 16 write several, and the answer repeats address and
+    count.
+    """
+    parsed = parse(frame)
+    length = len(parsed.pdu)
+    if parsed.function in _SINGLE_WRITES and length == 5:
+        return parsed
+    if parsed.function in _WRITES and (length == 5 or (length > 6 and length == 6 + parsed.pdu[5])):
+        return parsed
+    raise FrameError(f"function {parsed.function} in {length} bytes is no write")
+
+
+def is_write(function: int) -> bool:
+    """Whether a function writes."""
+    return function in _SINGLE_WRITES | _WRITES
+
+
 def cut_response(buffer: bytes) -> Found[RtuFrame] | Junk | None:
     """The first answer of a server, if it is complete."""
     if len(buffer) < 3:

@@ -69,6 +69,18 @@ def test_a_request_of_another_shape_is_refused(pdu: str) -> None:
         modbus_rtu.parse_request(modbus_rtu.encode(RtuFrame(1, bytes.fromhex(pdu))))
 
 
+@pytest.mark.parametrize(
+    "pdu", ["050014ff00", "0600010002", "1000010001", "10000100010200ff", "0f0001000801ff"]
+)
+def test_a_write_and_its_answer_have_their_lengths(pdu: str) -> None:
+    frame = RtuFrame(1, bytes.fromhex(pdu))
+    assert modbus_rtu.is_write(frame.function)
+    assert modbus_rtu.parse_write(modbus_rtu.encode(frame)) == frame
+    for other in (pdu + "00", pdu[:-2]):
+        with pytest.raises(FrameError, match="is no write"):
+            modbus_rtu.parse_write(modbus_rtu.encode(RtuFrame(1, bytes.fromhex(other))))
+
+
 @pytest.mark.parametrize(("unit", "pdu"), [(256, b"\x04"), (-1, b"\x04"), (1, b""), (1, bytes(254))])
 def test_what_does_not_fit_is_not_sent(unit: int, pdu: bytes) -> None:
     with pytest.raises(FrameError):
