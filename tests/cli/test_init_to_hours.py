@@ -13,10 +13,10 @@ import pytest
 
 from doxedge.cli.demo_officer import Node
 from doxedge.fieldbus.clock import VARIABLE
-from doxedge.keystore.keys import create_key
+from doxedge.keystore.keys import create_key, open_signer
 from doxedge.quantity import HOUR_MS
 from doxedge.signing.algorithms import ED25519
-from doxedge.signing.tags import channel_id
+from doxedge.signing.tags import channel_id, source_id
 from simulators.broker.server import Broker
 from simulators.broker.settings import BrokerSettings
 from tests.cli.doctor_bench import Ask
@@ -76,8 +76,10 @@ async def test_what_init_writes_runs_unchanged_until_hours_are_final(
             await until((plant / "node.sock").is_socket, within_s=60, what="the plant's node")
             node, own = Node(regulator / "node.sock"), Node(plant / "node.sock")
             channel = channel_id((plant / "north.genesis").read_bytes())
-            for asked in (node, own):
-                await asked.until("/readyz", lambda told: told["ready"], what="nodes in step", seconds=60)
+            for asked, folder in ((node, regulator), (own, plant)):
+                officer = open_signer((folder / "keys" / "officer.pem").as_uri())
+                numbering = f"/v1/channels/{channel.hex()}/sources/{source_id(channel, officer.key_id).hex()}"
+                await asked.until(numbering, lambda told: "seq" in told, what="nodes in step", seconds=60)
             unit = ["unit=alpha-1", "party=alpha", "kind=boiler", "capacity_kw=200000", "zone=zone 1"]
             await asyncio.to_thread(say, regulator, "unit.register", *unit)
             await asyncio.to_thread(
