@@ -17,7 +17,7 @@ from doxedge.cli.outcome import Exit
 from doxedge.fieldbus.clock import RealClock
 from doxedge.gateway.plant import make_lines, plan_units
 from doxedge.gateway.settings import GatewaySettings
-from doxedge.keystore.keys import open_signer
+from doxedge.keystore.keys import file_of, open_signer
 from doxedge.ledger.genesis import InvalidGenesis, decode_genesis
 from doxedge.node.settings import NodeSettings, read_genesis
 from doxedge.signing.signer import Signer
@@ -154,8 +154,8 @@ def _open(site: Site, check: str, uri: str, environ: Mapping[str, str]) -> tuple
         signer = open_signer(uri, environ=environ)
     except ConfigError as mistake:
         return None, error(check, str(mistake), "keys are made by doxedge init", code=Exit.USAGE)
-    path = Path(uri.removeprefix("file://"))
-    if uri.startswith("file:") and path.exists():
+    path = file_of(uri)
+    if path is not None:
         if site.user is not None and path.stat().st_uid != site.user.pw_uid:
             text = f"{path} does not belong to {site.user.pw_name}, who must read it"
             return signer, error(check, text, f"chown {site.user.pw_name}: {path}", code=Exit.USAGE)
@@ -168,11 +168,19 @@ def _open(site: Site, check: str, uri: str, environ: Mapping[str, str]) -> tuple
 def _officer_key(site: Site) -> Iterator[Finding]:
     """A stolen gateway must not be able to sell: where an officer signs is no place of the services."""
     uris = [settings.key for settings in (site.node, site.gateway) if settings is not None]
-    folders = {Path(uri.removeprefix("file://")).parent for uri in uris if uri.startswith("file://")}
+    folders = {path.parent for uri in uris if (path := _file_or_none(uri)) is not None}
     for officer in sorted(folder / "officer.pem" for folder in folders):
         if officer.exists():
             text = f"{officer} lies beside the keys of the services"
             yield warning("key officer", text, "take it to where the officer signs: no service needs it here")
+
+
+def _file_or_none(uri: str) -> Path | None:
+    """The key file of a URI; a URI that is none was reported with its key."""
+    try:
+        return file_of(uri)
+    except ConfigError:
+        return None
 
 
 def _node_key(site: Site, signer: Signer, party: str) -> Iterator[Finding]:

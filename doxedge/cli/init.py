@@ -218,6 +218,7 @@ def _configure_gateway(
     """`gateway.toml` and, where the officer's key is here, the registration that makes its source; what to do then."""
     from doxedge.cli.init_files import gateway_text
     from doxedge.cli.init_source import find_source
+    from doxedge.keystore.keys import file_of
 
     unit, config = answers.text("unit"), desk.folder / "gateway.toml"
     if config.exists():
@@ -239,8 +240,8 @@ def _configure_gateway(
             f"Ask the regulator to register the unit {unit} and to open its account (doxedge transaction sign --help).",
             f"Then register the device: doxedge transaction submit --node {answers.text('socket')} {registration}",
         ]
-    officer = Path(answers.text("officer_key").removeprefix("file://"))
-    if officer.parent == desk.folder / "keys" and officer.exists():
+    officer = file_of(answers.text("officer_key"))
+    if officer is not None and officer.parent == desk.folder / "keys" and officer.exists():
         todo.append(
             f"Then take {officer} away from this box, to where the officer signs: no service needs it here."
         )

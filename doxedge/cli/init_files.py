@@ -14,7 +14,7 @@ from doxedge.analysers.configuration import ConfigError
 from doxedge.cli.init_answers import ANSWERS_FILE, Answers, answers_text, toml_value
 from doxedge.cli.init_instruments import catalogue, folders_of, parse_line, split_values
 from doxedge.cli.outcome import Exit, Failure
-from doxedge.keystore.keys import create_key, open_signer
+from doxedge.keystore.keys import create_key, file_of, open_signer
 from doxedge.signing.algorithms import ED25519
 from doxedge.signing.signer import Signer
 
@@ -76,12 +76,14 @@ class Desk:
 
     def key(self, uri: str) -> Signer:
         """The key of that URI, made when a `file:` key is missing. Raises Failure (2) when it cannot be used."""
-        path = Path(uri.removeprefix("file://"))
+        path = self.folder
         try:
-            if not uri.startswith("file://") or path.exists():
+            file = file_of(uri)
+            if file is None or file.exists():
                 signer = open_signer(uri)
-                self.files.append((path, "was there"))
+                self.files.append((file or Path(uri), "was there"))
                 return signer
+            path = file
             signer = create_key(uri, ED25519)
             if self.owner is not None:
                 os.chown(path, self.owner.pw_uid, self.owner.pw_gid)

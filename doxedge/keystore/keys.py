@@ -54,6 +54,12 @@ def create_key(uri: str, alg: int) -> Signer:
     return key_file.create(uri, _file_path(uri, rest), alg)
 
 
+def file_of(uri: str) -> Path | None:
+    """The file behind a `file:` URI, there or not; None for keys of another keeper. Raises ConfigError."""
+    scheme, rest = _split(uri)
+    return _file_path(uri, rest) if scheme == "file" else None
+
+
 def public_line(signer: Signer) -> str:
     """Algorithm, key id and public key in one line: what a member hands to the regulator."""
     return f"{ALGORITHM_NAMES[signer.alg]} {signer.key_id.hex()} {signer.public_key.hex()}"

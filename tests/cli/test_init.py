@@ -20,6 +20,7 @@ from doxedge.ledger.transaction import open_transaction
 from doxedge.node.settings import load_settings as load_node
 from doxedge.signing.algorithms import ED25519
 from doxedge.signing.tags import channel_id, source_id
+from tests.cli.doctor_bench import Ask
 from tests.cli.plant_box import INSTRUMENTS, found, in_own_mounts, init, plant_flags, whole_plant
 
 
@@ -112,6 +113,17 @@ def test_running_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert "written" not in out
     assert "made" not in out
     assert "was there" in out
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path, ask: Ask) -> None:
+    plant = whole_plant(tmp_path / 'Werk "Süd" 50%20 #1')
+    before = snapshot(plant)
+    assert init(plant) == 0
+    assert snapshot(plant) == before
+    report = ask(plant)
+    assert report.of("key device")["verdict"] == report.of("config both")["verdict"] == "ok"
+    assert report.of("key officer")["verdict"] == "warning"
+    assert main(["gateway", "check", "--config", str(plant / "gateway.toml")]) == 0
 
 
 def test_a_file_that_the_operator_changed_is_left_and_named(
