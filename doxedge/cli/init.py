@@ -106,6 +106,7 @@ def _run(options: argparse.Namespace) -> int:
             raise
     desk.remember(answers)
     result = _set_up(answers, desk)
+    desk.remember(answers)
     _show(answers, desk, result, as_json=options.output == "json")
     return Exit.OK
 
@@ -152,6 +153,8 @@ def _genesis(answers: Answers, desk: Desk, keys: dict[str, Signer]) -> tuple[Pat
             raise Failure(
                 Exit.USAGE, f"{path} is there and is another channel's; move it away or give another --dir"
             )
+        # The medium that it came on may be gone when init runs again.
+        answers.values["genesis"] = str(path)
         return path, data, genesis
     name = card_name(answers.text("channel_name")).replace(".member.toml", ".genesis")
     path = desk.folder / name

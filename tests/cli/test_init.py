@@ -115,6 +115,14 @@ def test_running_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert "was there" in out
 
 
+def test_the_medium_that_the_genesis_came_on_may_be_gone_later(tmp_path: Path) -> None:
+    plant = whole_plant(tmp_path)
+    (tmp_path / "regulator" / "north.genesis").unlink()
+    (plant / "node.toml").unlink()
+    assert init(plant) == 0
+    assert load_node(plant / "node.toml").channel[0].genesis == plant / "north.genesis"
+
+
 def test_a_folder_may_have_any_name(tmp_path: Path, ask: Ask) -> None:
     plant = whole_plant(tmp_path / 'Werk "Süd" 50%20 #1')
     before = snapshot(plant)
