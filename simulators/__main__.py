@@ -17,10 +17,14 @@ from typing import Final
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import VARIABLE, from_environment
+from simulators.catalogue import INSTRUMENTS as SIMULATED
 from simulators.faults import EXPLANATIONS, FaultKind
-from simulators.plant import SimulatedPlant
+from simulators.plant import PlantSettings, SimulatedPlant
 from simulators.plant_file import INSTRUMENTS, FaultPlan, UnitPlan, midnight_before, read_site, simple_site
 from simulators.replay import ReplayError, ReplayPlant, read_hours
+from simulators.single import DESCRIPTION as INSTRUMENT_DESCRIPTION
+from simulators.single import EPILOG as INSTRUMENT_EPILOG
+from simulators.single import LoneInstrument
 from simulators.site import Site, replay_site, site_of
 
 EXIT_USAGE: Final = 2
@@ -38,6 +42,8 @@ Simulated plants for DoxEdge. Each unit has three instruments on Modbus TCP:
   flow      4-20 mA input module: flow, temperature, pressure   profile generic_analogue_input
   meter     Janitza UMG: power and energy                  profile janitza_umg
 
+`instrument` starts one alone, of these and of all others that have a register map, on TCP or on a serial line.
+
 When all of them listen, one line of JSON on stdout says where; SIGTERM or Ctrl-C ends the program.
 The registers hold what is true in the simulated stack at the moment of the read: the same seed always
 makes the same plant, and `truth` tells what a perfect gateway would have counted.
@@ -54,6 +60,7 @@ examples
   python -m simulators plant --fault unit-1:analyser:exception=2
   python -m simulators replay epa_cem_2007_703-2BLR.csv --from-now
   python -m simulators truth --seed 7 --from 1767225600000 --to 1767229200000
+  python -m simulators instrument --profile sick_marsic300  one alone, to try a register map with
   python -m simulators broker --help                        a small MQTT broker that can misbehave
 
 a file for --config
@@ -108,6 +115,31 @@ def _plant(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _instrument(arguments: argparse.Namespace) -> int:
+    clock = from_environment(os.environ)
+    settings = PlantSettings(
+        seed=arguments.seed,
+        two_shift=not arguments.always_on,
+        meter_origin_ms=midnight_before(clock.now_ms()),
+    )
+
+    async def serve() -> None:
+        alone = LoneInstrument(
+            arguments.profile,
+            clock,
+            host=arguments.host,
+            port=arguments.port,
+            unit_id=arguments.unit_id,
+            serial=arguments.serial,
+            plant=settings,
+            faults=arguments.fault,
+        )
+        await _serve(alone, until_stdin_closes=arguments.until_stdin_closes)
+
+    asyncio.run(serve())
+    return 0
+
+
 def _replay(arguments: argparse.Namespace) -> int:
     clock = from_environment(os.environ)
     with Path(arguments.file).open(encoding="utf-8-sig", newline="") as lines:
@@ -142,7 +174,7 @@ def _truth(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve(site: Site, *, until_stdin_closes: bool) -> None:
+async def _serve(site: Site | LoneInstrument, *, until_stdin_closes: bool) -> None:
     """Serve until SIGTERM, SIGINT, or (where asked for) the end of stdin."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -222,11 +254,20 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"{EPILOG}\nfaults\n{explained}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    nouns = parser.add_subparsers(required=True, metavar="plant|replay|truth|broker")
+    nouns = parser.add_subparsers(required=True, metavar="plant|instrument|replay|truth|broker")
     plant = nouns.add_parser("plant", help="start the instruments of one or more simulated units")
     _add_units(plant)
     _add_serving(plant)
     plant.set_defaults(func=_plant)
+    alone = nouns.add_parser(
+        "instrument",
+        help="start one simulated instrument alone, on TCP or on a serial line",
+        description=INSTRUMENT_DESCRIPTION,
+        epilog=INSTRUMENT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_instrument(alone)
+    alone.set_defaults(func=_instrument)
     replay = nouns.add_parser(
         "replay", help="start the instruments of one unit that plays an EPA hourly file"
     )
@@ -249,6 +290,30 @@ def _parser() -> argparse.ArgumentParser:
     truth.set_defaults(func=_truth)
     nouns.add_parser("broker", help="a small MQTT broker that can misbehave", add_help=False)
     return parser
+
+
+def _add_instrument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile", required=True, metavar="NAME", help=f"its register map: {', '.join(SIMULATED)}"
+    )
+    parser.add_argument(
+        "--serial", action="store_true", help="Modbus RTU on one end of a null-modem cable; else Modbus TCP"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="0 takes a free one")
+    parser.add_argument("--unit-id", type=int, default=1, metavar="N")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed always makes the same plant")
+    parser.add_argument("--always-on", action="store_true", help="no stops at night, no trips")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[=ARG][@AFTER[+S]]",
+        help="may be given several times",
+    )
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help=f"end with the parent process; time by {VARIABLE}"
+    )
 
 
 def _add_units(parser: argparse.ArgumentParser) -> None:

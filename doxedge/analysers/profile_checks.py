@@ -85,8 +85,15 @@ def check_atomic(
 ) -> None:
     """(8)"""
     for index, group in enumerate(groups):
-        spans = [span for p in points if p.group == group.name for span in p.spans]
-        reads = plan_reads(spans, unit_id=1, limits=limits)
+        mine = [point for point in points if point.group == group.name]
+        planned = plan_reads((span for point in mine for span in point.spans), unit_id=1, limits=limits)
+        # What is read for a quality alone may come apart, as status does.
+        values = [span for point in mine for span in (point.span, point.power) if span is not None]
+        reads = [
+            read
+            for read in planned
+            if any(Span(read.function, read.address, read.count).touches(span) for span in values)
+        ]
         if group.atomic and len(reads) > 1:
             there = ", ".join(f"{read.address} to {read.address + read.count - 1}" for read in reads)
             refuse(

@@ -30,6 +30,12 @@ def load_profile(
     name: str, folders: Sequence[Path], *, settings: Mapping[str, SettingValue] | None = None
 ) -> Profile:
     """The first profile `<name>.toml` in the folders. ConfigError when there is none that can be read and is right."""
+    found = read_profile_text(name, folders)
+    return find_profile(name, [found], settings=settings)
+
+
+def read_profile_text(name: str, folders: Sequence[Path]) -> ProfileText:
+    """The text of the first `<name>.toml` in the folders. ConfigError when there is none that can be read."""
     if not PROFILE_NAME.fullmatch(name):
         raise ConfigError(
             source=f"{name!r:.80}",
@@ -39,8 +45,9 @@ def load_profile(
     for folder in folders:
         file = folder / f"{name}.toml"
         if file.is_file():
-            return find_profile(name, [_read(file)], settings=settings)
-    return find_profile(name, _all(folders), settings=settings)
+            return _read(file)
+    there = ", ".join(sorted({text.name for text in _all(folders)})) or "none at all"
+    raise ConfigError(source=f"{name}.toml", path="", reason=f"there is no such profile; there are: {there}")
 
 
 def _all(folders: Sequence[Path]) -> Iterator[ProfileText]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,6 +18,11 @@ from doxedge.fieldbus.errors import LineError, NoAnswer
 from doxedge.fieldbus.line import DeviceState, Line, Poll, check_load
 from doxedge.measurement.sample import Reason, Sample
 from tests.fieldbus.line_bench import IDENTITY, PROFILE, driver
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 
 @dataclass
@@ -333,3 +339,41 @@ def test_line_errors_carry_a_reason_for_the_sample() -> None:
     error = LineError("words", reason=Reason.CLOCK)
     assert (error.reason, error.detail, str(error)) == (Reason.CLOCK, "words", "words")
     assert NoAnswer("x").reason is Reason.COMMS
+
+
+class Meter(PlainEndpoint):
+    """A SunSpec device whose model 7 stands at `place`; elsewhere exception 2."""
+
+    place: int = 40_002
+
+    @override
+    async def exchange(self, request: Request) -> Answer | DeviceException:
+        answer = await super().exchange(request)
+        assert not isinstance(request, Phrase)
+        heads = {40_000: b"SunS", 40_002: bytes([0, 9, 0, 6]), self.place: bytes([0, 7, 0, 101])}
+        if request.count == 2:
+            data = heads.get(request.address)
+            return (
+                DeviceException(request, 2, b"q", b"a") if data is None else Answer(request, data, b"q", b"a")
+            )
+        return answer
+
+
+async def test_a_block_is_searched_before_the_first_value_and_again_after_an_outage() -> None:
+    search = '\n[search]\nkind = "sunspec"\nmodel = 7\nlength = 101\nbases = [40000]\n'
+    b = bench(stop_after=12)
+    b.endpoint = meter = Meter(b.clock)
+
+    def moves(sample: Sample) -> None:
+        if len(b.samples) == 3:
+            meter.dead = {1}
+        if len(b.samples) == 7:
+            meter.dead, meter.place = set(), 40_010
+        del sample
+
+    b.on_each = moves
+    await b.run([Poll(driver("a", text=PROFILE + search), "one", 1_000)])
+    powers = [sample.values["power_w"] for sample in b.samples]
+    assert powers[:3] == [Decimal(40_009)] * 3
+    assert None in powers[3:7]
+    assert powers[-1] == Decimal(40_017), "after the outage the block stood elsewhere, and was found there"

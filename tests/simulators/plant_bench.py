@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from doxedge.analysers.catalogue import make_driver
 from doxedge.analysers.driver import Driver
 from doxedge.analysers.profile_choices import setting_value
-from doxedge.analysers.question import Outcome, Unanswered
+from doxedge.analysers.question import Outcome, Request, Unanswered
+from doxedge.fieldbus.byte_link import SerialLink, SerialSettings
+from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.errors import LineError
+from doxedge.fieldbus.identify import SearchingDriver, identify
+from doxedge.fieldbus.modbus_rtu import modbus_rtu
 from doxedge.fieldbus.modbus_tcp import ModbusTcp
 from doxedge.fieldbus.profile_folders import load_profile, search_path
 from doxedge.measurement.sample import Sample
@@ -44,7 +48,7 @@ class Reader:
 
     instrument: Instrument
     driver: Driver
-    modbus: ModbusTcp
+    modbus: Endpoint
 
     async def sample(self, group: str) -> Sample:
         outcomes: list[Outcome] = []
@@ -57,14 +61,32 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(instrument: Instrument, *, timeout_ms: int = 2_000) -> AsyncIterator[Reader]:
+async def reading(instrument: Instrument, *, timeout_ms: int = 5_000) -> AsyncIterator[Reader]:
     """The instrument served and read with its own shipped map."""
     settings = {name: setting_value(text) for name, text in instrument.settings.items()}
     profile = load_profile(instrument.profile, search_path(), settings=settings)
-    port = await instrument.start()
-    modbus = ModbusTcp("127.0.0.1", port, timeout_ms=timeout_ms)
+    await instrument.start()
+    modbus: Endpoint
+    if instrument.serial:
+        modbus = modbus_rtu(
+            SerialLink(SerialSettings(instrument.serial_port, baud=115_200)), timeout_ms=timeout_ms
+        )
+    else:
+        modbus = ModbusTcp("127.0.0.1", instrument.port, timeout_ms=timeout_ms)
     try:
-        yield Reader(instrument, make_driver(profile, device="d"), modbus)
+        driver = make_driver(profile, device="d")
+        if isinstance(driver, SearchingDriver):
+            driver = await _found(driver, modbus)
+        yield Reader(instrument, driver, modbus)
     finally:
         await modbus.close()
         await instrument.stop()
+
+
+async def _found(driver: Driver, modbus: Endpoint) -> Driver:
+    async def ask(requests: Sequence[Request]) -> list[Outcome]:
+        return [await modbus.exchange(request) for request in requests]
+
+    found = await identify(driver, ask)
+    assert not isinstance(found, Unanswered), found
+    return found

@@ -9,6 +9,7 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
 from doxedge.analysers.question import DeviceException, Function, ReadRegisters
+from doxedge.fieldbus.modbus_tcp import ModbusTcp
 from doxedge.measurement.sample import Reason
 from simulators.analysers import (
     SPAN_GAS_PPB,
@@ -119,6 +120,7 @@ async def test_a_fault_of_the_wire_is_a_missing_value_and_then_it_is_over(kind: 
             assert set(sample.values.values()) == {None}
             assert set(sample.failures.values()) == {Reason.COMMS}
         t200.faults.clear()
+        assert isinstance(reader.modbus, ModbusTcp)
         reader.modbus._timeout_s = 2.0
         assert (await reader.sample("gas")).values["nox_ppb"] is not None
 

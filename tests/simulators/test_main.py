@@ -111,6 +111,9 @@ def test_the_truth_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
         (["plant", "--capacity-mw", "0"], "a unit has"),
         (["plant", "--config", "not-there.toml"], "not-there.toml: cannot be read"),
         (["truth", "--from", "1", "--to", "0"], "--to lies"),
+        (["instrument", "--profile", "oven"], "nothing plays 'oven'; there are teledyne_t200, "),
+        (["instrument", "--profile", "thermo_42i", "--fault", "fire"], "faults are silence"),
+        (["instrument", "--profile", "thermo_42i", "--fault", "drift=x"], "is not KIND[=ARGUMENT]"),
     ],
 )
 def test_wrong_flags_are_refused_in_words(
