@@ -22,6 +22,8 @@ from simulators.faults import EXPLANATIONS, FaultKind
 from simulators.plant import PlantSettings, SimulatedPlant
 from simulators.plant_file import INSTRUMENTS, FaultPlan, UnitPlan, midnight_before, read_site, simple_site
 from simulators.replay import ReplayError, ReplayPlant, read_hours
+from simulators.scenario import read_scenario
+from simulators.scenario_run import add_parser as add_scenario
 from simulators.single import DESCRIPTION as INSTRUMENT_DESCRIPTION
 from simulators.single import EPILOG as INSTRUMENT_EPILOG
 from simulators.single import LoneInstrument
@@ -59,6 +61,7 @@ examples
   python -m simulators plant --fault analyser:silence@60+30 silent from second 60 for 30 plant seconds
   python -m simulators plant --fault unit-1:analyser:exception=2
   python -m simulators replay epa_cem_2007_703-2BLR.csv --from-now
+  python -m simulators scenario --help                      faults from a file, with what must come of them
   python -m simulators truth --seed 7 --from 1767225600000 --to 1767229200000
   python -m simulators instrument --profile sick_marsic300  one alone, to try a register map with
   python -m simulators broker --help                        a small MQTT broker that can misbehave
@@ -164,7 +167,12 @@ def _truth(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.end - arguments.start <= 400 * 86_400_000:
         raise ValueError("--to lies at or after --from, at most 400 days")
     units: dict[str, dict[str, int]] = {}
-    for plan in _plans(arguments, origin_ms):
+    plans = (
+        _plans(arguments, origin_ms)
+        if arguments.scenario is None
+        else read_scenario(Path(arguments.scenario)).units
+    )
+    for plan in plans:
         plant = SimulatedPlant(plan.plant)
         units[plan.plant.name] = {
             "truth_g": plant.truth_g(arguments.start, arguments.end),
@@ -254,11 +262,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"{EPILOG}\nfaults\n{explained}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    nouns = parser.add_subparsers(required=True, metavar="plant|instrument|replay|truth|broker")
+    nouns = parser.add_subparsers(required=True, metavar="plant|instrument|scenario|replay|truth|broker")
     plant = nouns.add_parser("plant", help="start the instruments of one or more simulated units")
     _add_units(plant)
     _add_serving(plant)
     plant.set_defaults(func=_plant)
+    add_scenario(nouns)
     alone = nouns.add_parser(
         "instrument",
         help="start one simulated instrument alone, on TCP or on a serial line",
@@ -283,6 +292,9 @@ def _parser() -> argparse.ArgumentParser:
     replay.set_defaults(func=_replay)
     truth = nouns.add_parser("truth", help="what a perfect gateway would have counted, as JSON")
     _add_units(truth)
+    truth.add_argument(
+        "--scenario", metavar="FILE", help="the units of a scenario, with what was done to them"
+    )
     truth.add_argument(
         "--from", dest="start", type=int, required=True, metavar="MS", help="UTC ms since 1970"
     )

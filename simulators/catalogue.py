@@ -33,6 +33,13 @@ INSTRUMENTS: Final[dict[str, type[Instrument]]] = {
 }
 """By the name of the map."""
 
+ROLES: Final[dict[str, tuple[str, ...]]] = {
+    "analyser": ("teledyne_t200", "teledyne_n500", "thermo_42i", "sick_marsic300", "siemens_ga700"),
+    "flow": ("generic_analogue_input", "suto_s430", "sick_flowsic500"),
+    "meter": ("janitza_umg", "schneider_iem3000", "sunspec_meter_203", "sunspec_meter_213"),
+}
+"""What a unit may have in each of its three places; the first is what it has unless told otherwise."""
+
 SERIAL_BY_NATURE: Final = frozenset({"suto_s430", "sick_flowsic500"})
 """What speaks Modbus RTU as it comes from the factory."""
 

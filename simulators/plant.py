@@ -21,6 +21,27 @@ _CACHE_ENTRIES: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What the control room orders in place of the unit's own day. Of several that are on, the last given holds."""
+
+    from_ms: int
+    """A multiple of KNOT_MS: the unit has done what was ordered by then, and takes the five minutes before."""
+    to_ms: int | None
+    load: float | None
+    """Share of the capacity; 0 stops the unit, None lets it run by its own curve, also at night."""
+
+    def __post_init__(self) -> None:
+        if self.from_ms % KNOT_MS or (self.to_ms is not None and self.to_ms % KNOT_MS):
+            raise ValueError("orders are given on the grid of five minutes on which the plant is laid down")
+        if self.load is not None and not 0 <= self.load <= 1:
+            raise ValueError(f"a load of {self.load} is not within 0 to 1")
+
+    def is_on(self, at_ms: int) -> bool:
+        """Whether it holds at this instant."""
+        return self.from_ms <= at_ms and (self.to_ms is None or at_ms < self.to_ms)
+
+
+@dataclass(frozen=True, slots=True)
 class PlantSettings:
     """What kind of unit it is. The numbers are those of a gas-fired boiler of middle size."""
 
@@ -34,6 +55,8 @@ class PlantSettings:
     nox_ppm_at_full_load: float = 110.0
     meter_origin_ms: int = 0
     """When the energy counter stood at 0. The counter is summed up from here: keep it within a year or so."""
+    orders: tuple[Order, ...] = ()
+    """In the order in which they are given."""
 
     def __post_init__(self) -> None:
         if not (self.capacity_mw > 0 and 0 <= self.moisture_percent <= 60 and self.nox_ppm_at_full_load >= 0):
@@ -146,8 +169,13 @@ class SimulatedPlant:
     def _load_at_knot(self, index: int) -> float:
         at_ms = index * KNOT_MS
         day, into_day_ms = divmod(at_ms, DAY_MS)
-        if self.settings.two_shift and (
-            self._is_night(day, into_day_ms) or self._is_tripped(day, into_day_ms)
+        order = next((order for order in reversed(self.settings.orders) if order.is_on(at_ms)), None)
+        if order is not None and order.load is not None:
+            return order.load
+        if (
+            order is None
+            and self.settings.two_shift
+            and (self._is_night(day, into_day_ms) or self._is_tripped(day, into_day_ms))
         ):
             return 0.0
         hour = into_day_ms / HOUR_MS

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from doxedge.analysers.configuration import ConfigError, table_path
+from simulators.catalogue import ROLES
 from simulators.faults import Fault, FaultKind
-from simulators.plant import DAY_MS, PlantSettings
+from simulators.plant import DAY_MS, Order, PlantSettings
 
+Form = TypeVar("Form", bound=BaseModel)
 InstrumentName = Literal["analyser", "flow", "meter"]
 INSTRUMENTS: tuple[InstrumentName, ...] = ("analyser", "flow", "meter")
 
@@ -41,13 +44,17 @@ class UnitPlan:
     plant: PlantSettings
     ports: dict[str, int] = field(default_factory=dict)
     faults: tuple[FaultPlan, ...] = ()
+    profiles: dict[str, str] = field(default_factory=dict)
+    """Register maps of instruments that are not the usual ones (`catalogue.ROLES`)."""
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """Unknown keys are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _FaultTable(_Table):
+class _FaultTable(Table):
     instrument: InstrumentName
     kind: FaultKind
     after_s: Annotated[float, Field(ge=0)] = 0.0
@@ -58,7 +65,19 @@ class _FaultTable(_Table):
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
-class _UnitTable(_Table):
+def _in_role(profile: str, info: ValidationInfo) -> str:
+    role = (info.field_name or "").removesuffix("_profile")
+    if profile not in ROLES[role]:
+        raise ValueError(f"what can be a unit's {role} is {', '.join(ROLES[role])}")
+    return profile
+
+
+Profile = Annotated[str, AfterValidator(_in_role)]
+
+
+class UnitTable(Table):
+    """`[[unit]]`."""
+
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
     seed: int = 1
     capacity_mw: Annotated[float, Field(gt=0, le=10_000)] = 100.0
@@ -68,29 +87,72 @@ class _UnitTable(_Table):
     analyser_port: Port = 0
     flow_port: Port = 0
     meter_port: Port = 0
+    analyser_profile: Profile = ROLES["analyser"][0]
+    flow_profile: Profile = ROLES["flow"][0]
+    meter_profile: Profile = ROLES["meter"][0]
     fault: tuple[_FaultTable, ...] = ()
 
+    def plan(
+        self, *, meter_origin_ms: int, orders: tuple[Order, ...] = (), faults: tuple[FaultPlan, ...] = ()
+    ) -> UnitPlan:
+        """The unit, with orders and faults beyond those of its own table."""
+        return UnitPlan(
+            PlantSettings(
+                name=self.name,
+                seed=self.seed,
+                capacity_mw=self.capacity_mw,
+                moisture_percent=self.moisture_percent,
+                two_shift=self.two_shift,
+                nox_ppm_at_full_load=self.nox_ppm_at_full_load,
+                meter_origin_ms=meter_origin_ms,
+                orders=orders,
+            ),
+            {"analyser": self.analyser_port, "flow": self.flow_port, "meter": self.meter_port},
+            (
+                *(FaultPlan(f.instrument, f.kind, f.after_s, f.for_s, f.argument) for f in self.fault),
+                *faults,
+            ),
+            {"analyser": self.analyser_profile, "flow": self.flow_profile, "meter": self.meter_profile},
+        )
 
-class _SiteFile(_Table):
-    unit: Annotated[tuple[_UnitTable, ...], Field(min_length=1, max_length=1_000)]
+
+class _SiteFile(Table):
+    unit: Annotated[tuple[UnitTable, ...], Field(min_length=1, max_length=1_000)]
 
 
 def read_site(file: Path, *, meter_origin_ms: int) -> list[UnitPlan]:
     """The units of a TOML file. ConfigError names file, table and key."""
+    site = read_tables(file, _SiteFile)
+    require_one_name_each(file, site.unit)
+    return [unit.plan(meter_origin_ms=meter_origin_ms) for unit in site.unit]
+
+
+def read_tables(file: Path, form: type[Form]) -> Form:
+    """A TOML file in a strict form. ConfigError names file, table and key of the first mistake, and counts the rest."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(source=str(file), path="", reason=f"cannot be read: {error}") from None
     try:
-        site = _SiteFile.model_validate(tables)
+        return form.model_validate(tables)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ConfigError(source=str(file), path=table_path(first["loc"]), reason=reason) from None
-    names = [unit.name for unit in site.unit]
+        mistakes = error.errors(include_url=False)
+        first = mistakes[0]
+        reason = (
+            "unknown key"
+            if first["type"] == "extra_forbidden"
+            else first["msg"].removeprefix("Value error, ")
+        )
+        raise ConfigError(
+            source=str(file), path=table_path(mistakes[0]["loc"]), reason=reason, more=len(mistakes) - 1
+        ) from None
+
+
+def require_one_name_each(file: Path, units: Sequence[UnitTable]) -> None:
+    """ConfigError when two units have one name."""
+    names = [unit.name for unit in units]
     if len(set(names)) < len(names):
         raise ConfigError(source=str(file), path="unit", reason="two units have one name")
-    return [_plan(unit, meter_origin_ms) for unit in site.unit]
 
 
 def simple_site(
@@ -121,19 +183,3 @@ def simple_site(
 def midnight_before(at_ms: int) -> int:
     """00:00 UTC of that day: where energy counters start unless told otherwise."""
     return at_ms // DAY_MS * DAY_MS
-
-
-def _plan(unit: _UnitTable, meter_origin_ms: int) -> UnitPlan:
-    return UnitPlan(
-        PlantSettings(
-            name=unit.name,
-            seed=unit.seed,
-            capacity_mw=unit.capacity_mw,
-            moisture_percent=unit.moisture_percent,
-            two_shift=unit.two_shift,
-            nox_ppm_at_full_load=unit.nox_ppm_at_full_load,
-            meter_origin_ms=meter_origin_ms,
-        ),
-        {"analyser": unit.analyser_port, "flow": unit.flow_port, "meter": unit.meter_port},
-        tuple(FaultPlan(f.instrument, f.kind, f.after_s, f.for_s, f.argument) for f in unit.fault),
-    )

@@ -116,7 +116,12 @@ class SimulatedSunSpec203(SunSpecMeter):
 
     @override
     def values(self, power_w: float | None, energy_wh: int | None) -> Mapping[int, bytes]:
-        power = _NO_I16 if power_w is None else struct.pack(">h", round(power_w / 10**self.POWER_SCALE))
+        # A register that is full stays full: 327.67 MW is the most that this meter can say.
+        power = (
+            _NO_I16
+            if power_w is None
+            else struct.pack(">h", min(0x7FFF, round(power_w / 10**self.POWER_SCALE)))
+        )
         counted = 0 if energy_wh is None else energy_wh // 10**self.ENERGY_SCALE
         return {
             16: _NO_I16 if power_w is None else struct.pack(">h", 5_000),

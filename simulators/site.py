@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from doxedge.fieldbus.clock import Clock
-from simulators.analysers import SimulatedAnalogueInputs, SimulatedMeter, SimulatedT200
+from simulators.catalogue import ROLES, instrument_for
 from simulators.instrument import Instrument
 from simulators.plant import SimulatedPlant
 from simulators.plant_file import FaultPlan, UnitPlan
@@ -20,9 +20,9 @@ class SiteUnit:
 
     name: str
     plant: Plant
-    analyser: SimulatedT200
-    flow: SimulatedAnalogueInputs
-    meter: SimulatedMeter
+    analyser: Instrument
+    flow: Instrument
+    meter: Instrument
 
     @property
     def instruments(self) -> dict[str, Instrument]:
@@ -67,12 +67,22 @@ class Site:
         return {"ready": True, "plant_ms": now_ms, "units": [unit.describe(now_ms) for unit in self.units]}
 
 
-def site_of(plans: Sequence[UnitPlan], clock: Clock, *, host: str = "127.0.0.1") -> Site:
-    """The site that the plans describe; faults count from now."""
-    start_ms = clock.now_ms()
+def site_of(
+    plans: Sequence[UnitPlan], clock: Clock, *, host: str = "127.0.0.1", start_ms: int | None = None
+) -> Site:
+    """The site that the plans describe; faults count from `start_ms`, or else from now."""
     return Site(
         [
-            _unit(plan.plant.name, SimulatedPlant(plan.plant), clock, host, plan.ports, plan.faults, start_ms)
+            _unit(
+                plan.plant.name,
+                SimulatedPlant(plan.plant),
+                clock,
+                host,
+                plan.ports,
+                plan.faults,
+                clock.now_ms() if start_ms is None else start_ms,
+                plan.profiles,
+            )
             for plan in plans
         ],
         clock,
@@ -94,14 +104,13 @@ def _unit(
     ports: dict[str, int],
     faults: Sequence[FaultPlan],
     start_ms: int,
+    profiles: Mapping[str, str] | None = None,
 ) -> SiteUnit:
-    unit = SiteUnit(
-        name,
-        plant,
-        SimulatedT200(plant, clock, host=host, port=ports.get("analyser", 0)),
-        SimulatedAnalogueInputs(plant, clock, host=host, port=ports.get("flow", 0)),
-        SimulatedMeter(plant, clock, host=host, port=ports.get("meter", 0)),
-    )
+    def instrument(role: str) -> Instrument:
+        profile = (profiles or {}).get(role, ROLES[role][0])
+        return instrument_for(profile, plant, clock, host=host, port=ports.get(role, 0))
+
+    unit = SiteUnit(name, plant, instrument("analyser"), instrument("flow"), instrument("meter"))
     for fault in faults:
         unit.instruments[fault.instrument].faults.append(fault.fault(start_ms))
     return unit

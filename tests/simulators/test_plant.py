@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.plant import DAY_MS, HOUR_MS, KNOT_MS, MINUTE_MS, PlantSettings, SimulatedPlant, noise
+from simulators.plant import DAY_MS, HOUR_MS, KNOT_MS, MINUTE_MS, Order, PlantSettings, SimulatedPlant, noise
 
 START_MS = 1_767_225_600_000
 TIMES = st.integers(START_MS, START_MS + 60 * DAY_MS)
@@ -105,3 +105,47 @@ def test_the_energy_counter_stands_at_zero_before_its_origin() -> None:
     assert PLANT.energy_wh(START_MS) == 0
     assert PLANT.energy_wh(START_MS - DAY_MS) == 0
     assert PLANT.energy_wh(START_MS + 3 * DAY_MS + 7 * MINUTE_MS) > 0
+
+
+ORDERED_MS = 1_767_268_800_000
+
+
+@pytest.mark.parametrize(
+    ("orders", "loads"),
+    [
+        ([Order(ORDERED_MS, None, 0.0)], {-10: "own", 0: 0.0, 60: 0.0}),
+        ([Order(ORDERED_MS, ORDERED_MS + 30 * MINUTE_MS, 0.5)], {-10: "own", 0: 0.5, 25: 0.5, 30: "own"}),
+        ([Order(ORDERED_MS, None, 0.0), Order(ORDERED_MS + HOUR_MS, None, None)], {30: 0.0, 60: "own"}),
+        (
+            [Order(ORDERED_MS, None, 0.7), Order(ORDERED_MS, ORDERED_MS + 10 * MINUTE_MS, 0.0)],
+            {0: 0.0, 5: 0.0, 10: 0.7},
+        ),
+    ],
+    ids=["stopped", "held for a while", "stopped and started", "tripped while held"],
+)
+def test_a_unit_does_what_is_ordered(orders: list[Order], loads: dict[int, float | str]) -> None:
+    free = SimulatedPlant(PlantSettings(two_shift=False))
+    plant = SimulatedPlant(PlantSettings(two_shift=False, orders=tuple(orders)))
+    for minute, load in loads.items():
+        at_ms = ORDERED_MS + minute * MINUTE_MS
+        expected = free.state(at_ms).power_w if load == "own" else float(load) * 100e6
+        assert plant.state(at_ms).power_w == pytest.approx(expected), minute
+
+
+def test_a_started_unit_runs_by_night_too() -> None:
+    night_ms = next(
+        day * DAY_MS
+        for day in range(20_000, 20_060)
+        if not SimulatedPlant(PlantSettings()).state(day * DAY_MS).operating
+    )
+    plant = SimulatedPlant(PlantSettings(orders=(Order(night_ms - HOUR_MS, None, None),)))
+    assert plant.state(night_ms).operating
+
+
+@pytest.mark.parametrize(
+    ("from_ms", "to_ms", "load"),
+    [(ORDERED_MS + 1, None, 0.5), (ORDERED_MS, ORDERED_MS + 1, 0.5), (0, None, 1.1)],
+)
+def test_an_order_that_no_unit_can_follow_is_refused(from_ms: int, to_ms: int | None, load: float) -> None:
+    with pytest.raises(ValueError, match=r"grid of five minutes|not within 0 to 1"):
+        Order(from_ms, to_ms, load)

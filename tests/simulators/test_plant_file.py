@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from doxedge.analysers.configuration import ConfigError
+from doxedge.fieldbus.clock import RealClock
 from simulators.faults import FaultKind
 from simulators.plant_file import midnight_before, read_site, simple_site
+from simulators.site import site_of
 
 SITE = """
 [[unit]]
@@ -83,3 +85,12 @@ def test_units_from_flags_differ_in_name_and_seed() -> None:
     )
     assert [(p.plant.name, p.plant.seed) for p in plans] == [("a", 4), ("b", 5)]
     assert plans[0].plant.meter_origin_ms == 0
+
+
+def test_a_unit_may_have_other_instruments(tmp_path: Path) -> None:
+    text = SITE.replace('name = "south"', 'name = "south"\nanalyser_profile = "thermo_42i"')
+    _, south = read_site(site_file(tmp_path, text), meter_origin_ms=0)
+    unit = site_of([south], RealClock()).units[0]
+    assert [one.profile for one in unit.instruments.values()] == [
+        "thermo_42i", "generic_analogue_input", "janitza_umg",
+    ]  # fmt: skip

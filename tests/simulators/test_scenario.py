@@ -1,0 +1,194 @@
+"""A scenario as a tester writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from doxedge.analysers.configuration import ConfigError
+from simulators.faults import FaultKind
+from simulators.plant import DAY_MS, HOUR_MS, MINUTE_MS, Order
+from simulators.scenario import Expectation, read_scenario
+
+START_MS = 1_767_225_600_000
+EVERY_FAULT = Path(__file__).parents[2] / "simulators" / "scenarios" / "every_fault.toml"
+
+SCENARIO = """
+[plant]
+start = 2026-01-01T00:00:00Z
+hours = 6
+speed = 720
+broker_port = 0
+[[unit]]
+name = "north"
+seed = 7
+[[unit]]
+name = "south"
+meter_profile = "sunspec_meter_213"
+[[step]]
+at = "02:10:30"
+for_s = 600
+unit = "north"
+instrument = "analyser"
+fault = "late"
+argument = 900
+[[step]]
+at_s = 3600
+unit = "south"
+plant = "load"
+load_percent = 60
+[[step]]
+at = "05:00"
+unit = "south"
+plant = "trip"
+[[step]]
+at = "01:00"
+for_s = 60
+outage = "node"
+[[expect]]
+unit = "north"
+hour = 2
+finds = "gap"
+cause = "too_few"
+[[expect]]
+unit = "north"
+event = "gateway.start"
+times = 1
+[[expect]]
+unit = "south"
+away = "meter"
+times = 0
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "scenario.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_a_file_says_what_is_done_to_which_unit_and_when(tmp_path: Path) -> None:
+    scenario = read_scenario(written(tmp_path, SCENARIO))
+    assert (scenario.start_ms, scenario.end_ms, scenario.speed) == (START_MS, START_MS + 6 * HOUR_MS, 720)
+    assert [(step.number, step.at_s, step.what) for step in scenario.steps] == [
+        (2, 3_600, "load 60 %"),
+        (4, 3_600, "node outage"),
+        (1, 7_830, "analyser late 900"),
+        (3, 18_000, "trip"),
+    ]
+    north, south = scenario.units
+    (fault,) = north.faults
+    assert fault.fault(START_MS).kind is FaultKind.LATE
+    assert fault.fault(START_MS).from_ms == START_MS + 7_830_000
+    assert north.plant.orders == ()
+    assert south.plant.orders == (
+        Order(START_MS + HOUR_MS, None, 0.6),
+        Order(START_MS + 5 * HOUR_MS, START_MS + 5 * HOUR_MS + 40 * MINUTE_MS, 0.0),
+    )
+    assert south.profiles["meter"] == "sunspec_meter_213"
+    assert scenario.expectations == (
+        Expectation("north", hour=2, finds="gap", cause="too_few"),
+        Expectation("north", event="gateway.start"),
+        Expectation("south", away="meter", times=0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "reason"),
+    [
+        ("hours = 6", "hours = 0", "plant.hours", "greater than or equal to 1"),
+        ("00:00:00Z", "00:00:00", "plant", "offset to UTC"),
+        ("00:00:00Z", "00:30:00Z", "plant", "on the hour"),
+        ('name = "south"', 'name = "north"', "unit", "one name"),
+        ('"sunspec_meter_213"', '"teledyne_t200"', "unit[1].meter_profile", "janitza_umg"),
+        ('at = "02:10:30"', 'at = "2h"', "step[0]", "HH:MM"),
+        ('at = "02:10:30"', 'at = "02:60"', "step[0]", "HH:MM"),
+        ('at = "02:10:30"', 'at = "06:00"', "step[0].at", "6 hours only"),
+        ('at = "02:10:30"', "", "step[0]", "exactly one of at, at_s"),
+        ('at = "02:10:30"', 'at = "02:00"\nat_s = 3', "step[0]", "exactly one of at, at_s"),
+        ('fault = "late"', 'fault = "fire"', "step[0].fault", "silence"),
+        ('fault = "late"', 'fault = "late"\nplant = "stop"', "step[0]", "exactly one of fault, plant"),
+        ('fault = "late"', 'fault = "broken_loop"', "step[0]", "argument has no meaning"),
+        ('fault = "late"\nargument = 900', 'fault = "broken_loop"', "step[0].fault", "changes nothing"),
+        ('fault = "late"\nargument = 900', 'fault = "zero"\nwith = 1', "step[0].with", "unknown key"),
+        ('instrument = "analyser"', "", "step[0]", "instrument is missing"),
+        ('unit = "north"', 'unit = "west"', "step[0].unit", "north, south"),
+        ('unit = "north"\ninstrument', "instrument", "step[0]", "which unit"),
+        ("load_percent = 60", "", "step[1]", "load_percent is missing"),
+        ("load_percent = 60", "load_percent = 101", "step[1].load_percent", "100"),
+        ("at_s = 3600", "at_s = 3601", "step[1]", "five minutes"),
+        ('plant = "trip"', 'plant = "trip"\nload_percent = 3', "step[2]", "load_percent has no meaning"),
+        ('for_s = 60\noutage = "node"', 'outage = "node"', "step[3]", "for_s"),
+        ("broker_port = 0", "", "", ""),
+        ("hour = 2", "hour = 6", "expect[0].hour", "0 to 5"),
+        ('finds = "gap"', 'finds = "hour"', "expect[0]", 'finds = "gap"'),
+        ('away = "meter"\ntimes = 0', 'away = "meter"', "expect[2]", "times"),
+        ('away = "meter"', 'away = "meter"\nevent = "x"', "expect[2]", "exactly one of"),
+        ("[[unit]]", "[[unit", "", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_its_place(
+    tmp_path: Path, old: str, new: str, path: str, reason: str
+) -> None:
+    assert old in SCENARIO
+    text = SCENARIO.replace(old, new, 1)
+    if not reason:
+        text, path, reason = (
+            text.replace('outage = "node"', 'outage = "broker"'),
+            "step[3].outage",
+            "broker_port",
+        )
+    with pytest.raises(ConfigError) as refusal:
+        read_scenario(written(tmp_path, text))
+    assert refusal.value.path == path
+    assert reason in refusal.value.reason
+
+
+MORE_STEPS = """
+[[step]]
+at = "02:15"
+for_s = {for_s}
+unit = "{unit}"
+instrument = "analyser"
+fault = "{fault}"
+"""
+
+
+def test_a_fault_that_is_on_already_is_refused(tmp_path: Path) -> None:
+    again = SCENARIO + MORE_STEPS.format(for_s=60, unit="north", fault="late")
+    with pytest.raises(ConfigError, match=r"step\[4\]: analyser late is on already by step 1"):
+        read_scenario(written(tmp_path, again))
+
+
+@pytest.mark.parametrize(("unit", "fault"), [("south", "late"), ("north", "nan")])
+def test_other_faults_may_come_at_the_same_time(tmp_path: Path, unit: str, fault: str) -> None:
+    more = SCENARIO + MORE_STEPS.format(for_s=60, unit=unit, fault=fault)
+    assert len(read_scenario(written(tmp_path, more)).steps) == 5
+
+
+def test_a_counter_that_was_reset_stays_so(tmp_path: Path) -> None:
+    text = SCENARIO.replace('instrument = "analyser"\nfault = "late"\nargument = 900', 'instrument = "meter"\n'
+                            'fault = "counter_reset"')  # fmt: skip
+    with pytest.raises(ConfigError, match="stays so"):
+        read_scenario(written(tmp_path, text))
+
+
+def test_our_day_has_every_fault_every_outage_and_every_event_of_a_plant() -> None:
+    scenario = read_scenario(EVERY_FAULT)
+    assert scenario.end_ms - scenario.start_ms == DAY_MS
+    assert {step.fault for step in scenario.steps} - {None} == set(FaultKind)
+    assert {step.outage for step in scenario.steps} - {None} == {"gateway", "node", "broker"}
+    assert {step.plant for step in scenario.steps} - {None} == {"start", "stop", "trip", "load"}
+
+
+def test_our_day_leaves_every_third_hour_alone() -> None:
+    scenario = read_scenario(EVERY_FAULT)
+    for hour in range(2, scenario.hours, 3):
+        from_s, to_s = 3_600 * hour, 3_600 * (hour + 1)
+        on = [
+            step.what
+            for step in scenario.steps
+            if step.plant is None and step.at_s < to_s and (step.to_s or step.at_s) >= from_s
+        ]
+        assert on == [], hour
