@@ -11,6 +11,7 @@ from doxedge.contracts import (
     crediting,
     figures,
     hours,
+    inquiry,
     numbering,
     parties,
     statements,
@@ -56,6 +57,8 @@ RULES: Final = {
             "hour.revise": (statements.Revision, hours.revise_hour),
             "gap": (statements.Gap, hours.state_gap),
             "event": (statements.Event, hours.state_event),
+            "samples.request": (inquiry.Request, inquiry.request_samples),
+            "samples.answer": (inquiry.Answer, inquiry.answer_request),
         },
     ),
 }

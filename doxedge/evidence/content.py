@@ -18,6 +18,8 @@ TITLES: Final = {
     "hour.revise": "a revision of an hour",
     "gap": "hours without a known mass",
     "event": "something that happened at a device",
+    "samples.request": "a request for raw samples",
+    "samples.answer": "an answer to a request for raw samples",
     "transfer": "a transfer of credits",
     "vintage.issue": "an issue of credits",
     "party.enrol": "the enrolment of a party",
@@ -37,6 +39,8 @@ TITLES: Final = {
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "gap": ("unit", "from", "to", "cause"),
     "event": ("unit", "code", "at", "text"),
+    "samples.request": ("unit", "from", "to", "due", "reason"),
+    "samples.answer": ("request", "content hash", "samples", "outcome", "text"),
     "transfer": ("from account", "to account", "asset", "vintage", "amount", "reference"),
     "vintage.issue": ("account", "asset", "vintage", "amount", "basis hash"),
     "party.enrol": ("party", "role", "algorithm", "officer key", "node algorithm", "node key"),
@@ -123,7 +127,7 @@ def _field(label: str, value: Value) -> str:
     match value:
         case bool() | None:
             return "none" if value is None else str(value).lower()
-        case int() if label in ("from", "to", "at"):
+        case int() if label in ("from", "to", "at", "due"):
             return time_text(value)
         case int():
             return str(value)

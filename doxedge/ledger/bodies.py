@@ -14,7 +14,17 @@ from typing import Final, TypeAlias
 
 from doxedge.commitments.amount import UnknownSuite, parse
 from doxedge.commitments.open_amount import OpenAmount
-from doxedge.contracts import accounts, crediting, figures, numbering, parties, statements, transfer, units
+from doxedge.contracts import (
+    accounts,
+    crediting,
+    figures,
+    inquiry,
+    numbering,
+    parties,
+    statements,
+    transfer,
+    units,
+)
 from doxedge.contracts.rule import Book, Value
 from doxedge.signing import algorithms
 from doxedge.signing.tags import HASH_BYTES, SHORT_ID_BYTES, ZERO_HASH, key_id, source_id, tag
@@ -164,6 +174,20 @@ def _event(_: BodyContext, unit: str | None, code: str, at_ms: int, text: str) -
     return statements.Event(unit, code, at_ms, text)
 
 
+def _request(
+    _: BodyContext, unit: str, from_ms: int, to_ms: int, due_ms: int, reason: str
+) -> inquiry.Request:
+    return inquiry.Request(unit, from_ms, to_ms, due_ms, reason)
+
+
+def _answer(
+    _: BodyContext, request: bytes, content_hash: bytes, samples: int, outcome: str, text: str
+) -> inquiry.Answer:
+    return inquiry.Answer(
+        _hash("request", request), _hash("content_hash", content_hash), samples, outcome, text
+    )
+
+
 def _config(_: BodyContext, name: str, value: int, reason: str) -> figures.Config:
     return figures.Config(name, value, reason)
 
@@ -296,6 +320,12 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "hour.revise": _shape(_revision, record_id=_BYTES, reason=_TEXT, hour=_LIST),
     "gap": _shape(_gap, unit=_TEXT, from_ms=_INT, to_ms=_INT, cause=_TEXT),
     "event": _shape(_event, unit=(str, NoneType), code=_TEXT, at_ms=_INT, text=_TEXT),
+    "samples.request": _shape(
+        _request, unit=_TEXT, from_ms=_INT, to_ms=_INT, due_ms=_INT, reason=_TEXT
+    ),
+    "samples.answer": _shape(
+        _answer, request=_BYTES, content_hash=_BYTES, samples=_INT, outcome=_TEXT, text=_TEXT
+    ),
     "config": _shape(_config, name=_TEXT, value=_INT, reason=_TEXT),
     "party.enrol": _shape(
         _enrol, party=_TEXT, role=_TEXT, alg=_INT, officer_key=_BYTES, node_alg=(int, NoneType),

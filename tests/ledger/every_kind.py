@@ -52,6 +52,8 @@ def bodies() -> dict[str, list[Value]]:
         "hour.revise": [b"r" * 32, "calibration drift", hour("alpha-1", START_MS, 900)],
         "gap": ["alpha-1", START_MS, START_MS + 3_600_000, "analyser out of service"],
         "event": ["alpha-1", "door", START_MS, "cabinet opened"],
+        "samples.request": ["alpha-1", START_MS, START_MS + 3_600_000, START_MS + 90_000_000, "spot check"],
+        "samples.answer": [b"q" * 32, b"c" * 32, 720, "produced", ""],
         "config": ["warning_percent", 25, "winter"],
         "conflict": list[Value](rivals),
         "equivocation": list[Value](votes),

@@ -108,6 +108,8 @@ OFFICER = signer("alpha officer")
         ("a statement that is no hash", "device.commission", 3, b"s" * 33),
         ("a revised record that is no id", "hour.revise", 0, b"r" * 31),
         ("a revision to something else", "hour.revise", 2, [1, 2, 3]),
+        ("an answer to what is no id", "samples.answer", 0, b"q" * 31),
+        ("a content hash that is no hash", "samples.answer", 1, b""),
         ("a samples root that is no hash", "hour", 11, b""),
         ("a profile that is no hash", "hour", 12, b"p" * 31),
         ("rules that are no hash", "hour", 13, b"p" * 33),
