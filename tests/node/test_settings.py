@@ -58,7 +58,7 @@ def test_every_table_can_be_given() -> None:
 def test_an_unknown_key_is_refused_by_name_with_where_to_look(what: str, text: str, named: str) -> None:
     told = str(mistake(text))
     assert told.startswith(f"node.toml: {named}")
-    assert "firmware_configs/README.md" in told
+    assert "firmware_configs/node.toml" in told
 
 
 @pytest.mark.parametrize(

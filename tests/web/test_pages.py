@@ -178,7 +178,7 @@ async def test_it_shows_headroom_heights_hours_peers_and_refusals(node: SmallNod
         "exceeded",
         "alpha-gw",
         "regulator (this node)",
-        "This node votes.",
+        "This is a validator's node.",
     ):
         assert shown in text, shown
     assert f"transfer {REFUSALS_SHOWN + 4} of alpha" in text
