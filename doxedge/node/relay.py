@@ -17,7 +17,7 @@ from doxedge.consensus import cosignature
 from doxedge.consensus.certificate import decode_certificate
 from doxedge.consensus.cosignature import Cosignature
 from doxedge.consensus.header import Header, InvalidBlock, decode_header
-from doxedge.contracts import parties
+from doxedge.contracts import numbering, parties
 from doxedge.gossip import message, topics
 from doxedge.gossip.catch_up import CatchUp
 from doxedge.gossip.gate import Gate, MemberKey
@@ -47,6 +47,7 @@ INBOX_BYTES_MAX: Final = 32 * 1024 * 1024
 """Opened messages waiting to be handled; more are dropped, and come again."""
 SUSPECTS_MAX: Final = 1_024
 """Overtaken transactions that are looked up one after the other; in an honest channel there are none."""
+SUSPECTS_A_TURN: Final = 4
 COSIGNATURE_DEPTH: Final = 64
 """How far below the own head a cosignature is still collected."""
 
@@ -175,8 +176,11 @@ class Relay:
 
     async def _judge_suspects(self) -> None:
         """Here both records of the number were seen, and perhaps nowhere else: the leader must see the other one."""
-        while self._suspects:
+        for _ in range(min(len(self._suspects), SUSPECTS_A_TURN)):
             suspect = self._suspects.popleft()
+            source = numbering.find_source(self.node.chain.state, suspect.source)
+            if source is None or source.suspended:
+                continue  # one proof is enough, and looking for the next one reads the source's whole history
             if await find_rival(self.node.chain, self.node.pool, self.node.store, suspect) is not None:
                 await self.show_rivals([suspect])
 

@@ -17,7 +17,7 @@ from doxedge.gossip.message import Kind
 from doxedge.ledger.block import Block, decode_block
 from doxedge.ledger.chain import ChainState
 from doxedge.ledger.transaction import TICK, Transaction
-from doxedge.node.relay import COSIGNATURE_DEPTH
+from doxedge.node.relay import COSIGNATURE_DEPTH, SUSPECTS_A_TURN
 from doxedge.node.standing import FORK
 from doxedge.signing import canonical
 from doxedge.signing.canonical import Value
@@ -168,6 +168,27 @@ async def test_a_follower_whose_record_was_overtaken_by_another_shows_it_to_the_
         await until(lambda: beta.said(Kind.TRANSACTIONS))
         shown = [raw for said in beta.said(Kind.TRANSACTIONS) for raw in message.byte_strings(said.body)]
         assert set(shown) == {second.raw}, "the number of the third is free"
+
+
+async def test_of_many_records_that_were_overtaken_some_are_looked_up_at_a_turn(tmp_path: Path) -> None:
+    """Each look may read the whole history of a source, and heads and the watchdog wait for it."""
+    hand = Hand(CHANNEL)
+    clone = copy(hand.author("regulator officer"))
+    finals = hand.configs(20)
+    others = [clone.say("config", ["warning_percent", 77, str(n)]) for n in range(20)]
+    (block,) = await chain_of(tmp_path, finals, each=20)
+    async with bench(tmp_path, "beta", has_broker=True, turns=False) as beta:
+        relay = beta.host.relay
+        await beta.host.submit([t.raw for t in others], wait="stored", timeout_s=1)
+        beta.host.node.block_arrived(decode_block(block), len(block))
+        await beta.host.node._follow()
+        assert len(relay._suspects) == 20
+        await relay._judge_suspects()
+        assert len(relay._suspects) == 20 - SUSPECTS_A_TURN
+        beta.sent.clear()
+        relay.outgoing.resend(beta.clock.monotonic_s())
+        shown = [raw for said in beta.said(Kind.TRANSACTIONS) for raw in message.byte_strings(said.body)]
+        assert shown == [t.raw for t in others[:SUSPECTS_A_TURN]]
 
 
 @pytest.mark.parametrize(
