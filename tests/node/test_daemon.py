@@ -220,7 +220,8 @@ async def test_a_node_that_was_away_catches_up_and_nothing_is_lost(tmp_path: Pat
                 await network.in_step([regulator, alpha, beta], "north")
             missed = hand.configs(150)
             for start in range(0, 150, 5):
-                await network.submit(beta, "north", missed[start : start + 5], wait="final")
+                statuses = await network.submit(beta, "north", missed[start : start + 5])
+                assert [(r.state, r.outcome) for s in statuses for r in s.records] == [("final", 0)] * 5
             async with network.running("alpha") as alpha:
                 await network.in_step([regulator, alpha, beta], "north")
                 assert network.height(alpha, "north") >= 31
