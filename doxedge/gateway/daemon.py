@@ -17,15 +17,19 @@ from doxedge.backends.service import ServiceManager
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.line import DeviceState
 from doxedge.gateway import numbering
+from doxedge.gateway.alarm_desk import AlarmDesk
+from doxedge.gateway.alarm_watch import AlarmWatch, free_bytes
 from doxedge.gateway.bodies import Provenance, firmware_text
 from doxedge.gateway.clock_state import ClockReading, boot_id, read_clock
 from doxedge.gateway.clock_watch import ClockWatch
 from doxedge.gateway.line_progress import LineProgress
+from doxedge.gateway.operator_door import SOCKET_NAME, OperatorDoor
 from doxedge.gateway.pipeline import UnitPipeline, UnitStores
 from doxedge.gateway.plant import longest_period_ms, make_lines, plan_units, unit_of_device
 from doxedge.gateway.poster import Poster
-from doxedge.gateway.record_desk import UnitIdentity
+from doxedge.gateway.record_desk import Happening, UnitIdentity
 from doxedge.gateway.settings import GatewaySettings
+from doxedge.gateway.status import UnitStatus, gateway_as_dict
 from doxedge.keystore.keys import open_signer
 from doxedge.measurement.quality import Assessor
 from doxedge.measurement.sample import Sample
@@ -33,6 +37,7 @@ from doxedge.quantity import DAY_MS
 from doxedge.signing import algorithms, envelope
 from doxedge.signing.record import Record
 from doxedge.signing.signer import Signer
+from doxedge.store.alarms import AlarmStore
 from doxedge.store.outbox import Outbox
 from doxedge.store.samples import SampleSettings, SampleStore
 
@@ -42,6 +47,8 @@ CLOSE_EVERY_S: Final = 5.0
 """Plant seconds between two looks at whether an hour is due, and whether the clock was set."""
 CLOSE_REAL_S_MIN: Final = 0.02
 """Real seconds between two such looks, where plant time is compressed."""
+ALARMS_REAL_S_MIN: Final = 0.25
+"""Real seconds between two looks at the alarms, where plant time is compressed."""
 LIVE_EVERY_S: Final = 2.0
 """Real seconds between two unsigned live values for the status page."""
 PRUNE_EVERY_S: Final = 3600.0
@@ -103,12 +110,20 @@ class Gateway:
                 ),
             )
             stack.push_async_callback(samples.close)
+            alarms = await AlarmStore.open(folder / "alarms.db", now_ms=self.clock.now_ms())
+            stack.push_async_callback(alarms.close)
             ledger = self._ledger
             if ledger is None:
                 ledger = self._remote()
                 stack.push_async_callback(ledger.close)
-            await self._prepare(UnitStores(outbox, samples, folder), ledger, signer)
-            await self._measure_and_post(outbox, samples, ledger, started)
+            stores = UnitStores(outbox, samples, folder)
+            await self._prepare(stores, ledger, signer)
+            desk = AlarmDesk(alarms, post=self._have_signed)
+            await desk.restore(now_ms=self.clock.now_ms())
+            if alarms.quarantined is not None:
+                text = f"{alarms.quarantined.name} was moved aside and a fresh file begun"
+                self._have_signed("", Happening("store.damaged", self.clock.now_ms(), text))
+            await self._measure_and_post(stores, ledger, desk, signer, started)
 
     async def _prepare(self, stores: UnitStores, ledger: Ledger, signer: Signer) -> None:
         for unit in self.units:
@@ -141,8 +156,20 @@ class Gateway:
             self.posters[unit.table.name] = poster
 
     async def _measure_and_post(
-        self, outbox: Outbox, samples: SampleStore, ledger: Ledger, started: Callable[[], None] | None
+        self,
+        stores: UnitStores,
+        ledger: Ledger,
+        desk: AlarmDesk,
+        signer: Signer,
+        started: Callable[[], None] | None,
     ) -> None:
+        outbox, samples = stores.outbox, stores.samples
+        door = OperatorDoor(
+            stores.folder / SOCKET_NAME,
+            status=functools.partial(self._status, stores, desk, signer, self.clock.now_ms()),
+            acknowledge=desk.acknowledge,
+            now_ms=self.clock.now_ms,
+        )
         try:
             async with asyncio.TaskGroup() as group:
                 for line in self.lines:
@@ -153,6 +180,8 @@ class Gateway:
                     )
                 group.create_task(self._flush_forever(), name="flush")
                 group.create_task(self._close_forever(), name="hours")
+                group.create_task(self._alarms_forever(stores, desk), name="alarms")
+                group.create_task(door.serve(), name="operator door")
                 group.create_task(self._live_forever(ledger), name="live")
                 group.create_task(self._prune_forever(outbox, samples), name="prune")
                 group.create_task(self._watchdog_forever(), name="watchdog")
@@ -168,8 +197,9 @@ class Gateway:
     async def _number_and_post(self, unit: str, poster: Poster, outbox: Outbox, ledger: Ledger) -> None:
         """First agree on the next number, then post for ever."""
         agree = functools.partial(
-            numbering.agree, outbox, ledger, channel=poster.channel, source=poster.source
-        )
+            numbering.agree, outbox, ledger, channel=poster.channel, source=poster.source,
+            on_conflict=poster.note_suspended,
+        )  # fmt: skip
         while not await agree():  # noqa: ASYNC110 - it is the node that is asked again
             await asyncio.sleep(AGREE_EVERY_S)
         pipeline = self.pipelines[unit]
@@ -188,6 +218,13 @@ class Gateway:
             log.warning(
                 "device %s on line %s is away: %s: %s", state.device, state.line, state.reason, state.detail
             )
+
+    def _have_signed(self, subject: str, happening: Happening) -> None:
+        """Into the records of the unit that it is about; what concerns the machine, into those of every unit."""
+        unit = unit_of_device(subject)
+        for name, pipeline in self.pipelines.items():
+            if unit in ("", name):
+                pipeline.desk.hand_in([happening])
 
     def _read_clock(self) -> ClockReading:
         return read_clock() if self.clock.speed == 1 else ClockReading("simulated", 0)
@@ -218,6 +255,57 @@ class Gateway:
                 if step_ms:
                     pipeline.happened("clock.step", f"the clock was set by {step_ms} ms")
                 await pipeline.close_hours()
+
+    async def _alarms_forever(self, stores: UnitStores, desk: AlarmDesk) -> None:
+        watch = AlarmWatch(
+            desk,
+            units=self.units,
+            pipelines=self.pipelines,
+            posters=self.posters,
+            device_states=self.device_states,
+            progress=self._progress,
+            outbox=stores.outbox,
+            samples=stores.samples,
+            folder=stores.folder,
+            clock=self.clock,
+            read_clock=self._read_clock,
+        )
+        await watch.begin()
+        while True:
+            await self.clock.sleep(max(CLOSE_EVERY_S, ALARMS_REAL_S_MIN * self.clock.speed))
+            await watch.look()
+
+    async def _status(
+        self, stores: UnitStores, desk: AlarmDesk, signer: Signer, started_ms: int
+    ) -> dict[str, object]:
+        """How everything is now. Raises StoreError."""
+        units = []
+        for planned in self.units:
+            pipeline, poster = self.pipelines[planned.table.name], self.posters[planned.table.name]
+            units.append(
+                UnitStatus(
+                    unit=planned.table.name,
+                    running=pipeline.is_running,
+                    hour=pipeline.running_hour(),
+                    latest=pipeline.latest,
+                    devices=planned.devices,
+                    device_states=self.device_states,
+                    queue=await stores.outbox.queue(poster.channel, poster.source),
+                    poster=poster.state,
+                    numbered=pipeline.desk.numbered,
+                    waiting=pipeline.desk.waiting,
+                )
+            )
+        return gateway_as_dict(
+            units,
+            now_ms=self.clock.now_ms(),
+            started_ms=started_ms,
+            firmware=firmware_text(),
+            key_id=signer.key_id,
+            clock=self._read_clock(),
+            disk_free_bytes=free_bytes(stores.folder),
+            alarms=await desk.wanting(),
+        )
 
     async def _live_forever(self, ledger: Ledger) -> None:
         while True:

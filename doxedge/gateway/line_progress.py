@@ -24,6 +24,11 @@ class LineProgress:
         self._lines = tuple(lines)
         self._seen = {line.name: (-1, clock.monotonic_s()) for line in lines}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all lines."""
+        return tuple(line.name for line in self._lines)
+
     def stalled(self) -> list[str]:
         """The lines that delivered nothing for too long."""
         now_s = self._clock.monotonic_s()

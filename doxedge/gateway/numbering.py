@@ -8,6 +8,7 @@ the node has answered; one that remembers goes on at once, since nobody else sig
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from doxedge.backends.port import Ledger, LedgerError
 from doxedge.store.errors import Kind, StoreError
@@ -16,8 +17,18 @@ from doxedge.store.outbox import Outbox
 log = logging.getLogger(__name__)
 
 
-async def agree(outbox: Outbox, ledger: Ledger, *, channel: bytes, source: bytes) -> bool:
-    """Begin the source in the outbox. False when that has to wait for the node. Raises StoreError of the disk."""
+async def agree(
+    outbox: Outbox,
+    ledger: Ledger,
+    *,
+    channel: bytes,
+    source: bytes,
+    on_conflict: Callable[[], None] = lambda: None,
+) -> bool:
+    """Begin the source in the outbox. False when that has to wait for the node. Raises StoreError of the disk.
+
+    `on_conflict` is called when another record has a number of ours, or the source is suspended for that.
+    """
     name = source.hex()
     remembered = await outbox.head(channel, source)
     try:
@@ -43,8 +54,12 @@ async def agree(outbox: Outbox, ledger: Ledger, *, channel: bytes, source: bytes
             "source %s: the ledger has another record with our number %d; what we sign is kept here, and the regulator "
             "must decide: %s", name, standing.seq, error,
         )  # fmt: skip
+        on_conflict()
         await outbox.begin(channel, source)
         return True
+    if standing.suspended:
+        log.error("source %s is suspended on the ledger; the regulator must decide", name)
+        on_conflict()
     if begun.adopted:
         log.warning(
             "source %s: the outbox was behind the ledger; the next number is %d", name, standing.seq + 1

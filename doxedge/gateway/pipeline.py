@@ -183,6 +183,11 @@ class UnitPipeline:
         """The hour that is being measured, for the status page."""
         return None if self._assembler is None else self._assembler.preview(self._clock.now_ms())
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the unit runs, by its operating signal; true where nobody can say."""
+        return self._running
+
     def live(self) -> Mapping[str, object]:
         """What the status page shows; not signed, not stored."""
         running = self.running_hour()

@@ -60,6 +60,8 @@ class PosterState:
     last_error: str | None = None
     conflicts: int = 0
     """Records of ours that another record has the number of. They are kept for the operator."""
+    suspended: bool = False
+    """At the start the ledger had another record with a number of ours, or said that the source is suspended."""
     proofs_refused: int = 0
     """Proofs of the node that did not hold."""
 
@@ -111,6 +113,10 @@ class Poster:
             self.failures, self.state.last_error = 0, None
             if not moved:
                 await self._rest(self._poll_s if self._in_flight else IDLE_S)
+
+    def note_suspended(self) -> None:
+        """The ledger said so when the numbers were agreed upon."""
+        self.state.suspended = True
 
     async def round(self) -> bool:
         """Hand in what is new, collect proofs of what is old. Returns whether anything moved."""

@@ -14,7 +14,7 @@ from doxedge.signing.record import Record
 from doxedge.signing.tags import ZERO_HASH
 from doxedge.store.block_rows import size_bytes
 from doxedge.store.errors import Kind, StoreError
-from doxedge.store.rows import Appended, Closing, Counts, Draft, Entry, EntryState, SourceHead
+from doxedge.store.rows import Appended, Closing, Counts, Draft, Entry, EntryState, Queue, SourceHead
 
 PENDING: Final = 0
 CLOSED: Final = 1
@@ -160,6 +160,32 @@ def counts(connection: sqlite3.Connection) -> Counts:
         refused=by_state.get(REFUSED, 0),
         bytes=size_bytes(connection),
     )
+
+
+def queue(connection: sqlite3.Connection, *, channel: bytes, source: bytes) -> Queue:
+    """Of one source; the indices make it quick however many entries are kept."""
+    found = _source(connection, channel, source)
+    if found is None:
+        return Queue(0, None, None, 0)
+    pending = connection.execute(
+        "SELECT count(*) FROM entry WHERE source_id = ? AND state = 0", found[:1]
+    ).fetchone()[0]
+    oldest = connection.execute(
+        "SELECT seq, stored_ms FROM entry WHERE source_id = ? AND state = 0 ORDER BY seq LIMIT 1", found[:1]
+    ).fetchone() or (None, None)
+    final = connection.execute(
+        "SELECT seq FROM entry WHERE source_id = ? AND state = 1 ORDER BY seq DESC LIMIT 1", found[:1]
+    ).fetchone()
+    return Queue(int(pending), oldest[0], oldest[1], int(final[0]) if final else 0)
+
+
+def refused(connection: sqlite3.Connection, *, channel: bytes, source: bytes) -> int:
+    """How many records of a source wait for the operator. Looks at every entry of the source."""
+    found = _source(connection, channel, source)
+    if found is None:
+        return 0
+    query = "SELECT count(*) FROM entry WHERE source_id = ? AND state = 2"
+    return int(connection.execute(query, found[:1]).fetchone()[0])
 
 
 def close_entries(connection: sqlite3.Connection, *, closings: Sequence[Closing], now_ms: int) -> int:

@@ -55,7 +55,7 @@ def examine(path: Path, *, schema: str, deep: bool = False) -> Examined:
     """Identity, version and soundness of a file. Raises StoreError: PERMISSION, FOREIGN, NEWER, CORRUPT, IO."""
     size_bytes = _size(path)
     is_deep = deep or size_bytes <= DEEP_BYTES_MAX
-    with _reading(path) as connection:
+    with reading(path) as connection:
         schema_files.check_identity(connection, path=path, schema=schema, may_be_new=True)
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         pragma = "integrity_check" if is_deep else "quick_check"
@@ -66,7 +66,7 @@ def examine(path: Path, *, schema: str, deep: bool = False) -> Examined:
 
 def backlog(path: Path) -> Backlog:
     """What waits in an outbox. Raises StoreError."""
-    with _reading(path) as connection:
+    with reading(path) as connection:
         counted = entry_rows.counts(connection)
         oldest = connection.execute("SELECT min(stored_ms) FROM entry WHERE state = 0").fetchone()[0]
         refusal = connection.execute(
@@ -102,7 +102,7 @@ def holder(path: Path) -> int | None:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write. Raises StoreError for whatever SQLite says."""
     has_log = path.with_name(path.name + "-wal").exists() or holder(path) is not None
     uri = f"{path.absolute().as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"

@@ -20,7 +20,7 @@ from doxedge.signing.record import Record
 from doxedge.signing.tags import ZERO_HASH
 from doxedge.store import entry_check, entry_rows, quarantine, salvage
 from doxedge.store.connection import Database
-from doxedge.store.rows import Appended, Break, Closing, Counts, Draft, Entry, SourceHead
+from doxedge.store.rows import Appended, Break, Closing, Counts, Draft, Entry, Queue, SourceHead
 
 Seal = Callable[[Record], Envelope]
 SignatureHolds = Callable[[bytes, Envelope], bool]
@@ -168,6 +168,14 @@ class Outbox:
     async def counts(self) -> Counts:
         """How much is here."""
         return await self._database.read(entry_rows.counts)
+
+    async def queue(self, channel: bytes, source: bytes) -> Queue:
+        """How far the records of a source have come."""
+        return await self._database.read(partial(entry_rows.queue, channel=channel, source=source))
+
+    async def refused(self, channel: bytes, source: bytes) -> int:
+        """How many records of a source wait for the operator. Slow with many entries: once per start."""
+        return await self._database.read(partial(entry_rows.refused, channel=channel, source=source))
 
     # Entries out
 

@@ -199,6 +199,19 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """How far the records of one source have come."""
+
+    pending: int
+    oldest_seq: int | None
+    """The first that is not final; None when all are."""
+    oldest_ms: int | None
+    """When it was stored."""
+    final_seq: int
+    """The last that is proved final and still kept; 0 when none is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Break:
     """A place where a source's records do not follow each other."""
 

@@ -178,6 +178,16 @@ async def test_an_analyser_that_falls_silent_makes_a_gap_with_its_cause_and_come
             what="the analyser is back",
         )
 
+        def told() -> list[tuple[str, str]]:
+            found = [(str(body[1]), str(body[3])) for body in ledger.final_bodies("event")]
+            return [(code, text) for code, text in found if code.startswith("alarm.") and "analyser:" in text]
+
+        await until(lambda: len(told()) >= 2, within_s=PATIENCE_S, what="the alarm is on record")
+        raised, cleared = told()[:2]
+        assert raised[0] == "alarm.raised"
+        assert raised[1].startswith("device.away alpha-1.analyser: comms: ")
+        assert cleared == ("alarm.cleared", "device.away alpha-1.analyser: none: answers")
+
 
 @pytest.mark.parametrize(
     "fault",

@@ -1,0 +1,134 @@
+"""The alarms of a gateway: what each means, how soon somebody should act, and which the regulator is told.
+
+Delays and bands without a source are design defaults. The two clock tolerances are those by which a reading is judged
+(MCERTS and German practice; measurement design, 7).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from doxedge.measurement.alarms import AlarmRule, Band, Priority
+from doxedge.quantity import HOUR_MS, MINUTE_MS
+
+MEBIBYTE: Final = 1024 * 1024
+
+CLOCK_WARNING_MS: Final = Band(Decimal(1_000), Decimal(800))
+CLOCK_BAD_MS: Final = Band(Decimal(5_000), Decimal(4_000))
+DISK_FREE_MB_MIN: Final = 256
+"""Four times the room that the samples leave to the outbox (store.samples): there is time to act."""
+DISK_FREE_MB_BACK: Final = 320
+QUEUE_AGE_MS: Final = Band(Decimal(2 * HOUR_MS), Decimal(HOUR_MS))
+"""An hour is proved final seconds after it closes; two of them that wait are no accident of timing."""
+INVALID_MINUTES: Final = Band(Decimal(20), Decimal(0))
+"""A third of the interval (measurement design, 7); over only when the next hour goes well (`alarm_sightings`)."""
+FLOW_PERCENT_OF_SPAN: Final = Band(Decimal(5), Decimal(2))
+"""Of a unit that is off: less is the zero of the instrument."""
+
+_RULES: Final = (
+    AlarmRule(
+        code="device.away",
+        meaning="an instrument does not answer",
+        priority=Priority.HIGH,
+        signed=True,  # The line itself waits for two failed polls: one lost frame is no outage.
+    ),
+    AlarmRule(
+        code="line.stalled",
+        meaning="a line delivers nothing, not even that its instruments are away",
+        priority=Priority.HIGH,
+    ),
+    AlarmRule(
+        code="hour.invalid",
+        meaning="more than a third of the running hour has no valid minute",
+        priority=Priority.HIGH,
+        latched=False,  # The gap or the extrapolated hour stays on the ledger.
+    ),
+    AlarmRule(
+        code="value.stuck",
+        meaning="a value stands still while the unit runs",
+        priority=Priority.HIGH,
+        clear_after_ms=MINUTE_MS,
+        signed=True,
+    ),
+    AlarmRule(
+        code="value.range",
+        meaning="a value is outside what is plausible for its instrument",
+        priority=Priority.MEDIUM,
+        raise_after_ms=MINUTE_MS,
+        clear_after_ms=MINUTE_MS,
+        signed=True,
+    ),
+    AlarmRule(
+        code="value.pair",
+        meaning="NOx is not NO + NO2",
+        priority=Priority.MEDIUM,
+        raise_after_ms=MINUTE_MS,
+        clear_after_ms=MINUTE_MS,
+        signed=True,
+    ),
+    AlarmRule(
+        code="flow.off",
+        meaning="the unit counts as off and gas flows in its stack",
+        priority=Priority.MEDIUM,
+        raise_after_ms=15 * MINUTE_MS,  # A boiler is purged after it was shut down.
+        clear_after_ms=MINUTE_MS,
+        signed=True,
+    ),
+    AlarmRule(
+        code="clock.warning",
+        meaning="the clock is off by more than a second: readings are uncertain",
+        priority=Priority.MEDIUM,
+        raise_after_ms=10_000,
+        clear_after_ms=MINUTE_MS,
+    ),
+    AlarmRule(
+        code="clock.bad",
+        meaning="the clock is off by more than five seconds: readings are bad",
+        priority=Priority.HIGH,
+        raise_after_ms=10_000,
+        clear_after_ms=MINUTE_MS,
+        signed=True,
+    ),
+    AlarmRule(
+        code="clock.free",
+        meaning="no time server disciplines the clock, so its offset is not known",
+        priority=Priority.LOW,
+        raise_after_ms=15 * MINUTE_MS,
+        clear_after_ms=MINUTE_MS,
+        latched=False,  # Every signed hour says so.
+    ),
+    AlarmRule(
+        code="disk.low",
+        meaning="the disk of the state folder is nearly full; raw samples go first",
+        priority=Priority.HIGH,
+        latched=False,
+    ),
+    AlarmRule(
+        code="outbox.old",
+        meaning="a signed record has waited long for the ledger; nothing is lost",
+        priority=Priority.MEDIUM,
+        latched=False,
+    ),
+    AlarmRule(
+        code="samples.dropped",
+        meaning="raw samples were given up for lack of room",
+        priority=Priority.MEDIUM,
+        clear_after_ms=HOUR_MS,  # The event `samples.dropped` is signed by the pipeline, with the count.
+    ),
+    AlarmRule(
+        code="source.suspended",
+        meaning="another record has a number of ours: the regulator must decide",
+        priority=Priority.HIGH,
+        signed=True,
+    ),
+)
+
+RULES: Final = {rule.code: rule for rule in _RULES}
+"""By code. A code once given keeps its meaning: it stands in signed events."""
+
+
+def rule_of(code: str) -> AlarmRule:
+    """The rule of a code; of one that this software does not know, a cautious one."""
+    known = RULES.get(code)
+    return known or AlarmRule(code=code, meaning="of another version of the software", priority=Priority.HIGH)

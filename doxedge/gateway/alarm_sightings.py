@@ -1,0 +1,157 @@
+"""One look at the plant and the machine: for every condition whether it holds, and with which figures.
+
+Everything comes in as values, so that each row of the table of conditions can be tried without a plant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from doxedge.fieldbus.line import DeviceState
+from doxedge.gateway.alarm_rules import (
+    CLOCK_BAD_MS,
+    CLOCK_WARNING_MS,
+    DISK_FREE_MB_BACK,
+    DISK_FREE_MB_MIN,
+    FLOW_PERCENT_OF_SPAN,
+    INVALID_MINUTES,
+    MEBIBYTE,
+    QUEUE_AGE_MS,
+)
+from doxedge.gateway.clock_state import ClockReading
+from doxedge.measurement.alarms import Sighting
+from doxedge.measurement.collected_hour import RunningHour
+from doxedge.measurement.quality import PAIR
+from doxedge.measurement.reading import Reading
+from doxedge.measurement.sample import Quality, Reason
+
+OUT_OF_RANGE: Final = frozenset({Reason.RANGE, Reason.ABOVE_RANGE, Reason.BELOW_RANGE})
+MINUTES_JUDGED: Final = 20
+"""So much of an hour must have gone well before the trouble of the hour before is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """One unit, as its pipeline and its poster know it now."""
+
+    unit: str
+    latest: Mapping[str, Reading]
+    hour: RunningHour | None
+    running: bool
+    """By its operating signal; true where there is none."""
+    flow: str
+    """The quantity that is its flow."""
+    flow_span: Decimal | None
+    """What its instrument can measure at most."""
+    oldest_pending_ms: int | None
+    """When the oldest record was stored that is not final."""
+    conflicts: int
+    """Records of ours whose number another record has."""
+    suspended: bool
+    """As the ledger said at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """What concerns all units."""
+
+    clock: ClockReading
+    disk_free_bytes: int | None
+    samples_dropped: int
+    """Since the look before."""
+    stalled: frozenset[str]
+    """Lines that deliver nothing."""
+    lines: Sequence[str]
+
+
+def device_sightings(states: Iterable[DeviceState]) -> Iterator[Sighting]:
+    """An instrument that has not been asked yet has no state, and nothing is said of it."""
+    for state in states:
+        yield Sighting("device.away", state.device, not state.up, f"{state.reason.value}: {state.detail}")
+
+
+def machine_sightings(facts: MachineFacts) -> Iterator[Sighting]:
+    """Clock, disk, lines."""
+    offset_ms = abs(facts.clock.offset_ms)
+    is_known = facts.clock.state in ("synchronised", "unsynchronised")
+    text = f"offset {facts.clock.offset_ms} ms"
+    yield Sighting("clock.warning", "", CLOCK_WARNING_MS.holds(offset_ms) if is_known else None, text)
+    yield Sighting("clock.bad", "", CLOCK_BAD_MS.holds(offset_ms) if is_known else None, text)
+    is_free = facts.clock.state in ("unsynchronised", "unknown")
+    yield Sighting("clock.free", "", is_free, f"the kernel says {facts.clock.state}")
+    yield _disk(facts.disk_free_bytes)
+    text = f"{facts.samples_dropped} raw samples were dropped"
+    yield Sighting("samples.dropped", "", facts.samples_dropped > 0, text)
+    for line in facts.lines:
+        yield Sighting("line.stalled", line, line in facts.stalled, "nothing comes from this line")
+
+
+def unit_sightings(facts: UnitFacts, *, now_ms: int) -> Iterator[Sighting]:
+    """The running hour, the values, the flow of a unit that is off, and what waits for the ledger."""
+    unit = facts.unit
+    yield _hour(unit, facts.hour)
+    for quantity, reading in sorted(facts.latest.items()):
+        yield from _value(f"{unit}.{quantity}", reading)
+    yield _flow(facts)
+    age_ms = 0 if facts.oldest_pending_ms is None else now_ms - facts.oldest_pending_ms
+    text = f"the oldest record has waited {age_ms // 60_000} minutes"
+    yield Sighting("outbox.old", unit, QUEUE_AGE_MS.holds(age_ms), text)
+    in_doubt = facts.conflicts > 0 or facts.suspended
+    text = f"{facts.conflicts} records have a number that another record has"
+    yield Sighting("source.suspended", unit, in_doubt, text)
+
+
+def _disk(free_bytes: int | None) -> Sighting:
+    if free_bytes is None:
+        return Sighting("disk.low", "", None)
+    free_mb = free_bytes // MEBIBYTE
+    holds = None
+    if free_mb < DISK_FREE_MB_MIN:
+        holds = True
+    elif free_mb >= DISK_FREE_MB_BACK:
+        holds = False
+    return Sighting("disk.low", "", holds, f"{free_mb} MiB are free")
+
+
+def _hour(unit: str, hour: RunningHour | None) -> Sighting:
+    """Minutes without a mass, of those in which the unit ran. The minute that runs now is not over, and not counted."""
+    if hour is None:
+        return Sighting("hour.invalid", unit, None)
+    judged = max(0, hour.minutes_operating - 1)
+    invalid = max(0, judged - hour.minutes_valid)
+    holds: bool | None = INVALID_MINUTES.holds(invalid)
+    if not holds:
+        # A new hour begins with nothing missing, which is no proof that the trouble is over.
+        went_well = hour.minutes_elapsed > MINUTES_JUDGED and 3 * invalid <= hour.minutes_elapsed
+        holds = False if went_well else None
+    return Sighting("hour.invalid", unit, holds, f"{invalid} of {judged} minutes are not valid")
+
+
+def _value(subject: str, reading: Reading) -> Iterator[Sighting]:
+    """A value that is bad for one reason says nothing about the others."""
+    quantity = subject.partition(".")[2]
+    is_good = reading.quality is Quality.GOOD
+    text = f"{reading.decoded} from {reading.device}"
+    for code, reasons in (("value.stuck", {Reason.STUCK}), ("value.range", OUT_OF_RANGE)):
+        holds = reading.reason in reasons
+        yield Sighting(code, subject, holds if holds or is_good else None, text)
+    if quantity == PAIR[0]:
+        holds = reading.reason is Reason.PAIR
+        yield Sighting("value.pair", subject, holds if holds or is_good else None, text)
+
+
+def _flow(facts: UnitFacts) -> Sighting:
+    reading = facts.latest.get(facts.flow)
+    if facts.running:
+        return Sighting("flow.off", facts.unit, False, "the unit runs")
+    if reading is None or reading.value is None:
+        return Sighting("flow.off", facts.unit, None)
+    text = f"the unit is off and {facts.flow} is {reading.value}"
+    if not facts.flow_span:
+        return Sighting("flow.off", facts.unit, reading.value > 0, text)
+    return Sighting(
+        "flow.off", facts.unit, FLOW_PERCENT_OF_SPAN.holds(reading.value * 100 / facts.flow_span), text
+    )

@@ -1,0 +1,118 @@
+"""Gathers what the alarms are judged by, every few seconds of plant time."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from doxedge.fieldbus.clock import Clock
+from doxedge.fieldbus.line import DeviceState
+from doxedge.gateway.alarm_desk import AlarmDesk
+from doxedge.gateway.alarm_rules import RULES
+from doxedge.gateway.alarm_sightings import (
+    MachineFacts,
+    UnitFacts,
+    device_sightings,
+    machine_sightings,
+    unit_sightings,
+)
+from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.line_progress import LineProgress
+from doxedge.gateway.pipeline import UnitPipeline
+from doxedge.gateway.plant import PlannedUnit
+from doxedge.gateway.poster import Poster
+from doxedge.store.outbox import Outbox
+from doxedge.store.samples import SampleStore
+
+
+class AlarmWatch:
+    """Looks at one gateway. It shares the daemon's tables, which are filled while the gateway starts."""
+
+    def __init__(
+        self,
+        desk: AlarmDesk,
+        *,
+        units: Sequence[PlannedUnit],
+        pipelines: Mapping[str, UnitPipeline],
+        posters: Mapping[str, Poster],
+        device_states: Mapping[str, DeviceState],
+        progress: LineProgress,
+        outbox: Outbox,
+        samples: SampleStore,
+        folder: Path,
+        clock: Clock,
+        read_clock: Callable[[], ClockReading],
+    ) -> None:
+        """`folder` is where the stores lie."""
+        self._desk, self._units, self._pipelines, self._posters = desk, units, pipelines, posters
+        self._device_states, self._progress = device_states, progress
+        self._outbox, self._samples, self._folder = outbox, samples, folder
+        self._clock, self._read_clock = clock, read_clock
+        self._dropped = 0
+        self._refused: dict[str, int] = {}
+
+    async def begin(self) -> None:
+        """Once, before the first look: let go of alarms about what is not here any more. Raises StoreError."""
+        await self._desk.retire(self._is_watched, now_ms=self._clock.now_ms())
+
+    async def look(self) -> None:
+        """One look at everything. Raises StoreError of the disk."""
+        now_ms = self._clock.now_ms()
+        await self._desk.look(device_sightings(self._device_states.values()), now_ms=now_ms)
+        await self._desk.look(machine_sightings(self._machine()), now_ms=now_ms)
+        for unit in self._units:
+            facts = await self._unit(unit)
+            await self._desk.look(unit_sightings(facts, now_ms=now_ms), now_ms=now_ms)
+
+    def _is_watched(self, code: str, subject: str) -> bool:
+        """Whether a look says anything about this condition of this subject."""
+        if code not in RULES:
+            return False
+        subjects = {"", *self._progress.names}
+        for unit in self._units:
+            subjects |= {unit.table.name, *unit.devices}
+            subjects |= {f"{unit.table.name}.{quantity}" for quantity in unit.hour.devices}
+        return subject in subjects
+
+    def _machine(self) -> MachineFacts:
+        before = self._dropped
+        queues = sum(pipeline.dropped_samples for pipeline in self._pipelines.values())
+        self._dropped = self._samples.counters.dropped + queues
+        return MachineFacts(
+            clock=self._read_clock(),
+            disk_free_bytes=free_bytes(self._folder),
+            samples_dropped=self._dropped - before,
+            stalled=frozenset(self._progress.stalled()),
+            lines=self._progress.names,
+        )
+
+    async def _unit(self, planned: PlannedUnit) -> UnitFacts:
+        unit = planned.table.name
+        pipeline, poster = self._pipelines[unit], self._posters[unit]
+        if unit not in self._refused:
+            self._refused[unit] = await self._outbox.refused(poster.channel, poster.source)
+        queue = await self._outbox.queue(poster.channel, poster.source)
+        flow = planned.hour.emission.flow
+        limits = planned.assessment.limits.get(flow)
+        span: Decimal | None = None if limits is None else limits.span or limits.hard_high
+        return UnitFacts(
+            unit=unit,
+            latest=pipeline.latest,
+            hour=pipeline.running_hour(),
+            running=pipeline.is_running,
+            flow=flow,
+            flow_span=span,
+            oldest_pending_ms=queue.oldest_ms,
+            conflicts=self._refused[unit] + poster.state.conflicts,
+            suspended=poster.state.suspended,
+        )
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Room on the disk of a folder; None when it cannot be told."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

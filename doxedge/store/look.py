@@ -1,0 +1,61 @@
+"""What a gateway has on record, for a person who asks beside it: nothing here writes or waits for the service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from doxedge.measurement.alarms import Alarm
+from doxedge.store import alarm_rows, schema_files
+from doxedge.store.examine import reading
+
+RECORDS_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """One signed record of the outbox."""
+
+    row_id: int
+    """Grows with every record; a later look begins after it."""
+    source: bytes
+    seq: int
+    kind: str
+    state: str
+    """`pending`, `final` or `refused`: by the ledger, at admission, or with a receipt that says so."""
+    clause: str | None
+    envelope: bytes
+
+
+def records(path: Path, kinds: Sequence[str], *, after: int = 0) -> list[KeptRecord]:
+    """The next records of these kinds in the order of their signing; [] at the end. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="outbox")
+        rows = connection.execute(
+            "SELECT e.id, s.source, e.seq, e.kind, e.state, e.outcome, e.clause, e.envelope FROM entry e "
+            "JOIN source s ON s.id = e.source_id WHERE e.id > ? AND e.kind IN (SELECT value FROM json_each(?)) "
+            "ORDER BY e.id LIMIT ?",
+            (after, json.dumps([*kinds]), RECORDS_AT_ONCE),
+        ).fetchall()
+    return [
+        KeptRecord(row_id, source, seq, kind, _state(state, outcome), clause, envelope)
+        for row_id, source, seq, kind, state, outcome, clause, envelope in rows
+    ]
+
+
+def alarms(path: Path, *, newest: int | None = None) -> list[Alarm]:
+    """The alarms that are not over or not acknowledged, or the newest whatever became of them. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="alarms")
+        if newest is not None:
+            return alarm_rows.newest(connection, limit=newest)
+        return alarm_rows.wanting(connection)
+
+
+def _state(state: int, outcome: int | None) -> str:
+    if state == 0:
+        return "pending"
+    return "final" if state == 1 and outcome == 0 else "refused"

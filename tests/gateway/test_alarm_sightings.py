@@ -1,0 +1,225 @@
+"""What one look says about every condition, as tables of cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from doxedge.fieldbus.line import DeviceState
+from doxedge.gateway.alarm_rules import MEBIBYTE, RULES, rule_of
+from doxedge.gateway.alarm_sightings import (
+    MachineFacts,
+    UnitFacts,
+    device_sightings,
+    machine_sightings,
+    unit_sightings,
+)
+from doxedge.gateway.clock_state import ClockReading
+from doxedge.measurement.alarms import Priority, Sighting
+from doxedge.measurement.collected_hour import RunningHour
+from doxedge.measurement.reading import Reading
+from doxedge.measurement.sample import Quality, Reason
+from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams
+
+NOW_MS = 1_000 * HOUR_MS
+T, F, N = True, False, None
+
+
+def reading(
+    quantity: str, value: int | None, quality: Quality = Quality.GOOD, reason: Reason = Reason.NONE
+) -> Reading:
+    decoded = None if value is None else Decimal(value)
+    return Reading("alpha-1.analyser", quantity, NOW_MS, decoded, quality, reason)
+
+
+def unit(**changed: Any) -> UnitFacts:
+    facts: dict[str, Any] = {
+        "unit": "alpha-1",
+        "latest": {},
+        "hour": None,
+        "running": True,
+        "flow": "flow_m3_per_h",
+        "flow_span": Decimal(100_000),
+        "oldest_pending_ms": None,
+        "conflicts": 0,
+        "suspended": False,
+    }
+    return UnitFacts(**{**facts, **changed})
+
+
+def machine(**changed: Any) -> MachineFacts:
+    facts: dict[str, Any] = {
+        "clock": ClockReading("synchronised", 0),
+        "disk_free_bytes": 10_000 * MEBIBYTE,
+        "samples_dropped": 0,
+        "stalled": frozenset(),
+        "lines": ("one", "two"),
+    }
+    return MachineFacts(**{**facts, **changed})
+
+
+def said(sightings: Iterable[Sighting], code: str, subject: str) -> Sighting:
+    (found,) = [one for one in sightings if (one.code, one.subject) == (code, subject)]
+    return found
+
+
+def hour(operating: int, valid: int, elapsed: int | None = None) -> RunningHour:
+    return RunningHour(NOW_MS, elapsed or operating, operating, valid, Grams(0), ())
+
+
+@pytest.mark.parametrize(
+    ("running", "holds"),
+    [
+        pytest.param(None, N, id="no hour yet"),
+        pytest.param(hour(22, 0), T, id="21 whole minutes are lost"),
+        pytest.param(hour(21, 0), N, id="exactly a third is not more than a third"),
+        pytest.param(hour(5, 0), N, id="a new hour proves nothing"),
+        pytest.param(hour(21, 20), F, id="twenty minutes went well"),
+        pytest.param(hour(60, 38), T, id="the end of a bad hour"),
+        pytest.param(hour(60, 39), F, id="the end of an hour that just did"),
+        pytest.param(hour(0, 0, 30), F, id="half an hour of standstill"),
+        pytest.param(hour(0, 0, 3), N, id="standstill since a moment"),
+    ],
+)
+def test_more_than_a_third_of_the_running_hour(running: RunningHour | None, holds: bool | None) -> None:
+    assert said(unit_sightings(unit(hour=running), now_ms=NOW_MS), "hour.invalid", "alpha-1").holds is holds
+
+
+@pytest.mark.parametrize(
+    ("quality", "reason", "stuck", "out_of_range", "pair"),
+    [
+        (Quality.GOOD, Reason.NONE, F, F, F),
+        (Quality.BAD, Reason.STUCK, T, N, N),
+        (Quality.BAD, Reason.RANGE, N, T, N),
+        (Quality.UNCERTAIN, Reason.RANGE, N, T, N),
+        (Quality.BAD, Reason.BELOW_RANGE, N, T, N),
+        (Quality.BAD, Reason.ABOVE_RANGE, N, T, N),
+        (Quality.UNCERTAIN, Reason.PAIR, N, N, T),
+        (Quality.BAD, Reason.COMMS, N, N, N),
+        (Quality.BAD, Reason.ZERO, N, N, N),
+        (Quality.UNCERTAIN, Reason.DEFAULT, N, N, N),
+    ],
+)
+def test_a_value_speaks_about_its_own_trouble_only(
+    quality: Quality, reason: Reason, stuck: bool | None, out_of_range: bool | None, pair: bool | None
+) -> None:
+    facts = unit(latest={"nox_ppb": reading("nox_ppb", 7, quality, reason)})
+    found = [*unit_sightings(facts, now_ms=NOW_MS)]
+    holds = [
+        said(found, code, "alpha-1.nox_ppb").holds for code in ("value.stuck", "value.range", "value.pair")
+    ]
+    assert holds == [stuck, out_of_range, pair]
+
+
+def test_only_nox_is_compared_with_its_parts() -> None:
+    facts = unit(latest={name: reading(name, 7) for name in ("nox_ppb", "no_ppb", "power_w")})
+    pairs = [one.subject for one in unit_sightings(facts, now_ms=NOW_MS) if one.code == "value.pair"]
+    assert pairs == ["alpha-1.nox_ppb"]
+
+
+@pytest.mark.parametrize(
+    ("running", "flow", "span", "holds"),
+    [
+        pytest.param(T, 90_000, 100_000, F, id="the unit runs"),
+        pytest.param(F, 90_000, 100_000, T, id="off, and gas flows"),
+        pytest.param(F, 5_000, 100_000, N, id="within the dead band"),
+        pytest.param(F, 2_000, 100_000, F, id="the zero of the instrument"),
+        pytest.param(F, -400, 100_000, F, id="below zero"),
+        pytest.param(F, 1, None, T, id="any flow where the span is not known"),
+        pytest.param(F, 0, None, F, id="no flow where the span is not known"),
+        pytest.param(F, None, 100_000, N, id="the flow is not measured"),
+    ],
+)
+def test_gas_in_the_stack_of_a_unit_that_is_off(
+    running: bool, flow: int | None, span: int | None, holds: bool | None
+) -> None:
+    quality = Quality.BAD if flow is None else Quality.GOOD
+    facts = unit(
+        running=running,
+        latest={"flow_m3_per_h": reading("flow_m3_per_h", flow, quality)},
+        flow_span=None if span is None else Decimal(span),
+    )
+    assert said(unit_sightings(facts, now_ms=NOW_MS), "flow.off", "alpha-1").holds is holds
+
+
+@pytest.mark.parametrize(
+    ("age_minutes", "holds"), [(None, F), (0, F), (60, F), (61, N), (120, N), (121, T), (5_000, T)]
+)
+def test_a_record_that_waits_long_for_the_ledger(age_minutes: int | None, holds: bool | None) -> None:
+    oldest_ms = None if age_minutes is None else NOW_MS - age_minutes * MINUTE_MS
+    found = unit_sightings(unit(oldest_pending_ms=oldest_ms), now_ms=NOW_MS)
+    assert said(found, "outbox.old", "alpha-1").holds is holds
+
+
+@pytest.mark.parametrize(("conflicts", "suspended", "holds"), [(0, F, F), (1, F, T), (0, T, T), (2, T, T)])
+def test_a_number_that_another_record_has(conflicts: int, suspended: bool, holds: bool) -> None:
+    found = unit_sightings(unit(conflicts=conflicts, suspended=suspended), now_ms=NOW_MS)
+    assert said(found, "source.suspended", "alpha-1").holds is holds
+
+
+@pytest.mark.parametrize(
+    ("state", "offset_ms", "warning", "bad", "free"),
+    [
+        ("synchronised", 0, F, F, F),
+        ("synchronised", 800, F, F, F),
+        ("synchronised", 900, N, F, F),
+        ("synchronised", 1_000, N, F, F),
+        ("synchronised", -1_001, T, F, F),
+        ("synchronised", 4_500, T, N, F),
+        ("synchronised", 5_001, T, T, F),
+        ("unsynchronised", 0, F, F, T),
+        ("unsynchronised", -9_000, T, T, T),
+        ("unknown", 0, N, N, T),
+        ("simulated", 0, N, N, F),
+    ],
+)
+def test_the_clock(state: str, offset_ms: int, warning: bool | None, bad: bool | None, free: bool) -> None:
+    found = [*machine_sightings(machine(clock=ClockReading(state, offset_ms)))]
+    holds = [said(found, code, "").holds for code in ("clock.warning", "clock.bad", "clock.free")]
+    assert holds == [warning, bad, free]
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "holds"), [(None, N), (0, T), (255, T), (256, N), (319, N), (320, F), (9_000, F)]
+)
+def test_the_disk(free_mb: int | None, holds: bool | None) -> None:
+    facts = machine(disk_free_bytes=None if free_mb is None else free_mb * MEBIBYTE)
+    assert said(machine_sightings(facts), "disk.low", "").holds is holds
+
+
+def test_lines_and_lost_samples() -> None:
+    found = [*machine_sightings(machine(stalled=frozenset({"two"}), samples_dropped=3))]
+    assert said(found, "line.stalled", "one").holds is False
+    assert said(found, "line.stalled", "two").holds is True
+    assert said(found, "samples.dropped", "").holds is True
+    assert said(machine_sightings(machine()), "samples.dropped", "").holds is False
+
+
+def test_an_instrument_that_is_away_says_why() -> None:
+    away = DeviceState("alpha-1.flow", "one", False, Reason.COMMS, "no answer in 200 ms", NOW_MS)
+    back = DeviceState("alpha-1.meter", "one", True, Reason.NONE, "answers", NOW_MS)
+    found = [*device_sightings([away, back])]
+    assert [(one.subject, one.holds) for one in found] == [("alpha-1.flow", True), ("alpha-1.meter", False)]
+    assert found[0].text == "comms: no answer in 200 ms"
+
+
+def test_every_sighting_has_its_rule_and_every_rule_is_looked_for() -> None:
+    facts = unit(latest={"nox_ppb": reading("nox_ppb", 7)})
+    state = DeviceState("alpha-1.flow", "one", True, Reason.NONE, "answers", NOW_MS)
+    found = {
+        one.code
+        for one in (
+            *device_sightings([state]),
+            *machine_sightings(machine()),
+            *unit_sightings(facts, now_ms=NOW_MS),
+        )
+    }
+    assert found == set(RULES)
+
+
+def test_a_code_of_another_version_is_taken_seriously() -> None:
+    assert rule_of("door.open").priority is Priority.HIGH
+    assert not rule_of("door.open").signed
