@@ -151,7 +151,7 @@ def parse_settings(text: str, *, source: str) -> GatewaySettings:
         first = mistakes[0]
         reason = str(first["msg"])
         if first["type"] == "extra_forbidden":
-            reason = "no such key; the keys there are stand in firmware_configs/README.md"
+            reason = "no such key; the keys there are stand in firmware_configs/gateway.toml"
         raise ConfigError(
             source=source, path=table_path(first["loc"]), reason=reason, more=len(mistakes) - 1
         ) from error
