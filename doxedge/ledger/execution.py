@@ -145,7 +145,7 @@ class _Run:
         if transaction.record.kind == BATCH:
             return self._batch(transaction, key)
         outcome, clause, events = self._record(
-            transaction.records[0], transaction.record_ids[0], transaction, key
+            transaction.records[0], transaction.record_ids[0], source, transaction, key
         )
         return Receipt(transaction.tx_id, outcome, clause, tuple(events))
 
@@ -154,7 +154,10 @@ class _Run:
         events: list[list[Value]] = []
         worst, first_clause = Outcome.ACCEPTED, None
         for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
-            outcome, clause, own = self._record(record, record_id, transaction, key)
+            source = numbering.find_source(self._draft, record.source)
+            if source is None:
+                raise RuntimeError("a source vanished while its own records were executed")
+            outcome, clause, own = self._record(record, record_id, source, transaction, key)
             events.append(["record", record.seq, int(outcome), clause])
             events += own
             if outcome is not Outcome.ACCEPTED and worst is Outcome.ACCEPTED:
@@ -162,13 +165,15 @@ class _Run:
         return Receipt(transaction.tx_id, worst, first_clause, tuple(events))
 
     def _record(
-        self, record: Record, record_id: bytes, transaction: Transaction, key: parties.KeyEntry
+        self,
+        record: Record,
+        record_id: bytes,
+        source: numbering.SourceEntry,
+        transaction: Transaction,
+        key: parties.KeyEntry,
     ) -> tuple[Outcome, str | None, list[list[Value]]]:
         """One record: its number is consumed whatever the rule says."""
         draft = self._draft
-        source = numbering.find_source(draft, record.source)
-        if source is None:
-            raise RuntimeError("a source vanished while its own records were executed")
         draft.open_layer()
         try:
             self._apply(record, record_id, source, transaction, key)

@@ -12,6 +12,7 @@ from typing import Final
 
 from doxedge.signing import limits
 
+_sha256 = hashlib.sha256
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 
 
@@ -33,7 +34,7 @@ def root(leaves: Sequence[bytes]) -> bytes:
     """
     if not leaves:
         return EMPTY_ROOT
-    level = [leaf_hash(leaf) for leaf in leaves]
+    level = [_sha256(b"\x00" + leaf).digest() for leaf in leaves]
     while len(level) > 1:
         level = _level_above(level)
     return level[0]
@@ -152,7 +153,7 @@ class Frontier:
 
 
 def _level_above(level: list[bytes]) -> list[bytes]:
-    above = [node_hash(level[k], level[k + 1]) for k in range(0, len(level) - 1, 2)]
+    above = [_sha256(b"\x01" + level[k] + level[k + 1]).digest() for k in range(0, len(level) - 1, 2)]
     if len(level) & 1:
         above.append(level[-1])
     return above

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from doxedge.signing.canonical import Value
 from doxedge.signing.merkle import Frontier
@@ -15,8 +15,7 @@ LENGTH_BYTES: Final = 4
 # A channel's ledger
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionRow:
+class TransactionRow(NamedTuple):
     """One transaction of a block, to be written."""
 
     raw: bytes
@@ -39,8 +38,7 @@ class BlockRow:
     transactions: tuple[TransactionRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StateWrite:
+class StateWrite(NamedTuple):
     """One key of the state after a block; a value of None deletes it."""
 
     room: str
