@@ -177,7 +177,9 @@ class Watch:
             total_mb = 0.0
             for pid in processes.of_group(self.group):
                 with contextlib.suppress(OSError, ValueError):
-                    self._by_pid[pid] = (self._name(pid), processes.written_bytes(pid))
+                    # The most that was seen: a thread that ends takes its count with it.
+                    _, before = self._by_pid.get(pid, ("", 0))
+                    self._by_pid[pid] = (self._name(pid), max(before, processes.written_bytes(pid)))
                     total_mb += processes.pss_mb(pid)
             self.peak_pss_mb = max(self.peak_pss_mb, total_mb)
 
