@@ -78,6 +78,20 @@ class SourceHead:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """A request for raw samples that waits for its answer."""
+
+    record_id: bytes
+    unit: str
+    from_ms: int
+    to_ms: int
+    due_ms: int
+    reason: str
+    hours: tuple[tuple[int, bytes | None], ...]
+    """(start_ms, record id) of each hour of the period: its latest statement, None where nothing is stated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """The newest final block of a channel on this node."""
 
@@ -153,6 +167,10 @@ class Ledger(Protocol):
 
     async def head(self, channel: bytes) -> Head:
         """The newest final block."""
+        ...
+
+    async def open_requests(self, channel: bytes, unit: str) -> list[OpenRequest]:
+        """The requests for raw samples of a unit that are not answered, at most 16, oldest first."""
         ...
 
     async def put_live(self, unit: str, live: Mapping[str, object]) -> None:

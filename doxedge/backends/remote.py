@@ -28,6 +28,7 @@ from doxedge.backends.port import (
     SUBMISSION_ENVELOPES,
     Head,
     LedgerError,
+    OpenRequest,
     RecordStatus,
     Rejected,
     SourceHead,
@@ -147,6 +148,14 @@ class RemoteLedger:
             catching_up=item.get("catching_up") is True,
         )
 
+    async def open_requests(self, channel: bytes, unit: str) -> list[OpenRequest]:
+        """GET what waits for an answer."""
+        path = f"/v1/channels/{channel.hex()}/requests/open?unit={quote(unit, safe='')}"
+        found = [_open_request(item) for item in _list(_json(await self._request("GET", path)))]
+        if any(request.unit != unit for request in found):
+            raise _nonsense("a request to another unit")
+        return found
+
     async def put_live(self, unit: str, live: Mapping[str, object]) -> None:
         """PUT what the status page shows as not signed."""
         await self._request(
@@ -221,6 +230,23 @@ def _transaction_status(value: object) -> TransactionStatus:
         records=tuple(_record_status(record) for record in _list(item.get("records"))),
         code=_text_or_none(item, "code"),
         reason=_text_or_none(item, "reason"),
+    )
+
+
+def _open_request(value: object) -> OpenRequest:
+    item = _object(value)
+    hours = [_object(hour) for hour in _list(item.get("hours"))]
+    return OpenRequest(
+        record_id=_id(item, "request"),
+        unit=_text_or_none(item, "unit") or "",
+        from_ms=_int(item, "from_ms"),
+        to_ms=_int(item, "to_ms"),
+        due_ms=_int(item, "due_ms"),
+        reason=_text_or_none(item, "reason") or "",
+        hours=tuple(
+            (_int(hour, "start_ms"), None if hour.get("record_id") is None else _id(hour, "record_id"))
+            for hour in hours
+        ),
     )
 
 

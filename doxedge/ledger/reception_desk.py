@@ -12,6 +12,7 @@ from typing import Final
 
 from doxedge.contracts import day_book, numbering, parties, reception, units
 from doxedge.contracts.rule import Book
+from doxedge.ledger import inquiry_desk
 from doxedge.quantity import DAY_MS, HOUR_MS, MINUTE_MS, round_down, round_up
 
 GRACE_MS: Final = 15 * MINUTE_MS
@@ -65,6 +66,9 @@ class DeviceRow:
     is_profile_registered: bool | None
     """Whether the last hour names the registered register map; None before the first hour."""
     is_firmware_registered: bool | None
+    requests_open: int
+    """Requests for raw samples of its unit that wait for it, overdue ones among them."""
+    requests_overdue: int
 
     @property
     def completeness_percent(self) -> str | None:
@@ -86,6 +90,9 @@ class DeviceRow:
             found.append("its key is withdrawn")
         if self.hours_silent:
             found.append(f"{self.hours_silent} hours are missing without a word")
+        if self.requests_open:
+            overdue = f", {self.requests_overdue} of them overdue" if self.requests_overdue else ""
+            found.append(f"{self.requests_open} requests for raw samples wait for it{overdue}")
         if self.is_profile_registered is False:
             found.append("measures with a register map that is not the registered one")
         if self.is_firmware_registered is False:
@@ -124,6 +131,7 @@ def look_at(
     source = numbering.find_source(book, entry.source)
     key = parties.find_key(book, entry.key_id if source is None else source.holder_key_id)
     newest = day_book.find_hour(book, entry.unit, sheet.last_end_ms - HOUR_MS)
+    asked = inquiry_desk.open_rows(book, entry.unit, now_ms=now_ms) if is_present else []
     # Before a device's own first hour the unit's sheet still shows its predecessor's clock, map and firmware.
     spoke_last = is_present and newest is not None and newest.device == device
     known = spoke_last and bool(sheet.firmware or sheet.profile_hash)
@@ -150,6 +158,8 @@ def look_at(
         clock_offset_ms=sheet.clock_offset_ms if known else 0,
         is_profile_registered=sheet.profile_hash == entry.profile_hash if known else None,
         is_firmware_registered=sheet.firmware == entry.firmware if known else None,
+        requests_open=len(asked),
+        requests_overdue=sum(one.status == "overdue" for one in asked),
     )
 
 

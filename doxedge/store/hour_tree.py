@@ -82,6 +82,15 @@ def stored_root(
     return StoredRoot(HourRoot(unit, start_ms, revision, row[1], row[2]), names)
 
 
+def stored_roots(connection: sqlite3.Connection, *, unit: str, start_ms: int) -> list[HourRoot]:
+    """The roots of an hour that were computed, one for each revision."""
+    rows = connection.execute(
+        "SELECT revision, samples, root FROM hour_root WHERE start_ms = ? AND unit = ? ORDER BY revision",
+        (start_ms, unit),
+    )
+    return [HourRoot(unit, start_ms, revision, samples, root) for revision, samples, root in rows]
+
+
 def seal(connection: sqlite3.Connection, *, fold: Fold) -> HourRoot:
     """Keep the root: whatever is written from now on belongs to a later revision."""
     earlier = stored_root(connection, unit=fold.unit, start_ms=fold.start_ms, revision=fold.revision)

@@ -165,6 +165,10 @@ class SampleStore:
         finally:
             self._folds.remove(fold)
 
+    async def hour_roots(self, unit: str, start_ms: int) -> list[HourRoot]:
+        """The roots that were computed for an hour, one for each revision; [] when there is none any more."""
+        return await self._database.read(partial(hour_tree.stored_roots, unit=unit, start_ms=start_ms))
+
     async def hour_samples(
         self, unit: str, start_ms: int, *, revision: int = 0, after: int = 0, limit: int = 10_000
     ) -> list[StoredSample]:

@@ -18,7 +18,7 @@ from doxedge.backends.port import (
 )
 from doxedge.contracts.rule import Value
 from doxedge.evidence import format as evidence_format
-from doxedge.ledger import reception_desk
+from doxedge.ledger import inquiry_desk, reception_desk
 from doxedge.ledger.transaction import open_transaction
 from doxedge.signing import canonical, limits
 from doxedge.web import views
@@ -156,6 +156,24 @@ async def desk(
             rows.append(row)
         await asyncio.sleep(0)
     return rows
+
+
+async def requests(request: Request) -> Response:
+    """Requests for raw samples with their answers, newest first, at most 1000."""
+    node, book = node_of(request), book_of(request, channel_of(request))
+    return JSONResponse([views.request_row(row) for row in inquiry_desk.rows(book, now_ms=node.now_ms())])
+
+
+async def open_requests(request: Request) -> Response:
+    """The open requests for raw samples of one unit, at most 16, each with the records of its hours."""
+    node, book = node_of(request), book_of(request, channel_of(request))
+    unit = request.query_params.get("unit")
+    if not unit:
+        raise Problem(400, "no_unit", "name the unit: ?unit=NAME")
+    rows = inquiry_desk.open_rows(book, unit, now_ms=node.now_ms())
+    return JSONResponse(
+        [views.open_request_row(row, inquiry_desk.wanted_hours(book, row.request)) for row in rows]
+    )
 
 
 async def events(request: Request) -> Response:

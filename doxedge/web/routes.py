@@ -109,6 +109,15 @@ OPERATIONS: Final = (
         ),
         errors=(400, 404),
     ),
+    Operation("GET", f"{_CHANNEL}/requests", api.requests, JSON, errors=(400, 404)),
+    Operation(
+        "GET",
+        f"{_CHANNEL}/requests/open",
+        api.open_requests,
+        JSON,
+        query=(("unit", "string", "the unit that is asked; needed"),),
+        errors=(400, 404),
+    ),
     Operation(
         "GET",
         f"{_CHANNEL}/events",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from doxedge.contracts import accounts, emissions, headroom, reception, units
+from doxedge.contracts import accounts, emissions, headroom, inquiry, reception, units
 from doxedge.contracts.rule import Book
+from doxedge.ledger.inquiry_desk import RequestRow, WantedHour
 from doxedge.ledger.reception_desk import DeviceRow
 from doxedge.web.node_port import ChannelView, PeerView, RefusalView
 
@@ -137,7 +138,46 @@ def reading_row(row: DeviceRow) -> Row:
         "clock_offset_ms": row.clock_offset_ms,
         "is_profile_registered": row.is_profile_registered,
         "is_firmware_registered": row.is_firmware_registered,
+        "requests_open": row.requests_open,
+        "requests_overdue": row.requests_overdue,
         "remarks": list(row.remarks),
+    }
+
+
+def request_row(row: RequestRow) -> Row:
+    """One request for raw samples, and the answer to it."""
+    asked, answer = row.request, row.answer
+    return {
+        "request": row.record_id.hex(),
+        "unit": asked.unit,
+        "from_ms": asked.from_ms,
+        "to_ms": asked.to_ms,
+        "due_ms": asked.due_ms,
+        "asked_ms": asked.asked_ms,
+        "reason": asked.reason,
+        "status": row.status,
+        "answer": None if answer is None else _answer(answer),
+    }
+
+
+def open_request_row(row: RequestRow, hours: list[WantedHour]) -> Row:
+    """One open request, with the latest statement of each hour that is asked for."""
+    wanted = [
+        {"start_ms": hour.start_ms, "record_id": None if hour.record_id is None else hour.record_id.hex()}
+        for hour in hours
+    ]
+    return {**request_row(row), "hours": wanted}
+
+
+def _answer(answer: inquiry.AnswerEntry) -> Row:
+    return {
+        "record_id": answer.record_id.hex(),
+        "device": answer.device,
+        "answered_ms": answer.answered_ms,
+        "content_hash": answer.content_hash.hex(),
+        "samples": answer.samples,
+        "outcome": answer.outcome,
+        "text": answer.text,
     }
 
 

@@ -137,6 +137,31 @@ async def test_the_head_is_the_newest_final_block(bench: Bench) -> None:
     assert not head.catching_up
 
 
+async def test_an_open_request_comes_with_the_latest_statement_of_each_hour(bench: Bench) -> None:
+    state = bench.memory.channel_state
+    first, second = bench.device.say("hour", hour("alpha-1", START_MS)), START_MS + HOUR_MS
+    gap = bench.device.say("gap", ["alpha-1", second, second + HOUR_MS, "power cut"])
+    state.now_ms = START_MS + 4 * HOUR_MS
+    state.block(first, gap)
+    due_ms = START_MS + 8 * HOUR_MS
+    asked = state.officer("regulator").say(
+        "samples.request", ["alpha-1", START_MS, START_MS + 3 * HOUR_MS, due_ms, "spot check"]
+    )
+    assert await bench.ledger.open_requests(bench.channel, "alpha-1") == []
+    state.block(asked)
+    (found,) = await bench.ledger.open_requests(bench.channel, "alpha-1")
+    assert (found.record_id, found.unit, found.due_ms) == (asked.record_ids[0], "alpha-1", due_ms)
+    assert (found.from_ms, found.to_ms, found.reason) == (START_MS, START_MS + 3 * HOUR_MS, "spot check")
+    assert found.hours == (
+        (START_MS, first.record_ids[0]),
+        (second, gap.record_ids[0]),
+        (second + HOUR_MS, None),
+    )
+    assert await bench.ledger.open_requests(bench.channel, "beta-1") == []
+    state.block(bench.device.say("samples.answer", [asked.record_ids[0], bytes(32), 0, "lost", "disk"]))
+    assert await bench.ledger.open_requests(bench.channel, "alpha-1") == []
+
+
 async def test_a_live_value_is_taken(bench: Bench) -> None:
     live = {"at_ms": 1, "hour_start_ms": 0, "minutes_valid": 0, "quality": "bad"}
     await bench.ledger.put_live("alpha-1", live)

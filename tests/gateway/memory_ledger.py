@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from doxedge.backends.port import (
     Head,
+    OpenRequest,
     RecordStatus,
     SourceHead,
     TransactionStatus,
@@ -18,6 +19,7 @@ from doxedge.backends.port import (
 )
 from doxedge.contracts import numbering
 from doxedge.evidence.build import build as build_evidence
+from doxedge.ledger import inquiry_desk
 from doxedge.ledger.admission import Inadmissible, SequenceConflict
 from doxedge.ledger.block import wire_id
 from doxedge.ledger.chain import Extension
@@ -154,6 +156,19 @@ class MemoryLedger:
         chain = self.channel_state.chain
         assert chain.head is not None
         return Head(chain.height, chain.head_id, chain.state.root, chain.head.time_ms, chain.clock_ms, False)
+
+    async def open_requests(self, channel: bytes, unit: str) -> list[OpenRequest]:
+        self._reach(channel)
+        state, found = self.channel_state.chain.state, []
+        for row in inquiry_desk.open_rows(state, unit, now_ms=0):
+            asked, hours = row.request, inquiry_desk.wanted_hours(state, row.request)
+            wanted = tuple((hour.start_ms, hour.record_id) for hour in hours)
+            found.append(
+                OpenRequest(
+                    row.record_id, unit, asked.from_ms, asked.to_ms, asked.due_ms, asked.reason, wanted
+                )
+            )
+        return found
 
     async def put_live(self, unit: str, live: Mapping[str, object]) -> None:
         self._reach(self.channel)

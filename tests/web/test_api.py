@@ -336,3 +336,33 @@ async def test_metrics_are_text_of_prometheus(at: Addresses) -> None:
 async def test_a_head_request_has_no_body(node: SmallNode, at: Addresses) -> None:
     reply = await ask(at, "HEAD", channel_path(node, "head"))
     assert (reply.status, reply.body) == (200, b"")
+
+
+async def test_requests_are_listed_with_their_answers_and_open_ones_with_their_hours(
+    node: SmallNode, at: Addresses
+) -> None:
+    state = node.ledger.channel_state
+    state.now_ms = START_MS + 4 * HOUR_MS
+    due_ms = node.clock_ms - 1
+    asked = [
+        state.officer("regulator").say("samples.request", ["alpha-1", START_MS, to_ms, due_ms, "spot check"])
+        for to_ms in (START_MS + HOUR_MS, START_MS + 2 * HOUR_MS)
+    ]
+    state.now_ms = due_ms - 2 * HOUR_MS
+    state.block(*asked)
+    device = state.authors["alpha-1 device"]
+    said = device.say("samples.answer", [asked[0].record_ids[0], b"c" * 32, 5, "produced", ""])
+    state.block(said)
+    rows = {row["request"]: row for row in (await get(at, channel_path(node, "requests"))).json}
+    first, second = (rows[one.record_ids[0].hex()] for one in asked)
+    assert (first["status"], second["status"], second["answer"]) == ("answered", "overdue", None)
+    assert first["answer"] == {
+        "record_id": said.record_ids[0].hex(), "device": "alpha-gw", "answered_ms": state.now_ms,
+        "content_hash": "63" * 32, "samples": 5, "outcome": "produced", "text": "",
+    }  # fmt: skip
+    (waiting,) = (await get(at, channel_path(node, "requests/open?unit=alpha-1"))).json
+    assert waiting["request"] == second["request"]
+    assert [hour["record_id"] for hour in waiting["hours"]] == [None, None]
+    assert (await get(at, channel_path(node, "requests/open?unit=nowhere"))).json == []
+    reply = await get(at, channel_path(node, "requests/open"))
+    assert (reply.status, reply.code) == (400, "no_unit")
