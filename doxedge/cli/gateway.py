@@ -10,15 +10,17 @@ from pathlib import Path
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.cli.daemons import configure_logging, run_until_signal
+from doxedge.cli.gateway_alarms import add_alarms
+from doxedge.cli.gateway_folder import DEFAULT_CONFIG
 from doxedge.cli.gateway_probe import add_probe
 from doxedge.cli.gateway_record import add_record
+from doxedge.cli.gateway_records import add_records
+from doxedge.cli.gateway_status import add_status
 from doxedge.cli.outcome import Exit, Failure
-
-DEFAULT_CONFIG = Path("/etc/doxedge/gateway.toml")
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `gateway run`, `gateway check`, `gateway probe` and `gateway record`."""
+    """Add `gateway run` and `check`, what looks at a running gateway, and what tries an instrument."""
     parser = nouns.add_parser(
         "gateway",
         help="the acquisition daemon: analysers in, signed hours out",
@@ -36,6 +38,9 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         verb.add_argument(
             "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
         )
+    add_status(verbs)
+    add_alarms(verbs)
+    add_records(verbs)
     add_probe(verbs)
     add_record(verbs)
     run.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))

@@ -1,0 +1,139 @@
+"""`doxedge gateway gaps` and `doxedge gateway events`: what the gateway signed about itself, from its own outbox."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from doxedge.cli.gateway_folder import (
+    Section,
+    add_place,
+    folder_of,
+    length,
+    print_json,
+    print_section,
+    printable,
+    utc,
+)
+from doxedge.cli.outcome import Exit, Failure
+from doxedge.quantity import HOUR_MS
+
+GAPS_SCHEMA: Final = "doxedge.gateway.gaps/1"
+FOLLOW_S: Final = 1.0
+_KEPT: Final = (
+    "The outbox keeps proved records for 35 days; older ones are on the ledger. The gateway need not run."
+)
+
+
+def add_records(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `gateway gaps` and `gateway events`."""
+    gaps = verbs.add_parser(
+        "gaps",
+        help="hours without a mass that were stated, with cause and length",
+        description="Lists the gaps that the gateway has signed: from when to when, why, whether the ledger has "
+        "them, and how many of their hours were stated after all when late samples came in. " + _KEPT,
+        epilog="A cause such as too_few_points:nox_ppb:comms says what was missing most, and why.",
+    )
+    add_place(gaps)
+    gaps.set_defaults(func=_gaps)
+    events = verbs.add_parser(
+        "events",
+        help="signed events: starts, clock steps, changes, alarms",
+        description="Prints the events that the gateway has signed, oldest first. " + _KEPT,
+        epilog="With --follow it goes on until Ctrl-C; --output jsonl prints one JSON object a line, for programs.",
+    )
+    add_place(events, outputs=("table", "jsonl"))
+    events.add_argument("--follow", action="store_true", help="go on, and print each event when it is signed")
+    events.set_defaults(func=_events)
+
+
+def _gaps(options: argparse.Namespace) -> int:
+    gaps: list[dict[str, Any]] = []
+    stated: set[tuple[str, int]] = set()
+    for kept, body in _bodies(folder_of(options) / "outbox.db", ("gap", "hour")):
+        if kept["kind"] == "hour":
+            stated.add((str(body[0]), int(body[1])))
+            continue
+        unit, from_ms, to_ms, cause = body
+        gaps.append({"unit": unit, "from_ms": from_ms, "to_ms": to_ms, "cause": cause, **kept})
+    for gap in gaps:
+        starts = range(gap["from_ms"], gap["to_ms"], HOUR_MS)
+        gap["hours"] = len(starts)
+        gap["hours_stated_after_all"] = sum((gap["unit"], start_ms) in stated for start_ms in starts)
+    if options.output == "json":
+        print_json({"schema": GAPS_SCHEMA, "gaps": gaps})
+        return Exit.OK
+    rows = [
+        [
+            gap["unit"],
+            utc(gap["from_ms"]),
+            utc(gap["to_ms"]),
+            length(gap["to_ms"] - gap["from_ms"]),
+            gap["cause"],
+            str(gap["hours_stated_after_all"]),
+            str(gap["seq"]),
+            gap["state"],
+        ]
+        for gap in gaps
+    ]
+    columns = ("unit", "from", "to", "length", "cause", "hours stated after all", "seq", "state")
+    print_section(Section("Gaps", columns, rows, "no gap is stated"))
+    return Exit.OK
+
+
+def _events(options: argparse.Namespace) -> int:
+    path, after = folder_of(options) / "outbox.db", 0
+    try:
+        while True:
+            for kept, (unit, code, at_ms, text) in _bodies(path, ("event",), after=after):
+                after = kept["row_id"]
+                _print_event(
+                    {"unit": unit, "code": code, "at_ms": at_ms, "text": text, **kept}, options.output
+                )
+            if not options.follow:
+                return Exit.OK
+            time.sleep(FOLLOW_S)
+    except KeyboardInterrupt:
+        return Exit.OK
+
+
+def _print_event(event: dict[str, Any], output: str) -> None:
+    if output == "jsonl":
+        print(json.dumps(event, ensure_ascii=False), flush=True)
+        return
+    line = f"{utc(event['at_ms'])}  {event['unit'] or '–':12}  {event['code']:16}  {event['text']}"
+    print(printable(line), flush=True)
+
+
+def _bodies(
+    path: Path, kinds: tuple[str, ...], *, after: int = 0
+) -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    """(what is known of the record, its body), oldest first. Raises Failure (7) when the file cannot be read."""
+    from doxedge.signing import envelope
+    from doxedge.signing.record import decode_payload
+    from doxedge.store import look
+    from doxedge.store.errors import StoreError
+
+    while True:
+        try:
+            found = look.records(path, kinds, after=after)
+        except StoreError as error:
+            text = f"{error}; has the gateway ever run here, and may you read it?"
+            raise Failure(Exit.LOCAL_IO, text) from error
+        if not found:
+            return
+        for kept in found:
+            after = kept.row_id
+            known = {
+                "row_id": kept.row_id,
+                "source": kept.source.hex(),
+                "seq": kept.seq,
+                "kind": kept.kind,
+                "state": kept.state,
+                "clause": kept.clause,
+            }
+            yield known, list(decode_payload(envelope.decode(kept.envelope).payload).body)
