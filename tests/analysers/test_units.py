@@ -5,8 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from doxedge.analysers.units import CONVERSIONS, conversion, ending_of
+from doxedge.measurement.conversion import mg_per_m3
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,7 @@ from doxedge.analysers.units import CONVERSIONS, conversion, ending_of
         ("flow_m3_per_h", "m3/s", "2", "7200"),
         ("sample_flow_cc_per_min", "l/min", "0.5", "500"),
         ("o2_percent", "ppm", "209000", "20.9"),
+        ("chamber_pressure_kpa", "mmHg", "760", "101.325024"),
     ],
 )
 def test_units_convert_exactly(quantity: str, raw_unit: str, raw: str, canonical: str) -> None:
@@ -32,6 +36,20 @@ def test_units_convert_exactly(quantity: str, raw_unit: str, raw: str, canonical
 def test_fahrenheit_converts_to_far_beyond_what_matters(fahrenheit: int, celsius: int) -> None:
     found = conversion("stack_temperature_c", "degF").apply(Decimal(fahrenheit))
     assert abs(found - celsius) < Decimal("1e-28")
+
+
+@pytest.mark.parametrize(
+    ("unit", "mg_of_one_ppm"), [("mg/m3 NO2", "2.0525"), ("mg/m3 NO", "1.338721334879986")]
+)
+def test_milligrams_are_of_what_their_unit_says(unit: str, mg_of_one_ppm: str) -> None:
+    found = conversion("nox_ppb", unit).apply(Decimal(mg_of_one_ppm))
+    assert abs(found - 1_000) < Decimal("1e-10")
+
+
+@given(st.decimals(0, 10_000, places=6))
+def test_milligrams_in_and_milligrams_out_are_the_same_number(mg: Decimal) -> None:
+    ppb = conversion("no2_ppb", "mg/m3 NO2").apply(mg)
+    assert abs(mg_per_m3(ppb) - mg) < Decimal("1e-20")
 
 
 def test_the_longest_ending_names_the_unit() -> None:

@@ -40,6 +40,13 @@ LINES = {
         "m=configured_moisture,moisture_percent=12.5",
         {"name": "m", "profile": "configured_moisture", "settings": {"moisture_percent": 12.5}},
     ),
+    "words that the site knows": (
+        "sick_marsic300@h,word_order=CDAB,gas_unit=ppm",
+        {
+            "name": "sick_marsic300", "profile": "sick_marsic300", "host": "h",
+            "settings": {"word_order": "CDAB", "gas_unit": "ppm"},
+        },
+    ),
     "a serial port": (
         "teledyne_t200@/dev/serial/by-id/usb-1,unit_id=3,baud=9600,parity=E,stop_bits=1,rs485=true",
         {
@@ -82,3 +89,8 @@ def test_any_text_is_a_line_or_is_refused_in_words(text: str) -> None:
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_any_text_that_is_written_as_toml_is_read_back(text: str) -> None:
     assert tomllib.loads(f"x = {toml_value(text)}") == {"x": text}
+
+
+def test_a_word_that_the_map_does_not_offer_is_refused() -> None:
+    with pytest.raises(WrongAnswer, match="gas_unit is one of ppm, mg, not `kg`"):
+        written("sick_marsic300@h,word_order=ABCD,gas_unit=kg")

@@ -99,6 +99,14 @@ def test_a_map_is_right_whatever_the_site_chooses(path: Path) -> None:
     assert len(hashes) >= len({word for _, word in choices_of(path)}) / 2
 
 
+def test_the_table_of_the_readme_has_every_map_with_what_it_asks_of_the_site(path: Path) -> None:
+    text = (ROOT / "firmware_configs" / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith(f"| `{path.stem}` |")]
+    assert len(rows) == 1
+    for name, _ in choices_of(path):
+        assert f"`{name}`" in rows[0]
+
+
 def test_what_nobody_knows_is_asked_of_the_site(path: Path) -> None:
     for name in {name for name, _ in choices_of(path)}:
         settings = {key: value for key, value in given(path.stem).items() if key != name}

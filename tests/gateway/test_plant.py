@@ -42,6 +42,45 @@ def test_a_unit_is_planned_from_its_profiles() -> None:
     assert unit_of_device("north-1.analyser") == "north-1"
 
 
+STACK = """
+[[unit.instrument]]
+name = "gas"
+profile = "sick_marsic300"
+host = "127.0.0.1"
+settings = { word_order = "CDAB", gas_unit = "mg" }
+
+[[unit.instrument]]
+name = "flow"
+profile = "suto_s430"
+serial = { port = "/dev/serial/by-id/usb-1" }
+settings = { pressure_unit = "bar" }
+
+[[unit.instrument]]
+name = "meter"
+profile = "sunspec_meter_203"
+host = "127.0.0.2"
+settings = { production = "export" }
+"""
+
+
+def test_words_that_only_the_site_knows_are_part_of_the_plan() -> None:
+    text = settings_text(units={}) + unit_text("b", 'concentration_basis = "wet"', instruments=STACK)
+    (unit,) = planned(text)
+    assert unit.hour.devices["moisture_percent"] == "b.gas"
+    assert unit.hour.devices["energy_wh"] == "b.meter"
+    assert sorted(lines_of((unit,))) == [
+        "/dev/serial/by-id/usb-1 (9600 8N1)",
+        "127.0.0.1:502",
+        "127.0.0.2:502",
+    ]
+    (other,) = planned(text.replace("CDAB", "ABCD"))
+    assert other.profile_hash != unit.profile_hash, "a regulator sees which order was read"
+    with pytest.raises(ConfigError, match=r"settings.gas_unit: the site must say one of ppm, mg"):
+        planned(text.replace(', gas_unit = "mg"', ""))
+    with pytest.raises(ConfigError, match=r"settings.word_order: 0.5 is not one of ABCD"):
+        planned(text.replace('"CDAB"', "0.5"))
+
+
 def test_devices_of_one_address_share_a_line_whatever_their_unit() -> None:
     text = settings_text(units={"a": ""}) + unit_text("b", analyser=5020, flow=5031, meter=5032)
     assert sorted(lines_of(planned(text))) == [
