@@ -17,7 +17,7 @@ from typing import Final
 from doxedge.backends.port import Ledger, LedgerError, RecordStatus, TransactionStatus, Unreachable
 from doxedge.evidence import check as evidence
 from doxedge.fieldbus.clock import Clock
-from doxedge.gateway.batches import batch_envelope
+from doxedge.gateway.batches import batch_envelope, count_sound
 from doxedge.signing import limits
 from doxedge.signing.signer import Signer
 from doxedge.store.outbox import Outbox
@@ -166,8 +166,11 @@ class Poster:
             self._is_sure = await self._ledger.record_status(self.channel, entries[0].record_id) is None
         if len(entries) == 1 or not self._is_sure:
             return [(entry.envelope, [entry]) for entry in entries]
-        sealed = [entry.envelope for entry in entries]
-        return [(batch_envelope(sealed, channel=self.channel, signer=self._signer), entries)]
+        together = entries[: count_sound(entries, channel=self.channel, signer=self._signer)]
+        if len(together) < 2:
+            return [(entries[0].envelope, entries[:1])]
+        sealed = [entry.envelope for entry in together]
+        return [(batch_envelope(sealed, channel=self.channel, signer=self._signer), together)]
 
     async def _judge(self, entries: Sequence[Entry], status: TransactionStatus) -> None:
         """Return when the node has taken all of them. A record that it will not take stays here, never dropped."""

@@ -5,6 +5,7 @@ The answers are those of a node; the test decides when blocks are built, and wha
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -183,7 +184,10 @@ class MemoryLedger:
         assert channel == self.channel
 
     def _take(self, raw: bytes) -> TransactionStatus:
-        transaction = open_transaction(raw, self.channel)
+        try:
+            transaction = open_transaction(raw, self.channel)
+        except ValueError as error:
+            return TransactionStatus(None, hashlib.sha256(raw).digest(), (), "bad_encoding", str(error))
         self.submissions.append(len(transaction.records))
         try:
             self.pool.admit(self.channel_state.chain.state, transaction)

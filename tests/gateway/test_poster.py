@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -306,3 +307,62 @@ async def test_a_wrong_token_is_an_operators_matter_and_no_reason_to_stop(
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+def change_outbox(folder: Path, sql: str, *values: object) -> None:
+    """What somebody with a tool for SQLite can do."""
+    with closing(sqlite3.connect(folder / "outbox.db")) as connection, connection:
+        assert connection.execute(sql, values).rowcount > 0
+
+
+def forged(post: Post, seq: int, prev: bytes) -> tuple[bytes, bytes]:
+    """An hour with less NOx in a well-formed envelope, and its record id; only the signature is not the device's."""
+    body = [*hour(UNIT, START_MS + (seq - 1) * HOUR_MS)]
+    body[4] = 1
+    record = Record("hour", post.ledger.source, seq, prev, body)  # type: ignore[arg-type]
+    stranger = Ed25519Signer(bytes(32))
+    sealed = envelope.seal(record.payload(), object_name="tx", channel=post.ledger.channel, signer=stranger)
+    device = replace(sealed, key_id=post.ledger.device.key_id)
+    return device.encode(), record.record_id(post.ledger.channel)
+
+
+@pytest.mark.parametrize("seq", [1, 5, 10])
+async def test_a_record_that_was_altered_on_the_disk_is_never_signed_again(tmp_path: Path, seq: int) -> None:
+    async with posting(tmp_path) as post:
+        names = [bytes(32), *await post.store(10)]
+        false, name = forged(post, seq, names[seq - 1])
+        change_outbox(
+            tmp_path, "UPDATE entry SET envelope = ?, record_id = ? WHERE seq = ?", false, name, seq
+        )
+        with pytest.raises(NotTaken, match=f"seq {seq} is not admitted: bad_signature"):
+            await post.rounds()
+        post.ledger.build_block()
+        assert [found for _, _, found in post.ledger.final_records()] == names[1:seq]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(
+            "DELETE FROM entry WHERE seq = 5", "seq 6 is not admitted: wrong_sequence", id="removed"
+        ),
+        pytest.param(
+            "UPDATE entry SET envelope = x'84' WHERE seq = 5", "cannot read our envelope", id="overwritten"
+        ),
+        pytest.param(
+            "UPDATE entry SET envelope = (SELECT envelope FROM entry WHERE seq = 4) WHERE seq = 5",
+            "says nothing of record 5",
+            id="another in its place",
+        ),
+    ],
+)
+async def test_a_damaged_backlog_is_told_and_the_gateway_goes_on(
+    tmp_path: Path, change: str, told: str
+) -> None:
+    async with posting(tmp_path) as post:
+        names = await post.store(10)
+        change_outbox(tmp_path, change)
+        with pytest.raises(NotTaken, match=told):
+            await post.rounds()
+        post.ledger.build_block()
+        assert [found for _, _, found in post.ledger.final_records()] == names[:4]
