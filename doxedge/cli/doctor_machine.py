@@ -20,7 +20,7 @@ from doxedge.node.daemon import ledger_file
 from doxedge.quantity import HOUR_MS
 from doxedge.signing import algorithms
 from doxedge.store.errors import StoreError
-from doxedge.store.examine import backlog, examine, holder
+from doxedge.store.examine import backlog, broken_records, examine, holder
 
 PYTHON_UNTRIED: Final = (3, 15)
 """As in pyproject.toml, requires-python."""
@@ -165,6 +165,7 @@ def check_stores(site: Site, *, deep: bool) -> Iterator[Finding]:
             path = ledger_file(site.node.state_dir, channel)
             yield _store("chain", path, deep=deep, name=f"ledger {genesis.name}")
     if site.outbox_file is not None:
+        yield _records(site.outbox_file)
         yield _backlog(site.outbox_file, now_ms=site.now_ms)
 
 
@@ -196,6 +197,25 @@ def _store_advice(schema: str) -> str:
     if schema == "chain":
         return "stop the node, keep the file for examination, move it away: the node fetches the ledger anew"
     return "keep a copy; the gateway sets a damaged file aside at its next start and begins a fresh one"
+
+
+def _records(path: Path) -> Finding:
+    """Whether every signed record is there and follows the one before it."""
+    check = "outbox records"
+    if not path.exists():
+        return skipped(check, "nothing was measured here yet")
+    try:
+        found = broken_records(path)
+    except StoreError as cause:
+        return skipped(check, f"cannot be followed: {cause}")
+    if found:
+        first = found[0]
+        text = (
+            f"broken in {len(found)} places; source {first.source.hex()}, record {first.seq}: {first.reason}"
+        )
+        advice = "keep a copy of the file, tell the regulator, and ask who can write to it"
+        return error(check, text, advice, code=Exit.UNVERIFIED)
+    return ok(check, "each follows the one before it")
 
 
 def _backlog(path: Path, *, now_ms: int) -> Finding:

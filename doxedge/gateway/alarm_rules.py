@@ -111,6 +111,12 @@ _RULES: Final = (
         latched=False,
     ),
     AlarmRule(
+        code="outbox.altered",
+        meaning="a signed record was altered or removed on the disk",
+        priority=Priority.HIGH,
+        signed=True,
+    ),
+    AlarmRule(
         code="samples.dropped",
         meaning="raw samples were given up for lack of room",
         priority=Priority.MEDIUM,

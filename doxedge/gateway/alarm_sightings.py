@@ -52,6 +52,8 @@ class UnitFacts:
     """Records of ours whose number another record has."""
     suspended: bool
     """As the ledger said at the start."""
+    broken: str | None
+    """What is wrong with the records on the disk, empty when nothing is; None: not looked at yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ def unit_sightings(facts: UnitFacts, *, now_ms: int) -> Iterator[Sighting]:
     age_ms = 0 if facts.oldest_pending_ms is None else now_ms - facts.oldest_pending_ms
     text = f"the oldest record has waited {age_ms // 60_000} minutes"
     yield Sighting("outbox.old", unit, QUEUE_AGE_MS.holds(age_ms), text)
+    broken = facts.broken
+    yield Sighting("outbox.altered", unit, None if broken is None else bool(broken), broken or "all is there")
     in_doubt = facts.conflicts > 0 or facts.suspended
     text = f"{facts.conflicts} records have a number that another record has"
     yield Sighting("source.suspended", unit, in_doubt, text)

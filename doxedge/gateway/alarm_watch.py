@@ -23,6 +23,7 @@ from doxedge.gateway.line_progress import LineProgress
 from doxedge.gateway.pipeline import UnitPipeline
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.poster import Poster
+from doxedge.gateway.record_check import RecordCheck
 from doxedge.store.outbox import Outbox
 from doxedge.store.samples import SampleStore
 
@@ -42,6 +43,7 @@ class AlarmWatch:
         outbox: Outbox,
         samples: SampleStore,
         folder: Path,
+        records: RecordCheck,
         clock: Clock,
         read_clock: Callable[[], ClockReading],
     ) -> None:
@@ -49,7 +51,7 @@ class AlarmWatch:
         self._desk, self._units, self._pipelines, self._posters = desk, units, pipelines, posters
         self._device_states, self._progress = device_states, progress
         self._outbox, self._samples, self._folder = outbox, samples, folder
-        self._clock, self._read_clock = clock, read_clock
+        self._records, self._clock, self._read_clock = records, clock, read_clock
         self._dropped = 0
         self._refused: dict[str, int] = {}
 
@@ -107,6 +109,7 @@ class AlarmWatch:
             oldest_pending_ms=queue.oldest_ms,
             conflicts=self._refused[unit] + poster.state.conflicts,
             suspended=poster.state.suspended,
+            broken=self._records.verdict(poster.channel, poster.source),
         )
 
 

@@ -27,6 +27,7 @@ from doxedge.gateway.operator_door import SOCKET_NAME, OperatorDoor
 from doxedge.gateway.pipeline import UnitPipeline, UnitStores
 from doxedge.gateway.plant import longest_period_ms, make_lines, plan_units, unit_of_device
 from doxedge.gateway.poster import Poster
+from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.record_desk import Happening, UnitIdentity
 from doxedge.gateway.settings import GatewaySettings
 from doxedge.gateway.status import UnitStatus, gateway_as_dict
@@ -164,6 +165,7 @@ class Gateway:
         started: Callable[[], None] | None,
     ) -> None:
         outbox, samples = stores.outbox, stores.samples
+        records = RecordCheck(outbox, signer)
         door = OperatorDoor(
             stores.folder / SOCKET_NAME,
             status=functools.partial(self._status, stores, desk, signer, self.clock.now_ms()),
@@ -180,7 +182,8 @@ class Gateway:
                     )
                 group.create_task(self._flush_forever(), name="flush")
                 group.create_task(self._close_forever(), name="hours")
-                group.create_task(self._alarms_forever(stores, desk), name="alarms")
+                group.create_task(records.run(), name="records on the disk")
+                group.create_task(self._alarms_forever(stores, desk, records), name="alarms")
                 group.create_task(door.serve(), name="operator door")
                 group.create_task(self._live_forever(ledger), name="live")
                 group.create_task(self._prune_forever(outbox, samples), name="prune")
@@ -256,7 +259,7 @@ class Gateway:
                     pipeline.happened("clock.step", f"the clock was set by {step_ms} ms")
                 await pipeline.close_hours()
 
-    async def _alarms_forever(self, stores: UnitStores, desk: AlarmDesk) -> None:
+    async def _alarms_forever(self, stores: UnitStores, desk: AlarmDesk, records: RecordCheck) -> None:
         watch = AlarmWatch(
             desk,
             units=self.units,
@@ -267,6 +270,7 @@ class Gateway:
             outbox=stores.outbox,
             samples=stores.samples,
             folder=stores.folder,
+            records=records,
             clock=self.clock,
             read_clock=self._read_clock,
         )

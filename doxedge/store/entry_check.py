@@ -15,6 +15,8 @@ from doxedge.store.connection import Database
 from doxedge.store.rows import Break
 
 ENTRIES_A_STEP: Final = 256
+SignatureHolds = Callable[[bytes, Envelope], bool]
+"""(channel, envelope) -> whether the signature is that of the source's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +57,62 @@ def known_gaps(connection: sqlite3.Connection) -> list[Break]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """How far along the records of a source we are."""
+
+    seq: int
+    prev: bytes
+    breaks: tuple[Break, ...] = ()
+    is_over: bool = False
+
+
 async def verify_source(
-    database: Database, start: ChainStart, signature_holds: Callable[[bytes, Envelope], bool] | None
+    database: Database, start: ChainStart, signature_holds: SignatureHolds | None
 ) -> list[Break]:
-    """Walk along the records of one source, a few hundred at a time."""
+    """Walk along the records of one source, a few hundred at a time, in the thread that reads."""
+    walk = _Walk(start.anchor_seq, start.anchor_prev)
+    while not walk.is_over:
+        walk = await database.read(partial(_step, start=start, walk=walk, signature_holds=signature_holds))
+    return list(walk.breaks)
+
+
+def verify_all(connection: sqlite3.Connection) -> list[Break]:
+    """The same for all sources at once, without their signatures: nobody's key is at hand."""
     breaks: list[Break] = []
-    seq, prev = start.anchor_seq, start.anchor_prev
+    for start in chain_starts(connection):
+        walk = _Walk(start.anchor_seq, start.anchor_prev)
+        while not walk.is_over:
+            walk = _step(connection, start=start, walk=walk, signature_holds=None)
+        breaks += walk.breaks
+    return breaks
+
+
+def _step(
+    connection: sqlite3.Connection, *, start: ChainStart, walk: _Walk, signature_holds: SignatureHolds | None
+) -> _Walk:
+    """The next few hundred records; after the last one the chain must end where the numbering stands."""
+    breaks = list(walk.breaks)
 
     def note(at: int, reason: str) -> None:
         breaks.append(Break(start.channel, start.source, at, reason))
 
-    gaps = await database.read(partial(_gaps, start=start))
-    while True:
-        entries, head, anchor = await database.read(partial(_entries_after, start=start, seq=seq))
-        if anchor[0] > seq:  # entries were pruned meanwhile
-            seq, prev = anchor
-        for entry in entries:
-            at, stored_id = entry[:2]
-            while seq in gaps and at > seq + 1:
-                seq, prev = gaps[seq]
-            if at != seq + 1:
-                note(seq + 1, f"records {seq + 1} to {at - 1} are missing")
-            for reason in _reasons_against(
-                entry, start, signature_holds, prev=prev if at == seq + 1 else None
-            ):
-                note(at, reason)
-            seq, prev = at, stored_id
-        if not entries:
-            break
+    gaps = _gaps(connection, start=start)
+    seq, prev = walk.seq, walk.prev
+    entries, head, anchor = _entries_after(connection, start=start, seq=seq)
+    if anchor[0] > seq:  # entries were pruned meanwhile
+        seq, prev = anchor
+    for entry in entries:
+        at, stored_id = entry[:2]
+        while seq in gaps and at > seq + 1:
+            seq, prev = gaps[seq]
+        if at != seq + 1:
+            note(seq + 1, f"records {seq + 1} to {at - 1} are missing")
+        for reason in _reasons_against(entry, start, signature_holds, prev=prev if at == seq + 1 else None):
+            note(at, reason)
+        seq, prev = at, stored_id
+    if entries:
+        return _Walk(seq, prev, tuple(breaks))
     while seq in gaps:
         seq, prev = gaps[seq]
     if (seq, prev) != head:
@@ -90,7 +120,7 @@ async def verify_source(
             seq + 1,
             f"the last record that was given a number is {head[0]} ({head[1].hex()}), here ends {seq}",
         )
-    return breaks
+    return _Walk(seq, prev, tuple(breaks), is_over=True)
 
 
 def reasons_against(
@@ -112,7 +142,7 @@ def reasons_against(
 def _reasons_against(
     entry: StoredEntry,
     start: ChainStart,
-    signature_holds: Callable[[bytes, Envelope], bool] | None,
+    signature_holds: SignatureHolds | None,
     *,
     prev: bytes | None,
 ) -> list[str]:

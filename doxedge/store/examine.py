@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from doxedge.store import entry_rows, schema_files
+from doxedge.store import entry_check, entry_rows, schema_files
 from doxedge.store.errors import Kind, StoreError, from_sqlite
+from doxedge.store.rows import Break
 
 DEEP_BYTES_MAX: Final = 256 * 1024 * 1024
 """Up to here the whole check takes seconds on the slow disk of a gateway; beyond it must be asked for."""
@@ -74,6 +75,16 @@ def backlog(path: Path) -> Backlog:
             "ORDER BY id DESC LIMIT 1"
         ).fetchone()
     return Backlog(counted.pending, counted.refused, oldest, None if refusal is None else str(refusal[0]))
+
+
+def broken_records(path: Path) -> list[Break]:
+    """Where the records of an outbox do not follow each other: removed, altered, or exchanged. Raises StoreError.
+
+    Signatures are for the gateway to check, which has the key.
+    """
+    with reading(path) as connection:
+        connection.execute("BEGIN")  # one view of the file, beside a gateway that writes
+        return entry_check.verify_all(connection)
 
 
 def holder(path: Path) -> int | None:

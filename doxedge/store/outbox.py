@@ -20,11 +20,10 @@ from doxedge.signing.record import Record
 from doxedge.signing.tags import ZERO_HASH
 from doxedge.store import entry_check, entry_rows, quarantine, salvage
 from doxedge.store.connection import Database
+from doxedge.store.entry_check import SignatureHolds
 from doxedge.store.rows import Appended, Break, Closing, Counts, Draft, Entry, Queue, SourceHead
 
 Seal = Callable[[Record], Envelope]
-SignatureHolds = Callable[[bytes, Envelope], bool]
-"""(channel, envelope) -> whether the signature is that of the source's key."""
 
 
 @dataclass(frozen=True, slots=True)

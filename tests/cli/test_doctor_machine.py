@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -114,6 +115,31 @@ async def test_a_sound_outbox_is_ok_and_its_age_is_judged(plant: Path, ask: Ask)
         assert report.of("outbox backlog")["verdict"] == verdict
         assert "3 records wait" in report.of("outbox backlog")["text"]
     assert report.code == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("DELETE FROM entry WHERE seq = 2", "record 2: records 2 to 2 are missing"),
+        ("UPDATE entry SET envelope = x'84' WHERE seq = 3", "record 3: the envelope was altered"),
+    ],
+)
+async def test_a_removed_or_altered_record_is_exit_code_6(
+    plant: Path, ask: Ask, change: str, told: str
+) -> None:
+    import sqlite3
+
+    path = plant / "state" / "gateway" / "outbox.db"
+    outbox = await filled(path)
+    try:
+        assert (await asyncio.to_thread(ask, plant)).of("outbox records")["verdict"] == "ok"
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            assert connection.execute(change).rowcount == 1
+        report = await asyncio.to_thread(ask, plant)
+    finally:
+        await outbox.close()
+    assert told in report.of("outbox records")["text"]
+    assert report.code == 6
 
 
 async def test_a_refused_record_is_exit_code_1(plant: Path, ask: Ask) -> None:

@@ -46,6 +46,7 @@ def unit(**changed: Any) -> UnitFacts:
         "oldest_pending_ms": None,
         "conflicts": 0,
         "suspended": False,
+        "broken": "",
     }
     return UnitFacts(**{**facts, **changed})
 
@@ -158,6 +159,13 @@ def test_a_record_that_waits_long_for_the_ledger(age_minutes: int | None, holds:
 def test_a_number_that_another_record_has(conflicts: int, suspended: bool, holds: bool) -> None:
     found = unit_sightings(unit(conflicts=conflicts, suspended=suspended), now_ms=NOW_MS)
     assert said(found, "source.suspended", "alpha-1").holds is holds
+
+
+@pytest.mark.parametrize(("broken", "holds"), [(None, N), ("", F), ("record 5: it is missing", T)])
+def test_a_record_that_was_altered_on_the_disk(broken: str | None, holds: bool | None) -> None:
+    sighting = said(unit_sightings(unit(broken=broken), now_ms=NOW_MS), "outbox.altered", "alpha-1")
+    assert sighting.holds is holds
+    assert not broken or sighting.text == broken
 
 
 @pytest.mark.parametrize(
