@@ -246,13 +246,19 @@ def _hour_settings(unit: UnitTable, owner: dict[str, str], periods: dict[str, in
             mg_per_m3_per_ppm=unit.mg_per_m3_per_ppm,
         ),
         operating=operating,
-        energy=EnergySettings() if "energy_wh" in owner else None,
+        energy=_energy_settings(unit, owner),
         poll_period_ms=periods,
         coverage_percent=unit.coverage_percent,
         grace_ms=unit.grace_ms,
         rule_set=unit.rule_set,
         devices=owner,
     )
+
+
+def _energy_settings(unit: UnitTable, owner: dict[str, str]) -> EnergySettings | None:
+    if "energy_wh" not in owner:
+        return None
+    return EnergySettings(rollover_wh=unit.energy.rollover_wh, max_power_w=unit.energy.max_power_w)
 
 
 def _value_limits(point: PointLimits) -> ValueLimits:

@@ -92,6 +92,15 @@ class OperatingTable(_Table):
     """A reading of the quantity stands for so long; after that the unit counts as running."""
 
 
+class EnergyTable(_Table):
+    """`[unit.energy]`: what the site knows of its energy counter."""
+
+    rollover_wh: Decimal | None = Field(None, gt=0)
+    """Where the counter begins at 0 again: 1000000 for one that goes from 999999 to 0. None: it never does."""
+    max_power_w: Decimal | None = Field(None, gt=0)
+    """What the unit can generate at most: no step of the counter is believed beyond it, and every rollover within."""
+
+
 class UnitTable(_Table):
     """`[[unit]]`: one generating unit, its place on a ledger, and what measures it."""
 
@@ -108,6 +117,7 @@ class UnitTable(_Table):
     mg_per_m3_per_ppm: Decimal = Decimal("2.0525")
     """Mass of one ppm of NOx as NO2 at 0 degC and 101.325 kPa (measurement.md 3)."""
     operating: OperatingTable | None = None
+    energy: EnergyTable = EnergyTable()
     coverage_percent: int = Field(75, ge=1, le=100)
     grace_ms: int = Field(90_000, ge=0, le=3_600_000)
     instrument: tuple[InstrumentTable, ...] = Field(min_length=1)

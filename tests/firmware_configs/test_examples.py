@@ -32,6 +32,7 @@ _SHOWN: Final = re.compile(r"^#(?=[a-z0-9_]+ = )", re.MULTILINE)
 NO_DEFAULT_TO_SHOW: Final = {
     "profiles", "token_file", "framing", "timeout_ms", "baud", "parity", "stop_bits", "channel",
     "vote_again_from_height", "ca_file", "cert_file", "key_file", "port",
+    "rollover_wh", "max_power_w",
 }  # fmt: skip
 """Keys whose default is None, so that the example shows some value of theirs."""
 
@@ -131,7 +132,7 @@ def test_the_readme_names_every_file_and_every_register_map() -> None:
 def test_the_readme_names_the_quantities_and_settings_of_a_map(path: Path) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `{path.stem}`"))
     needed = {
-        name: Decimal(str(setting.get("low", 1)))
+        name: setting["choices"][0] if "choices" in setting else Decimal(str(setting.get("low", 1)))
         for name, setting in tomllib.loads(path.read_text(encoding="utf-8")).get("settings", {}).items()
         if "default" not in setting
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from doxedge.analysers.configuration import ConfigError
@@ -15,6 +17,7 @@ from doxedge.gateway.plant import (
     unit_of_device,
 )
 from doxedge.gateway.settings import parse_settings
+from doxedge.measurement.energy import EnergySettings
 from tests.gateway.plant_settings import settings_text, unit_text
 
 
@@ -40,6 +43,15 @@ def test_a_unit_is_planned_from_its_profiles() -> None:
     assert unit.assessment.limits["nox_ppb"].stuck_tolerance > 0
     assert longest_period_ms((unit,)) == 60_000
     assert unit_of_device("north-1.analyser") == "north-1"
+
+
+def test_what_the_site_knows_of_its_energy_counter_is_used() -> None:
+    (plain,) = planned(settings_text())
+    assert plain.hour.energy == EnergySettings()
+    known = "energy = { rollover_wh = 1_000_000, max_power_w = 5e6 }"
+    (unit,) = planned(settings_text(unit=known))
+    assert unit.hour.energy == EnergySettings(rollover_wh=Decimal(1_000_000), max_power_w=Decimal(5_000_000))
+    assert unit.rules_hash != plain.rules_hash
 
 
 STACK = """
