@@ -70,6 +70,11 @@ def gap_body(gap: HourGap, *, cause: str) -> list[Value]:
     return [gap.unit, gap.from_ms, gap.to_ms, cause]
 
 
+def answer_body(request: bytes, content_hash: bytes, samples: int, outcome: str, text: str) -> list[Value]:
+    """A `samples.answer`: which file answers a request, and whether all that was asked for is in it."""
+    return [request, content_hash, samples, outcome, text]
+
+
 def event_body(unit: str | None, code: str, at_ms: int, text: str) -> list[Value]:
     """An `event`: something happened that a regulator wants to know."""
     return [unit, code, at_ms, text]

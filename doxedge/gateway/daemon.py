@@ -29,6 +29,7 @@ from doxedge.gateway.plant import longest_period_ms, make_lines, plan_units, uni
 from doxedge.gateway.poster import Poster
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.record_desk import Happening, UnitIdentity
+from doxedge.gateway.sample_clerk import SampleClerk, answer_forever
 from doxedge.gateway.settings import GatewaySettings
 from doxedge.gateway.status import UnitStatus, gateway_as_dict
 from doxedge.keystore.keys import open_signer
@@ -85,6 +86,7 @@ class Gateway:
         )
         self.pipelines: dict[str, UnitPipeline] = {}
         self.posters: dict[str, Poster] = {}
+        self.clerks: dict[str, SampleClerk] = {}
         self.device_states: dict[str, DeviceState] = {}
         self._ledger, self._chance = ledger, chance
         self._service = service or ServiceManager(None)
@@ -155,6 +157,13 @@ class Gateway:
                     pipeline.happened("store.damaged", f"{other.name} was moved aside and a fresh file begun")
             self.pipelines[unit.table.name] = pipeline
             self.posters[unit.table.name] = poster
+            self.clerks[unit.table.name] = SampleClerk(
+                pipeline.desk,
+                samples=stores.samples,
+                outbox=stores.outbox,
+                ledger=ledger,
+                folder=stores.folder,
+            )
 
     async def _measure_and_post(
         self,
@@ -186,6 +195,7 @@ class Gateway:
                 group.create_task(self._alarms_forever(stores, desk, records), name="alarms")
                 group.create_task(door.serve(), name="operator door")
                 group.create_task(self._live_forever(ledger), name="live")
+                group.create_task(answer_forever(self.clerks, self.clock), name="answers")
                 group.create_task(self._prune_forever(outbox, samples), name="prune")
                 group.create_task(self._watchdog_forever(), name="watchdog")
                 log.info("measuring %d units over %d lines", len(self.units), len(self.lines))

@@ -1,4 +1,4 @@
-"""Where closed hours, gaps and events of a unit become signed records in the outbox, in their order.
+"""Where closed hours, gaps, events and answers of a unit become signed records in the outbox, in their order.
 
 What cannot be kept now (a full disk, a numbering that is not agreed yet) waits here and is tried again; it is never
 dropped. A power cut takes nothing that matters from the waiting: the unit's memory is written only when nothing waits,
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.gateway.bodies import Provenance, event_body, gap_body, hour_body, revision_body
+from doxedge.gateway.bodies import Provenance, answer_body, event_body, gap_body, hour_body, revision_body
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.signing.envelope import Envelope
@@ -55,7 +55,23 @@ class Happening:
     """What makes it the same happening when it is told again, also after a restart; empty: its time."""
 
 
-Item = HourRecord | HourGap | Happening
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is stated of a request for raw samples; its file is durable."""
+
+    request: bytes
+    content_hash: bytes
+    samples: int
+    outcome: str
+    text: str
+
+
+Item = HourRecord | HourGap | Happening | Answer
+
+
+def answer_key(unit: str, request: bytes) -> str:
+    """What an answer is about: it is stored once."""
+    return f"answer/{unit}/{request.hex()}"
 
 
 class RecordDesk:
@@ -159,6 +175,9 @@ class RecordDesk:
         if isinstance(item, Happening):
             body = event_body(unit, item.code, item.at_ms, item.text)
             return Draft("event", body, f"event/{unit}/{item.code}/{item.key or item.at_ms}")
+        if isinstance(item, Answer):
+            said = answer_body(item.request, item.content_hash, item.samples, item.outcome, item.text)
+            return Draft("samples.answer", said, answer_key(unit, item.request))
         if isinstance(item, HourGap):
             return await self._draft_gap(item)
         root = await self._samples.hour_root(
