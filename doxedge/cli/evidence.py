@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doxedge.cli.ask_node import Asked, add_node_options
+from doxedge.cli.evidence_samples import add_samples
 from doxedge.cli.outcome import Exit, Failure
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ itself.
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `evidence build` and `evidence check`."""
+    """Add `evidence build`, `evidence check` and `evidence samples`."""
     parser = nouns.add_parser(
         "evidence",
         help="prove one record to somebody who has no node",
@@ -32,6 +33,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_build(verbs)
     _add_check(verbs)
+    add_samples(verbs, hex32=_hex32)
 
 
 def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -15,6 +15,7 @@ from doxedge.cli.gateway_folder import DEFAULT_CONFIG
 from doxedge.cli.gateway_probe import add_probe
 from doxedge.cli.gateway_record import add_record
 from doxedge.cli.gateway_records import add_records
+from doxedge.cli.gateway_samples import add_samples
 from doxedge.cli.gateway_status import add_status
 from doxedge.cli.outcome import Exit, Failure
 
@@ -43,6 +44,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_records(verbs)
     add_probe(verbs)
     add_record(verbs)
+    add_samples(verbs, DEFAULT_CONFIG)
     run.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 

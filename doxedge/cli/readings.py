@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from doxedge.cli.ask_node import Asked, add_node_options
 from doxedge.cli.outcome import Exit
+from doxedge.cli.readings_requests import add_requests
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _COLUMNS: Final = (
@@ -24,13 +25,14 @@ _COLUMNS: Final = (
     ("SILENT", ">"),
     ("REVISED", ">"),
     ("FORKS", ">"),
+    ("ASKED", ">"),
     ("CLOCK", "<"),
     ("REMARKS", "<"),
 )
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `readings status`."""
+    """Add `readings status`, `readings requests` and `readings request`."""
     parser = nouns.add_parser(
         "readings",
         help="the regulator's reception desk: what arrived, what is missing",
@@ -60,6 +62,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     status.add_argument("--output", choices=("table", "json"), default="table")
     add_node_options(status)
     status.set_defaults(func=_status)
+    add_requests(verbs, moment=_time)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -118,9 +121,16 @@ def _row(device: Mapping[str, Any]) -> list[str]:
         str(device["hours_silent"]),
         str(device["revisions"]),
         str(len(device["conflicts"])),
+        _asked(device),
         str(device["clock_state"] or "–"),
         "; ".join(device["remarks"]) or "none",
     ]
+
+
+def _asked(device: Mapping[str, Any]) -> str:
+    """Requests for raw samples that wait for the device."""
+    overdue = device["requests_overdue"]
+    return f"{device['requests_open']}" + (f", {overdue} late" if overdue else "")
 
 
 def _plain(rows: Sequence[Sequence[str]]) -> list[str]:

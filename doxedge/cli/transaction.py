@@ -52,11 +52,18 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _submit(options: argparse.Namespace) -> int:
+    return hand_in_files(options, options.files, wait=options.wait, timeout_s=options.timeout_s)
+
+
+def hand_in_files(
+    options: argparse.Namespace, files: Sequence[Path], *, wait: Wait = "final", timeout_s: int = 30
+) -> int:
+    """Hand in the envelopes of these files, show how far they came, and return the exit code."""
     from doxedge.backends.port import SUBMISSION_ENVELOPES
 
-    if len(options.files) > SUBMISSION_ENVELOPES:
-        raise Failure(Exit.USAGE, f"{len(options.files)} files; at most {SUBMISSION_ENVELOPES} at once")
-    envelopes = [_read(path) for path in options.files]
+    if len(files) > SUBMISSION_ENVELOPES:
+        raise Failure(Exit.USAGE, f"{len(files)} files; at most {SUBMISSION_ENVELOPES} at once")
+    envelopes = [_read(path) for path in files]
     asked = Asked(options)
     try:
         channels = asked.channels(options.channel)
@@ -65,11 +72,9 @@ def _submit(options: argparse.Namespace) -> int:
     if len(channels) != 1:
         raise Failure(Exit.USAGE, "the node keeps several channels; name one with --channel")
     channel = bytes.fromhex(str(channels[0]["channel"]))
-    statuses = asyncio.run(
-        _hand_in(asked, channel, envelopes, wait=options.wait, timeout_s=options.timeout_s)
-    )
-    _show(options.files, statuses, as_json=options.output == "json")
-    return _exit_code(statuses, options.wait)
+    statuses = asyncio.run(_hand_in(asked, channel, envelopes, wait=wait, timeout_s=timeout_s))
+    _show(files, statuses, as_json=options.output == "json")
+    return _exit_code(statuses, wait)
 
 
 async def _hand_in(

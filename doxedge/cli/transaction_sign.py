@@ -13,6 +13,7 @@ from doxedge.cli.ask_node import Asked, add_node_options
 from doxedge.cli.outcome import Exit, Failure
 
 if TYPE_CHECKING:
+    from doxedge.ledger.transaction import Transaction
     from doxedge.signing.canonical import Value
     from doxedge.signing.signer import Signer
 
@@ -63,13 +64,21 @@ def add_sign(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _sign(options: argparse.Namespace) -> int:
+    transaction = sign_next(options, options.kind, body_of(options.kind, options.fields))
+    record = transaction.record
+    print(f"{transaction.record_ids[0].hex()}  {record.kind} number {record.seq} in {options.out}")
+    print(f"doxedge: hand it in with: doxedge transaction submit {options.out}", file=sys.stderr)
+    return Exit.OK
+
+
+def sign_next(options: argparse.Namespace, kind: str, body: list[Value]) -> Transaction:
+    """Sign the next record of the key's numbering into `options.out`. Raises Failure."""
     from doxedge.analysers.configuration import ConfigError
     from doxedge.keystore.keys import open_signer
     from doxedge.ledger.transaction import sign_record
     from doxedge.signing.record import Record
     from doxedge.signing.tags import RecordId, SourceId, source_id
 
-    body = body_of(options.kind, options.fields)
     anchor = _hex(options.anchor, "--anchor")
     try:
         signer: Signer = open_signer(options.key)
@@ -89,14 +98,10 @@ def _sign(options: argparse.Namespace) -> int:
         text = f"the channel knows no numbering of key {signer.key_id.hex()}"
         raise Failure(Exit.USAGE, f"{text}; is the key enrolled? Accounts and later officers need --anchor")
     standing = json.loads(head)
-    record = Record(
-        options.kind, source, standing["seq"] + 1, RecordId(bytes.fromhex(standing["prev"])), body
-    )
+    record = Record(kind, source, standing["seq"] + 1, RecordId(bytes.fromhex(standing["prev"])), body)
     transaction = sign_record(record, channel=channel, signer=signer)
     _write(options.out, transaction.raw)
-    print(f"{transaction.record_ids[0].hex()}  {options.kind} number {record.seq} in {options.out}")
-    print(f"doxedge: hand it in with: doxedge transaction submit {options.out}", file=sys.stderr)
-    return Exit.OK
+    return transaction
 
 
 def body_of(kind: str, fields: list[str]) -> list[Value]:

@@ -47,6 +47,7 @@ async def test_the_table_shows_what_arrived_and_what_is_missing(
         "0",
         "0",
     ]
+    assert line.split()[11] == "0", "nothing was asked for"
     assert "not commissioned" in line
     assert "alpha-gw: declared gap from 2026-01-01 02:00 to 2026-01-01 03:00" in page
     assert "alpha-gw: silent from 2026-01-01 03:00 to 2026-01-01 04:00" in page

@@ -1,0 +1,139 @@
+"""`doxedge gateway samples`: the files with which this gateway has answered requests for raw samples."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doxedge.cli.outcome import Exit, Failure
+
+if TYPE_CHECKING:
+    from doxedge.evidence.samples import ProvedSamples
+
+PREFIX_DIGITS_MIN = 8
+
+
+def add_samples(verbs: argparse._SubParsersAction[argparse.ArgumentParser], config: Path) -> None:
+    """Add `gateway samples list` and `gateway samples export`; `config` is the default settings file."""
+    parser = verbs.add_parser(
+        "samples",
+        help="files that answer the regulator's requests for raw samples",
+        description="The gateway writes an answer file by itself when the regulator asks, and states its hash on the "
+        "ledger. The file goes to the regulator by whatever way is agreed.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listed = actions.add_parser("list", help="every answer file, and whether it holds")
+    listed.add_argument("--output", choices=("table", "json"), default="table")
+    listed.set_defaults(func=_list)
+    export = actions.add_parser("export", help="check an answer file and copy it to a medium")
+    export.add_argument(
+        "request", metavar="REQUEST", help=f"the request's record id, or its first {PREFIX_DIGITS_MIN} digits"
+    )
+    export.add_argument(
+        "--out", type=Path, default=None, metavar="FILE", help="must be new (default: REQUEST.samples)"
+    )
+    export.set_defaults(func=_export)
+    for action in (listed, export):
+        action.add_argument("--config", type=Path, default=config, metavar="FILE", help=f"default: {config}")
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = [_row(path) for path in _files(options.config)]
+    if options.output == "json":
+        print(json.dumps(rows, indent=1))
+        return Exit.OK
+    if not rows:
+        print("no request has been answered here")
+    for row in rows:
+        print(f"{row['file']}  {row['bytes']} bytes")
+        if row["verdict"] == "refused":
+            print(f"  DOES NOT HOLD: {row['reason']}")
+        else:
+            lost = f", {row['samples_lost']} lost" if row["samples_lost"] else ""
+            print(f"  {row['unit']}, {row['hours']} hours from {row['from']}: {row['samples']} samples{lost}")
+            print(f"  content hash {row['content_hash']}")
+    return Exit.OK
+
+
+def _export(options: argparse.Namespace) -> int:
+    wanted = options.request.lower()
+    if len(wanted) < PREFIX_DIGITS_MIN:
+        raise Failure(Exit.USAGE, f"give at least {PREFIX_DIGITS_MIN} digits of the request's record id")
+    found = [path for path in _files(options.config) if path.stem.startswith(wanted)]
+    if len(found) != 1:
+        what = "no answer file is" if not found else f"{len(found)} answer files are"
+        raise Failure(Exit.USAGE, f"{what} of request {wanted}; `doxedge gateway samples list` shows them")
+    row = _row(found[0])
+    if row["verdict"] == "refused":
+        raise Failure(Exit.UNVERIFIED, f"{found[0]} does not hold and is not handed out: {row['reason']}")
+    out = options.out or Path(found[0].name)
+    try:
+        with (
+            found[0].open("rb") as source,
+            os.fdopen(
+                os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb"
+            ) as target,
+        ):
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError as error:
+        raise Failure(Exit.LOCAL_IO, f"{out} cannot be written: {error.strerror or error}") from error
+    print(out)
+    print(
+        f"doxedge: {row['samples']} samples of {row['hours']} hours; whoever gets it checks it with: "
+        f"doxedge evidence samples {out} --channel {row['channel']}",
+        file=sys.stderr,
+    )
+    return Exit.OK
+
+
+def _files(config: Path) -> list[Path]:
+    from doxedge.analysers.configuration import ConfigError
+    from doxedge.gateway.sample_clerk import FOLDER, SUFFIX
+    from doxedge.gateway.settings import load_settings
+
+    try:
+        settings = load_settings(config)
+    except ConfigError as error:
+        raise Failure(Exit.USAGE, str(error)) from error
+    return sorted((settings.state_dir / "gateway" / FOLDER).glob(f"*{SUFFIX}"))
+
+
+def _row(path: Path) -> dict[str, Any]:
+    from doxedge.evidence.check import NotProved
+    from doxedge.gateway.sample_clerk import judge
+
+    size = 0
+    try:
+        size = path.stat().st_size
+        shown = judge(path)
+    except NotProved as refusal:
+        return {"file": str(path), "bytes": size, "verdict": "refused", "reason": str(refusal)}
+    except OSError as error:
+        raise Failure(Exit.LOCAL_IO, f"{path} cannot be read: {error.strerror or error}") from error
+    return {"file": str(path), "bytes": size, **_facts(shown)}
+
+
+def _facts(shown: ProvedSamples) -> dict[str, Any]:
+    from doxedge.evidence.content import time_text
+
+    return {
+        "verdict": "proved" if shown.is_complete else "incomplete",
+        "channel": shown.head.channel.hex(),
+        "request": shown.head.request.hex(),
+        "unit": shown.head.unit,
+        "from": time_text(shown.head.from_ms),
+        "from_ms": shown.head.from_ms,
+        "to_ms": shown.head.to_ms,
+        "hours": len(shown.hours),
+        "hours_lost": sum(hour.state == "lost" for hour in shown.hours),
+        "samples": shown.samples,
+        "samples_lost": shown.samples_lost,
+        "content_hash": shown.content_hash.hex(),
+    }
