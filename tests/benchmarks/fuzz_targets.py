@@ -164,12 +164,11 @@ def _dialect(phrase: Phrase, data: bytes) -> object:
         return None
     values = []
     for place in ("0", "1", "50", "errors", "000.status", "value", "flags"):
-        if codec.codec_of(phrase.dialect).is_place(place):
-            for read in (codec.value_in, codec.bits_in):
-                try:
-                    values.append(read(phrase, found.frame, place))
-                except FrameError:
-                    continue
+        for read in (codec.value_in, codec.bits_in):
+            try:
+                values.append(read(phrase, found.frame, place))
+            except FrameError:
+                continue
     return values
 
 

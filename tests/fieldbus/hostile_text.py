@@ -14,6 +14,9 @@ from doxedge.analysers.dialects import ak, bayern_hessen, codec, eco_physics, ho
 from doxedge.analysers.question import Phrase
 from doxedge.fieldbus.byte_link import SerialLink, SerialSettings
 
+HORIBA_DATA = f"00,20260101120000,01R31  57.62,02R31  25.58,03R31  83.2,{'0' * 16},{'0' * 32},{'0' * 32}"
+"""As an APNA-370 says it."""
+
 PHRASES = {
     "ak": Phrase(0, "ak", "AKON K0"),
     "bayern_hessen": Phrase(0, "bayern_hessen", "DA"),
@@ -42,7 +45,7 @@ ANSWERS = {
             b"".join(bytes([p]) + struct.pack(">f", v) for p, v in ((50, 57.5), (51, 83.25), (52, 25.75))),
         )
     ),
-    "horiba": horiba.encode(horiba.HoribaFrame(1, 1, "R001", "0,0,0,0,0,57.62,25.58,83.2")),
+    "horiba": horiba.encode(horiba.HoribaFrame(1, 1, "R001", HORIBA_DATA)),
     "eco_physics": eco_physics.encode(eco_physics.EcoFrame(1, "57.62,83.2,0,0,25.58")),
 }
 """What a sound instrument says to it."""

@@ -27,6 +27,8 @@ from doxedge.analysers.dialects.framing import (
 )
 
 MAX_BYTES: Final = 1_024
+QUERY: Final = "A"
+"""The letter that queries begin with; S and E give orders."""
 REFUSALS: Final = {"BS": "busy", "DF": "wrong format", "SE": "syntax error", "OF": "offline"}
 
 _CODE: Final = re.compile(r"[A-Z]{4}|\?{4}", re.ASCII)

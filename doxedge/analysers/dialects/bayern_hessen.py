@@ -47,6 +47,7 @@ STATUS_BITS: Final = {
 ERROR_BITS: Final = {0: "flow", 1: "instrument", 3: "lamp", 5: "cell_heater"}
 
 _COMMANDS: Final = frozenset("MNKS")
+_QUERY: Final = re.compile(r"DA(\d{3})?", re.ASCII)
 _REPLY: Final = re.compile(r"MD(\d\d)((?: [^ ]+)*) ?", re.ASCII)
 _MEASUREMENT: Final = re.compile(
     r"(\d{3}) ([+-]\d{4})([+-]\d\d) ([0-9A-Fa-f]{2}) ([0-9A-Fa-f]{2}) ([0-9A-Za-z]{3}) ([0-9A-Za-z]{6})",
@@ -108,6 +109,11 @@ def parse(frame: bytes, ending: Ending = Ending.BCC) -> str:
 def query(channel: int | None = None) -> str:
     """The text that asks for all channels, or for one."""
     return "DA" if channel is None else f"DA{_three_digits(channel)}"
+
+
+def is_query(text: str) -> bool:
+    """Whether a text asks, as those of `query` do."""
+    return _QUERY.fullmatch(text) is not None
 
 
 def command(channel: int, order: str) -> str:

@@ -5,12 +5,14 @@
                command text LF `sum hhhh` CR              in format 01: hhhh is the 16-bit sum of all bytes before `sum`
                ... bad cmd CR                             a command that the instrument does not know
 
-The echo binds an answer to its command; the sum, where there is one, must be right.
+The echo binds an answer to its command; the sum, where there is one, must be right. A `*` at the end of an answer says
+that the layout of the display has changed (appendix B, `set layout ack`) and belongs to no value.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -22,10 +24,23 @@ LF: Final = 0x0A
 MAX_BYTES: Final = 512
 INSTRUMENT_BASE: Final = 128
 UNKNOWN: Final = "bad cmd"
+ORDERS: Final = frozenset({"set", "clr", "allocate"})
+"""First words of commands that change something."""
+
+UNITS: Final[Mapping[str, str]] = {
+    "deg C": "degC",
+    "C": "degC",
+    "l/m": "l/min",
+    "LPM": "l/min",
+    "mm Hg": "mmHg",
+}
+"""How this dialect spells a unit, where our spelling is another."""
 
 _UNPRINTABLE: Final = bytes([*range(0x20), *range(0x7F, 0x100)])
 _SUMMED: Final = re.compile(rb"(.*)\n?sum ([0-9A-Fa-f]{4})", re.DOTALL)
-_VALUE: Final = re.compile(r"([+-]?\d{1,15}(?:\.\d{0,15})?(?:[Ee][+-]?\d{1,2})?)(?: (\S{1,12}))?", re.ASCII)
+_VALUE: Final = re.compile(
+    r"([+-]?\d{1,15}(?:\.\d{0,15})?(?:[Ee][+-]?\d{1,2})?)(?: ([A-Za-z%]\S{0,11}(?: [CFHK]g?)?))?", re.ASCII
+)
 _FLAGS: Final = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 
 
@@ -74,15 +89,17 @@ def parse(frame: bytes) -> ClinkAnswer:
         if int(summed[2], 16) != expected:
             raise FrameError(f"sum {summed[2].decode()}, but the bytes before it give {expected:04x}")
         body = summed[1]
-    return ClinkAnswer(ascii_text(body.rstrip(b"\n")), instrument)
+    text = ascii_text(body.rstrip(b"\n"))
+    return ClinkAnswer(text.removesuffix("*").rstrip(" ") if text.endswith("*") else text, instrument)
 
 
 def value_of(text: str) -> tuple[Decimal, str | None]:
-    """Number and unit of an answer's text. Raises FrameError when it is none."""
+    """Number and unit of an answer's text, the unit in our spelling. Raises FrameError when it is none."""
     found = _VALUE.fullmatch(text.strip())
     if not found:
         raise FrameError(f"{text[:40]!r} is no number with a unit")
-    return Decimal(found[1]), found[2]
+    unit = found[2]
+    return Decimal(found[1]), None if unit is None else UNITS.get(unit, unit)
 
 
 def flags_of(text: str) -> int:

@@ -1,5 +1,7 @@
 """What the text dialects have in common for whoever asks in them: encode, bind, and read values out of an answer.
 
+Only questions are encoded: whoever writes a map cannot send an instrument to zero gas with it.
+
 A *place* says where in an answer a value or a word of bits lies; each dialect has its own places, listed with it.
 """
 
@@ -55,7 +57,12 @@ class Codec:
     """`` for an answer, a text for a refusal, None for a frame that does not answer this phrase."""
     value: Callable[[Phrase, Any, str], Reading]
     bits: Callable[[Phrase, Any, str], int]
+    words: Callable[[Phrase, Any], tuple[str, ...]]
+    """What the answer says between blanks or commas."""
     is_place: Callable[[str], bool]
+    """Whether a value can lie there."""
+    is_bits: Callable[[str], bool]
+    """Whether a word of bits, or a whole number, can lie there."""
 
 
 def codec_of(dialect: str) -> Codec:
@@ -98,19 +105,27 @@ def find_answer(phrase: Phrase, line: bytes) -> Bound | None:
 def value_in(phrase: Phrase, frame: bytes, place: str) -> Reading:
     """The number at a place of the answer. FrameError when there is none."""
     codec = codec_of(phrase.dialect)
-    return codec.value(phrase, _parsed(codec, frame), place)
+    return codec.value(phrase, _parsed(codec, phrase, frame), place)
 
 
 def bits_in(phrase: Phrase, frame: bytes, place: str) -> int:
     """The word of bits at a place of the answer. FrameError when there is none."""
     codec = codec_of(phrase.dialect)
-    return codec.bits(phrase, _parsed(codec, frame), place)
+    return codec.bits(phrase, _parsed(codec, phrase, frame), place)
 
 
-def _parsed(codec: Codec, frame: bytes) -> Any:
-    cut = codec.cut(frame)
+def words_in(phrase: Phrase, frame: bytes) -> tuple[str, ...]:
+    """The words of the answer, without the echo of the question. FrameError when the bytes are no frame."""
+    codec = codec_of(phrase.dialect)
+    return codec.words(phrase, _parsed(codec, phrase, frame))
+
+
+def _parsed(codec: Codec, phrase: Phrase, frame: bytes) -> Any:
+    cut = codec.cut(frame) if frame else None
     if not isinstance(cut, Found) or cut.length != len(frame):
         raise FrameError("these bytes are not one frame of the dialect")
+    if codec.judge(phrase, cut.value) != "":
+        raise FrameError(f"this frame does not answer {phrase.text!r}")
     return cut.value
 
 
@@ -126,8 +141,12 @@ def _index(values: tuple[Decimal | None, ...], place: str) -> Reading:
     return Reading(values[number])
 
 
+def _is_number(place: str) -> bool:
+    return place.isascii() and place.isdecimal() and len(place) <= PLACE_DIGITS_MAX
+
+
 def _number(place: str) -> int:
-    if not place.isdecimal() or len(place) > PLACE_DIGITS_MAX:
+    if not _is_number(place):
         raise FrameError(f"{place} is not where a value is counted to")
     return int(place)
 
@@ -144,6 +163,8 @@ def _ak_encode(phrase: Phrase) -> bytes:
     channel, _, data = rest.partition(" ")
     if len(channel) != 2 or channel[0] != "K" or channel[1] not in "0123456789":
         raise FrameError(f"{phrase.text!r} is not CODE K0, with data behind it if any")
+    if code[:1] != ak.QUERY and code.isupper():
+        raise FrameError(f"{code} is an order, and this product gives none: queries begin with {ak.QUERY}")
     return ak.encode(ak.AkRequest(code, int(channel[1]), data))
 
 
@@ -167,6 +188,12 @@ def _ak_bits(_: Phrase, frame: ak.AkReply, place: str) -> int:
 # Bayern-Hessen
 
 
+def _bh_encode(phrase: Phrase) -> bytes:
+    if not bayern_hessen.is_query(phrase.text):
+        raise FrameError(f"{phrase.text!r} is no query: DA, or DA and three digits")
+    return bayern_hessen.encode(phrase.text)
+
+
 def _bh_judge(_: Phrase, text: str) -> str | None:
     return "" if text.startswith("MD") else None
 
@@ -188,11 +215,21 @@ def _bh_bits(_: Phrase, text: str, place: str) -> int:
 
 
 def _bh_place(place: str) -> bool:
+    return _is_number(place) and len(place) <= 3
+
+
+def _bh_bits_place(place: str) -> bool:
     channel, _, word = place.partition(".")
-    return channel.isdecimal() and len(channel) <= 3 and word in ("", "status", "error")
+    return _bh_place(channel) and word in ("status", "error")
 
 
 # C-Link
+
+
+def _clink_encode(phrase: Phrase) -> bytes:
+    if phrase.text.split(" ")[0] in clink.ORDERS:
+        raise FrameError(f"{phrase.text!r} is an order, and this product gives none")
+    return clink.encode(phrase.text, instrument=phrase.unit_id)
 
 
 def _clink_judge(phrase: Phrase, line: clink.ClinkAnswer) -> str | None:
@@ -240,10 +277,19 @@ def _serinus_value(_: Phrase, frame: serinus_advanced.SerinusFrame, place: str) 
     return Reading(found[parameter])
 
 
+def _serinus_bits(phrase: Phrase, frame: serinus_advanced.SerinusFrame, place: str) -> int:
+    value = _serinus_value(phrase, frame, place).value
+    if value is None or value != int(value):
+        raise FrameError(f"parameter {place} is {value}, and no whole number")
+    return int(value)
+
+
 # Horiba
 
 
 def _horiba_encode(phrase: Phrase) -> bytes:
+    if phrase.text.startswith(horiba.ORDER):
+        raise FrameError(f"{phrase.text} is an order, and this product gives none")
     return horiba.encode(horiba.HoribaFrame(phrase.unit_id, phrase.unit_id, phrase.text))
 
 
@@ -253,17 +299,25 @@ def _horiba_judge(phrase: Phrase, frame: horiba.HoribaFrame) -> str | None:
 
 
 def _horiba_value(_: Phrase, frame: horiba.HoribaFrame, place: str) -> Reading:
-    return _index(tuple(Decimal(field) if ak.is_number(field) else None for field in frame.fields), place)
+    return _index(tuple(map(horiba.value_of, frame.fields)), place)
 
 
 def _horiba_bits(_: Phrase, frame: horiba.HoribaFrame, place: str) -> int:
+    if place == "alarms":
+        return horiba.bits_of("".join(frame.fields[horiba.OPERATION + 1 :]))
     number = _number(place)
-    if number >= len(frame.fields) or not frame.fields[number].isdecimal():
-        raise FrameError(f"the answer has no whole number at {number}")
-    return int(frame.fields[number])
+    if number >= len(frame.fields):
+        raise FrameError(f"the answer has {len(frame.fields)} fields, and none at {number}")
+    return horiba.bits_of(frame.fields[number])
 
 
 # Eco Physics
+
+
+def _eco_encode(phrase: Phrase) -> bytes:
+    if not phrase.text.startswith(eco_physics.QUERY):
+        raise FrameError(f"{phrase.text!r} is no query: those begin with {eco_physics.QUERY}")
+    return eco_physics.encode(eco_physics.EcoFrame(phrase.unit_id, phrase.text))
 
 
 def _eco_judge(phrase: Phrase, frame: eco_physics.EcoFrame) -> str | None:
@@ -280,27 +334,33 @@ CODECS: Final[Mapping[str, Codec]] = {
         judge=_ak_judge,
         value=lambda _, frame, place: _index(frame.values, place),
         bits=_ak_bits,
-        is_place=lambda place: place.isdecimal() or place == "errors",
+        words=lambda _, frame: frame.words,
+        is_place=_is_number,
+        is_bits=lambda place: _is_number(place) or place == "errors",
     ),
     "bayern_hessen": Codec(
         places="the channel, as 000; with .status or .error for its words of bits",
-        encode=lambda phrase: bayern_hessen.encode(phrase.text),
+        encode=_bh_encode,
         cut=bayern_hessen.cut,
         max_bytes=bayern_hessen.MAX_BYTES,
         judge=_bh_judge,
         value=lambda _, text, place: Reading(_bh_channel(text, place).value),
         bits=_bh_bits,
+        words=lambda _, text: tuple(text.split()),
         is_place=_bh_place,
+        is_bits=_bh_bits_place,
     ),
     "clink": Codec(
         places="`value` for the number, `flags` for the eight digits of the command flags",
-        encode=lambda phrase: clink.encode(phrase.text, instrument=phrase.unit_id),
+        encode=_clink_encode,
         cut=clink.cut,
         max_bytes=clink.MAX_BYTES,
         judge=_clink_judge,
         value=_clink_value,
         bits=lambda phrase, line, _: clink.flags_of(line.of(phrase.text) or ""),
-        is_place=lambda place: place in ("value", "flags"),
+        words=lambda phrase, line: tuple((line.of(phrase.text) or "").split()),
+        is_place=lambda place: place == "value",
+        is_bits=lambda place: place == "flags",
     ),
     "serinus_advanced": Codec(
         places="the number of a parameter",
@@ -309,28 +369,35 @@ CODECS: Final[Mapping[str, Codec]] = {
         max_bytes=serinus_advanced.MAX_BYTES,
         judge=_serinus_judge,
         value=_serinus_value,
-        bits=lambda phrase, frame, place: int(_serinus_value(phrase, frame, place).value or 0),
-        is_place=str.isdecimal,
+        bits=_serinus_bits,
+        words=lambda _, frame: tuple(str(value) for value in serinus_advanced.values(frame).values()),
+        is_place=_is_number,
+        is_bits=_is_number,
     ),
     "horiba": Codec(
-        places="0, 1, 2 ... for the fields of the answer",
+        places="0, 1, 2 ... for the fields of the answer; a field of digits 0 and 1 is a word, its n-th digit bit n; "
+        "`alarms` for all rows of digits behind field 5",
         encode=_horiba_encode,
         cut=horiba.cut,
         max_bytes=horiba.MAX_BYTES,
         judge=_horiba_judge,
         value=_horiba_value,
         bits=_horiba_bits,
-        is_place=str.isdecimal,
+        words=lambda _, frame: frame.fields,
+        is_place=_is_number,
+        is_bits=lambda place: _is_number(place) or place == "alarms",
     ),
     "eco_physics": Codec(
         places="0, 1, 2 ... for the values of the list",
-        encode=lambda phrase: eco_physics.encode(eco_physics.EcoFrame(phrase.unit_id, phrase.text)),
+        encode=_eco_encode,
         cut=eco_physics.cut,
         max_bytes=eco_physics.MAX_BYTES,
         judge=_eco_judge,
         value=lambda _, frame, place: _index(frame.values, place),
         bits=_no_bits,
-        is_place=str.isdecimal,
+        words=lambda _, frame: tuple(frame.text.replace(",", " ").split()),
+        is_place=_is_number,
+        is_bits=lambda _: False,
     ),
 }
 """By the name that a map gives in `dialect`."""

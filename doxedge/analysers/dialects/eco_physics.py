@@ -27,6 +27,8 @@ from doxedge.analysers.dialects.framing import (
 )
 
 MAX_BYTES: Final = 512
+QUERY: Final = "R"
+"""The letter that queries begin with: RD0, RP, RT."""
 _BODY: Final = re.compile(r"0(\d)(.+)", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})([Ee][+-]?\d{1,2})?", re.ASCII)
 

@@ -2,14 +2,17 @@
 
     01 '0' receiver '0' sender '00' command 02 data BCC 03      BCC: all bytes before it (XOR), two small hex digits
 
-A command has a capital letter and three digits (R001: concentrations); a reply echoes it. Values are separated by
-commas.
+A command has a capital letter and three digits (R001: concentrations); a reply echoes it. Commands with R ask, those
+with A are orders. Fields are separated by commas; the value of a component has five signs before it, `01R31  1.291`.
+The reply to R001 has eight fields: a code, the time, three components, and three rows of digits 0 and 1 for operation,
+caution and error (two loggers that are in use).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from doxedge.analysers.dialects.framing import (
@@ -29,11 +32,18 @@ SOH: Final = 0x01
 MAX_BYTES: Final = 1_024
 
 LINES: Final = {0: "sample", 1: "zero", 2: "span"}
-"""What command A024 sets, and its reply says."""
+"""What the order A024 sets; it is no question."""
+ORDER: Final = "A"
+"""The letter that orders begin with."""
+
+OPERATION: Final = 5
+"""The field of R001 that holds the row of digits for operation; the rows behind it tell of alarms."""
 
 _HEAD: Final = re.compile(r"0(\d)0(\d)00([A-Z]\d{3})", re.ASCII)
 _HEAD_BYTES: Final = 10
 _COMMAND: Final = re.compile(r"[A-Z]\d{3}", re.ASCII)
+_VALUE: Final = re.compile(r"(?:\d\d[A-Z]\d\d *)?([+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}))", re.ASCII)
+_DIGITS: Final = re.compile(r"[01]{1,256}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,19 @@ class HoribaFrame:
     def fields(self) -> tuple[str, ...]:
         """The data between its commas."""
         return tuple(field.strip() for field in self.data.split(",")) if self.data else ()
+
+
+def value_of(field: str) -> Decimal | None:
+    """The number in a field, with the signs of its component before it or without; None for what is none."""
+    found = _VALUE.fullmatch(field)
+    return Decimal(found[1]) if found else None
+
+
+def bits_of(field: str) -> int:
+    """A row of digits as a word: the n-th digit from the left is bit n. Raises FrameError for anything else."""
+    if not _DIGITS.fullmatch(field):
+        raise FrameError(f"{field[:40]!r} is no row of the digits 0 and 1")
+    return sum(1 << place for place, digit in enumerate(field) if digit == "1")
 
 
 def encode(frame: HoribaFrame) -> bytes:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.analysers.dialects import codec
+from doxedge.analysers.dialects import codec, horiba, serinus_advanced
 from doxedge.analysers.dialects.framing import FrameError
 from doxedge.analysers.question import Phrase
 from tests.fieldbus.hostile_text import ANSWERS, PHRASES, REFUSALS, clink_sum
+
+
+def serinus_mode(mode: float) -> bytes:
+    frame = serinus_advanced.SerinusFrame(1, 1, bytes([85]) + struct.pack(">f", mode))
+    return serinus_advanced.encode(frame)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +29,7 @@ from tests.fieldbus.hostile_text import ANSWERS, PHRASES, REFUSALS, clink_sum
         ("bayern_hessen", "000", "57.62"),
         ("clink", "value", "83.2"),
         ("serinus_advanced", "51", "83.25"),
-        ("horiba", "7", "83.2"),
+        ("horiba", "4", "83.2"),
         ("eco_physics", "4", "25.58"),
     ],
 )
@@ -53,18 +59,15 @@ def test_a_place_that_is_not_there_has_no_value(dialect: str, place: str) -> Non
         (PHRASES["ak"], b"\x02 AKON 3 57.62\x03", "errors", 3),
         (Phrase(0, "ak", "ASTF K0"), b"\x02 ASTF 1 4\x03", "0", 4),
         (Phrase(42, "clink", "flags"), b"flags 80000040\r", "flags", 0x80000040),
-        (Phrase(1, "horiba", "A024"), None, "0", 2),
+        (PHRASES["horiba"], ANSWERS["horiba"].replace(b"0" * 16, b"0000110000000000"), "5", 0b110000),
+        (PHRASES["horiba"], ANSWERS["horiba"], "alarms", 0),
+        (Phrase(1, "serinus_advanced", "85"), serinus_mode(2.0), "85", 2),
     ],
 )
-def test_a_word_of_bits_is_read_at_its_place(
-    phrase: Phrase, frame: bytes | None, place: str, bits: int
-) -> None:
-    if frame is None:
-        from doxedge.analysers.dialects import horiba
-
-        frame = horiba.encode(horiba.HoribaFrame(1, 1, "A024", "2"))
+def test_a_word_of_bits_is_read_at_its_place(phrase: Phrase, frame: bytes, place: str, bits: int) -> None:
     assert codec.find_answer(phrase, frame) is not None
     assert codec.bits_in(phrase, frame, place) == bits
+    assert codec.codec_of(phrase.dialect).is_bits(place)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +79,11 @@ def test_a_word_of_bits_is_read_at_its_place(
         (Phrase(1, "serinus_advanced", "50 x"), "parameters"),
         (Phrase(12, "horiba", "R001"), "digit"),
         (Phrase(1, "horiba", "R1"), "command"),
+        (Phrase(1, "horiba", "A024"), "is an order"),
+        (Phrase(0, "ak", "SNGA K0"), "is an order"),
+        (Phrase(0, "bayern_hessen", "ST843 K"), "is no query"),
+        (Phrase(42, "clink", "set span"), "is an order"),
+        (Phrase(1, "eco_physics", "TV1,0"), "is no query"),
         (Phrase(10, "eco_physics", "RD0"), "digit"),
     ],
 )
@@ -149,3 +157,57 @@ def test_a_refusal_is_bound_like_an_answer(dialect: str) -> None:
     found = codec.find_answer(PHRASES[dialect], data)
     assert found is not None
     assert found.refusal == word
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "unit"),
+    [
+        (b"conv temp 625 deg C\r", "625", "degC"),
+        (b"conv temp 324.6 degC\r", "324.6", "degC"),
+        (b"conv temp 5500E-2 ppb\r", "55", "ppb"),
+        (b"conv temp 0.050 LPM*\r", "0.05", "l/min"),
+        (b"conv temp 0.6 l/m *\r", "0.6", "l/min"),
+        (b"conv temp 753 mm Hg\r", "753", "mmHg"),
+        (b"conv temp 12\r", "12", None),
+    ],
+)
+def test_a_unit_of_clink_is_said_in_our_spelling(said: bytes, value: str, unit: str | None) -> None:
+    found = codec.value_in(Phrase(42, "clink", "conv temp"), said, "value")
+    assert (found.value, found.unit) == (Decimal(value), unit)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "frame", "words"),
+    [
+        (Phrase(0, "ak", "ASTZ K0"), b"\x02 ASTZ 0 SREM STBY\x03", ("SREM", "STBY")),
+        (Phrase(0, "clink", "gas mode"), b"gas mode sample\r", ("sample",)),
+        (PHRASES["eco_physics"], ANSWERS["eco_physics"], ("57.62", "83.2", "0", "0", "25.58")),
+        (Phrase(1, "serinus_advanced", "85"), serinus_mode(2.0), ("2",)),
+        (PHRASES["bayern_hessen"], ANSWERS["bayern_hessen"], ("MD01", "000", "+5762+01", "04", "02", "000", "000000")),
+    ],
+)  # fmt: skip
+def test_the_words_of_an_answer(phrase: Phrase, frame: bytes, words: tuple[str, ...]) -> None:
+    assert codec.words_in(phrase, frame) == words
+
+
+def test_an_answer_of_horiba_is_read_as_a_real_instrument_gave_it() -> None:
+    data = "00,20231206152930,01R31  1.291,02R31  0.013,03R31  1.304,0000010000000000,0,9"
+    frame = horiba.encode(horiba.HoribaFrame(1, 1, "R001", data))
+    values = [codec.value_in(PHRASES["horiba"], frame, place).value for place in ("2", "3", "4")]
+    assert values == [Decimal("1.291"), Decimal("0.013"), Decimal("1.304")]
+    assert codec.bits_in(PHRASES["horiba"], frame, "5") == 1 << 5
+    with pytest.raises(FrameError, match="row of the digits"):
+        codec.bits_in(PHRASES["horiba"], frame, "alarms")
+    assert codec.value_in(PHRASES["horiba"], frame, "1").value is not None, "a time is a number too"
+    with pytest.raises(FrameError, match="row of the digits"):
+        codec.bits_in(PHRASES["horiba"], frame, "7")
+    with pytest.raises(FrameError, match="whole number"):
+        codec.bits_in(Phrase(1, "serinus_advanced", "85"), serinus_mode(0.5), "85")
+
+
+@pytest.mark.parametrize("dialect", PHRASES)
+@pytest.mark.parametrize("place", ["", "-1", "x", "12345", "\u0664", "000.colour", "1.2"])
+def test_what_is_no_place_is_known_as_none(dialect: str, place: str) -> None:
+    found = codec.codec_of(dialect)
+    assert not found.is_place(place)
+    assert not found.is_bits(place)
