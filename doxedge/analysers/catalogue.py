@@ -12,9 +12,13 @@ from typing import Final
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.driver import ConstantDriver, Driver, RegisterDriver
-from doxedge.analysers.profile import Profile
-from doxedge.analysers.profile_build import parse_profile
+from doxedge.analysers.phrase_build import build_phrases
+from doxedge.analysers.phrase_driver import PhraseDriver
+from doxedge.analysers.phrase_file import PhraseFile
+from doxedge.analysers.phrase_map import AnyProfile, PhraseProfile
+from doxedge.analysers.profile_build import build_profile
 from doxedge.analysers.profile_choices import SettingValue
+from doxedge.analysers.profile_file import ProfileFile, checked_file, read_tables
 from doxedge.analysers.sunspec import SunSpecDriver
 
 PROFILE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
@@ -31,25 +35,36 @@ class ProfileText:
     text: str
 
 
+def parse_map(text: str, *, source: str, settings: Mapping[str, SettingValue] | None = None) -> AnyProfile:
+    """The map in a TOML text, of registers or of phrases, with the site's settings. ConfigError names table and key."""
+    given = dict(settings or {})
+    tables = read_tables(text, source=source)
+    if tables.get("kind") == "dialect":
+        phrases, words = checked_file(PhraseFile, tables, source=source, settings=given)
+        return build_phrases(phrases, source=source, settings=given, words=words)
+    registers, words = checked_file(ProfileFile, tables, source=source, settings=given)
+    return build_profile(registers, source=source, settings=given, words=words)
+
+
 def find_profile(
     name: str, texts: Iterable[ProfileText], *, settings: Mapping[str, SettingValue] | None = None
-) -> Profile:
+) -> AnyProfile:
     """The first profile of that name, with the site's settings. ConfigError when there is none, or when it is wrong."""
     known: list[str] = []
     for found in texts:
         if found.name == name:
-            return parse_profile(found.text, source=found.source, settings=settings)
+            return parse_map(found.text, source=found.source, settings=settings)
         known.append(found.name)
     there = ", ".join(sorted(set(known))) or "none at all"
     raise ConfigError(source=f"{name}.toml", path="", reason=f"there is no such profile; there are: {there}")
 
 
-DriverFactory = Callable[[Profile, str, int | None], Driver]
+DriverFactory = Callable[[AnyProfile, str, int | None], Driver]
 """From profile, device name and unit id to a driver: what a package with an odd instrument offers."""
 
 
 def make_driver(
-    profile: Profile,
+    profile: AnyProfile,
     *,
     device: str,
     unit_id: int | None = None,
@@ -59,6 +74,8 @@ def make_driver(
     factory = (odd or {}).get((profile.identity.maker, profile.identity.model))
     if factory is not None:
         return factory(profile, device, unit_id)
+    if isinstance(profile, PhraseProfile):
+        return PhraseDriver(profile, device=device, unit_id=unit_id)
     if profile.search is not None:
         return SunSpecDriver(profile, device=device, unit_id=unit_id)
     if profile.transport is None:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from doxedge.analysers.batches import Span, plan_reads
 from doxedge.analysers.decoding import decoder, raw_value
+from doxedge.analysers.phrase_map import AnyProfile
 from doxedge.analysers.profile import Point, Profile, QualityRegister, Severity, StatusBit
 from doxedge.analysers.question import (
     Answer,
@@ -48,7 +49,7 @@ class Driver(Protocol):
         ...
 
     @property
-    def profile(self) -> Profile:
+    def profile(self) -> AnyProfile:
         """The map it follows."""
         ...
 
@@ -136,7 +137,7 @@ class RegisterDriver:
     def sample(self, group: str, outcomes: Sequence[Outcome], *, at_ms: int, monotonic_ns: int) -> Sample:
         """The sample of one poll; the rules are those of measurement.md 9, rules 1 to 4."""
         plan = self._plans[group]
-        _require_same(plan.requests, outcomes)
+        require_same(plan.requests, outcomes)
         flags, verdict = _status(plan, outcomes)
         values: dict[str, Decimal | None] = {}
         failures: dict[str, Reason] = {}
@@ -145,7 +146,7 @@ class RegisterDriver:
             outcome = outcomes[place.outcome]
             found: Decimal | Reason
             if not isinstance(outcome, Answer):
-                found = _reason(outcome)
+                found = reason_of(outcome)
             elif verdict is not None:
                 found = verdict
             elif placed.is_plain:
@@ -175,12 +176,12 @@ class RegisterDriver:
 
     def check_identity(self, outcomes: Sequence[Outcome]) -> str | None:
         """The first register that holds something else than the profile says."""
-        _require_same(self._identity, outcomes)
+        require_same(self._identity, outcomes)
         for check in self.profile.identity_check:
             place = _place(check.span, self._identity)
             outcome = outcomes[place.outcome]
             if not isinstance(outcome, Answer):
-                return f"{check.about}: register {check.span.first} could not be read ({_reason(outcome)})"
+                return f"{check.about}: register {check.span.first} could not be read ({reason_of(outcome)})"
             found = raw_value(_read(outcomes, place), check.type, check.order)
             if found is None or not check.low <= found <= check.high:
                 wanted = f"{check.low}" if check.low == check.high else f"{check.low} to {check.high}"
@@ -232,7 +233,7 @@ class ConstantDriver:
 
     def sample(self, group: str, outcomes: Sequence[Outcome], *, at_ms: int, monotonic_ns: int) -> Sample:
         """The stated values, each with Reason.DEFAULT (measurement.md 9, rule 18)."""
-        _require_same(self.requests(group), outcomes)
+        require_same(self.requests(group), outcomes)
         return Sample(
             device=self.device,
             at_ms=at_ms,
@@ -247,7 +248,7 @@ class ConstantDriver:
 
     def check_identity(self, outcomes: Sequence[Outcome]) -> str | None:
         """Nothing to contradict."""
-        _require_same((), outcomes)
+        require_same((), outcomes)
         return None
 
 
@@ -268,7 +269,7 @@ def _qualified(placed: _PlacedPoint, outcomes: Sequence[Outcome]) -> Decimal | R
     for place in needed:
         outcome = outcomes[place.outcome]
         if not isinstance(outcome, Answer):
-            return _reason(outcome)
+            return reason_of(outcome)
     for binding, place in placed.quality:
         word = int.from_bytes(_read(outcomes, place), "big") & binding.mask
         if word not in binding.good and word not in binding.uncertain:
@@ -303,7 +304,7 @@ def _status(plan: _Plan, outcomes: Sequence[Outcome]) -> tuple[frozenset[str], R
         outcome = outcomes[place.outcome]
         if not isinstance(outcome, Answer):
             if bit.severity is not Severity.NOTED and verdict is None:
-                verdict = _reason(outcome)
+                verdict = reason_of(outcome)
             continue
         if _bit(outcome, bit, place) != bit.active_when:
             continue
@@ -320,7 +321,8 @@ def _bit(outcome: Answer, bit: StatusBit, place: _Place) -> bool:
     return bool(register >> bit.bit & 1)
 
 
-def _reason(outcome: DeviceException | Unanswered) -> Reason:
+def reason_of(outcome: DeviceException | Unanswered) -> Reason:
+    """Why a question that was not answered has no value."""
     if isinstance(outcome, Unanswered):
         return outcome.reason
     return Reason.COMMS if outcome.means_silence else Reason.EXCEPTION
@@ -341,7 +343,7 @@ def _holds(request: Read, span: Span) -> bool:
     return whole.function == span.function and whole.first <= span.first and span.last <= whole.last
 
 
-def _require_same(requests: Sequence[Request], outcomes: Sequence[Outcome]) -> None:
+def require_same(requests: Sequence[Request], outcomes: Sequence[Outcome]) -> None:
     """An outcome holds its question: the wrong one here is a bug of the caller, and would be a wrong value."""
     if [outcome.request for outcome in outcomes] != list(requests):
         raise ValueError("these are not the outcomes of this group's requests, in their order")

@@ -7,11 +7,11 @@ filled in. `profile_file` makes them from TOML, `driver` makes a driver from the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum, StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from doxedge.analysers.batches import BatchLimits, Span
 from doxedge.analysers.units import EXACT, Conversion
@@ -109,6 +109,11 @@ class Transport:
     parity: str = field(default="N", metadata={"hashed": False})
     """N, E or O."""
     stop_bits: int = field(default=1, metadata={"hashed": False})
+    data_bits: int = field(default=8, metadata={"hashed": False})
+    dialect: str = field(default="", metadata={"hashed": _WHEN_SET})
+    """What an instrument of `kind` text speaks."""
+    network: str = field(default="tcp", metadata={"hashed": False})
+    """`tcp` or `udp`, for an instrument that speaks its dialect over a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,19 +271,36 @@ class Profile:
 
     def group(self, name: str) -> Group:
         """The group of that name. KeyError when there is none."""
-        for group in self.groups:
-            if group.name == name:
-                return group
-        raise KeyError(
-            f"{self.source} has no group {name!r}; it has {', '.join(g.name for g in self.groups)}"
-        )
+        return group_named(self.groups, name, source=self.source)
 
     def limits(self) -> Mapping[str, PointLimits]:
         """What is plausible, by quantity."""
         return {point.quantity: point.limits for point in self.points}
 
 
-def profile_hash(profile: Profile) -> bytes:
+class Hashed(Protocol):
+    """A map of any kind."""
+
+    @property
+    def source(self) -> str:
+        """The file it was read from, for messages."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """Which instrument it is for."""
+        ...
+
+
+def group_named(groups: Sequence[Group], name: str, *, source: str) -> Group:
+    """The group of that name. KeyError when there is none, with those that there are."""
+    for group in groups:
+        if group.name == name:
+            return group
+    raise KeyError(f"{source} has no group {name!r}; it has {', '.join(group.name for group in groups)}")
+
+
+def profile_hash(profile: Hashed) -> bytes:
     """SHA-256 over everything that decides what a value means; it travels in every hour record.
 
     Comments, the order of keys and the place of the file do not count; the site's settings do.

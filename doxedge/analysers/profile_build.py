@@ -16,16 +16,14 @@ Every refusal names the file, the table path and, where two entries collide, the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, NoReturn
+from typing import Final
 
 from doxedge.analysers.batches import BatchLimits, Span
-from doxedge.analysers.configuration import ConfigError
+from doxedge.analysers.map_frame import MapFrame, has_ending, transport_of
 from doxedge.analysers.profile import (
     Constant,
-    Group,
-    Identity,
     IdentityCheck,
     Order,
     Point,
@@ -33,9 +31,7 @@ from doxedge.analysers.profile import (
     QualityRegister,
     RawType,
     Search,
-    Severity,
     StatusBit,
-    Transport,
 )
 from doxedge.analysers.profile_checks import (
     check_atomic,
@@ -51,14 +47,13 @@ from doxedge.analysers.profile_file import (
     PointTable,
     ProfileFile,
     QualityTable,
-    SettingReference,
     StatusTable,
-    read_profile_file,
+    checked_file,
+    read_tables,
 )
 from doxedge.analysers.profile_numbers import site_numbers
 from doxedge.analysers.profile_points import limits_of, line_of, quality_of
 from doxedge.analysers.question import LAST_ADDRESS, Function
-from doxedge.analysers.units import conversion, ending_of
 
 FUNCTIONS: Final = {
     "coil": Function.COILS,
@@ -67,26 +62,12 @@ FUNCTIONS: Final = {
     "input": Function.INPUT_REGISTERS,
 }
 
-LEAST_SEVERITY: Final = {
-    "fault": Severity.BAD,
-    "invalid": Severity.BAD,
-    "out_of_service": Severity.BAD,
-    "held": Severity.BAD,
-    "zero": Severity.EXCLUDED,
-    "span": Severity.EXCLUDED,
-    "maintenance": Severity.EXCLUDED,
-    "warning": Severity.NOTED,
-    "out_of_range": Severity.NOTED,
-}
-"""The canonical flags and what each does at least: a map may be stricter, never more lenient."""
-
-_STRICTNESS: Final = (Severity.NOTED, Severity.EXCLUDED, Severity.BAD)
-
 
 def parse_profile(text: str, *, source: str, settings: Mapping[str, SettingValue] | None = None) -> Profile:
     """The profile in a TOML text, with the site's settings filled in. ConfigError names `source`, table and key."""
     given = dict(settings or {})
-    file, words = read_profile_file(text, source=source, settings=given)
+    tables = read_tables(text, source=source)
+    file, words = checked_file(ProfileFile, tables, source=source, settings=given)
     return build_profile(file, source=source, settings=given, words=words)
 
 
@@ -94,28 +75,29 @@ def build_profile(
     file: ProfileFile, *, source: str, settings: Mapping[str, SettingValue], words: Mapping[str, str]
 ) -> Profile:
     """The checked profile. ConfigError at the first rule broken."""
-    build = _Build(file, source, site_numbers(file, settings, source=source))
+    frame = MapFrame(file, source, site_numbers(file, settings, source=source))
+    build = _Build(file, frame)
     build.check_kind()
-    groups = build.groups()
+    groups = frame.groups()
     points = tuple(build.point(index, table) for index, table in enumerate(file.points))
     constants = tuple(build.constant(index, table) for index, table in enumerate(file.constants))
     status = tuple(build.status(index, table) for index, table in enumerate(file.status))
     checks = tuple(build.identity_check(index, table) for index, table in enumerate(file.identity_check))
-    build.check_settings_used()
+    frame.check_settings_used()
     limits = build.batch_limits()
-    check_quantities_once(points, constants, build.refuse)
-    check_groups_filled(groups, points, build.refuse)
+    check_quantities_once(points, constants, frame.refuse)
+    check_groups_filled(groups, points, frame.refuse)
     bit_views = frozenset(index for index, table in enumerate(file.points) if table.bit_view)
-    check_overlaps(points, status, bit_views, build.refuse)
-    check_forbidden(limits, {"points": points, "status": status, "identity_check": checks}, build.refuse)
-    check_atomic(groups, points, limits, build.refuse)
+    check_overlaps(points, status, bit_views, frame.refuse)
+    check_forbidden(limits, {"points": points, "status": status, "identity_check": checks}, frame.refuse)
+    check_atomic(groups, points, limits, frame.refuse)
     return Profile(
         source=source,
-        identity=build.identity(),
-        transport=build.transport(),
+        identity=frame.identity(),
+        transport=None if file.transport is None else transport_of(file.transport),
         batching=limits,
         settling_ms=file.settling_minutes * 60_000,
-        settings=tuple(sorted([*build.settings.items(), *words.items()])),
+        settings=tuple(sorted([*frame.settings.items(), *words.items()])),
         groups=groups,
         points=points,
         constants=constants,
@@ -130,83 +112,45 @@ class _Build:
     """One file on its way to a profile."""
 
     file: ProfileFile
-    source: str
-    settings: dict[str, Decimal]
-    used: set[str] = field(default_factory=set)
-
-    def refuse(self, path: str, reason: str) -> NoReturn:
-        raise ConfigError(source=self.source, path=path, reason=reason)
+    frame: MapFrame
 
     def check_kind(self) -> None:
         """(1)"""
         file = self.file
         if file.kind == "constant":
             if file.transport or file.points or file.status or file.identity_check or file.groups:
-                self.refuse(
+                self.frame.refuse(
                     "kind", "a constant has no instrument: only [identity], [settings] and [[constants]]"
                 )
             if not file.constants:
-                self.refuse("constants", "a constant profile states at least one constant")
+                self.frame.refuse("constants", "a constant profile states at least one constant")
             return
         if file.transport is None:
-            self.refuse("transport", "this table is missing")
+            self.frame.refuse("transport", "this table is missing")
         if not file.points:
-            self.refuse("points", "an instrument has at least one point")
+            self.frame.refuse("points", "an instrument has at least one point")
         if file.constants:
-            self.refuse(
+            self.frame.refuse(
                 "constants", 'constants belong in a profile of kind = "constant", so that they are seen'
             )
-
-    def identity(self) -> Identity:
-        table = self.file.identity
-        return Identity(
-            table.maker, table.model, table.version, table.source, table.verified, table.firmware, tuple(table.doubts),
-        )  # fmt: skip
-
-    def transport(self) -> Transport | None:
-        table = self.file.transport
-        if table is None:
-            return None
-        return Transport(
-            kind=table.kind,
-            port=table.port,
-            unit_id=table.unit_id,
-            timeout_ms=table.timeout_ms,
-            connect_timeout_ms=table.connect_timeout_ms,
-            pause_ms=table.pause_ms,
-            baud=table.baud,
-            parity=table.parity,
-            stop_bits=table.stop_bits,
-        )
-
-    def groups(self) -> tuple[Group, ...]:
-        """(3)"""
-        names: set[str] = set()
-        for index, table in enumerate(self.file.groups):
-            if table.name in names:
-                self.refuse(f"groups[{index}].name", f"group {table.name!r} is there already")
-            names.add(table.name)
-        return tuple(Group(table.name, table.period_ms, table.atomic) for table in self.file.groups)
 
     def point(self, index: int, table: PointTable) -> Point:
         """(4), (7)"""
         path = f"points[{index}]"
-        self._known_group(f"{path}.group", table.group)
+        self.frame.known_group(f"{path}.group", table.group)
         function, span = self._registers(path, table.function, table.address, table.type)
         if function in (Function.COILS, Function.DISCRETE_INPUTS):
-            self.refuse(
+            self.frame.refuse(
                 f"{path}.function",
                 f"{table.function!r} carries bits, not a {table.type}; bits are [[status]]",
             )
-        try:
-            convert = conversion(table.quantity, table.unit)
-        except ValueError as error:
-            key = "quantity" if not _has_ending(table.quantity) else "unit"
-            self.refuse(f"{path}.{key}", str(error))
+        convert = self.frame.conversion(path, table.quantity, table.unit)
         if table.linear and (table.scale is not None or table.offset is not None):
-            self.refuse(f"{path}.linear", "a line through two points takes the place of scale and offset")
+            self.frame.refuse(
+                f"{path}.linear", "a line through two points takes the place of scale and offset"
+            )
         if table.scale is not None and table.scale == 0:
-            self.refuse(f"{path}.scale", "a scale of 0 would turn every reading into the offset")
+            self.frame.refuse(f"{path}.scale", "a scale of 0 would turn every reading into the offset")
         return Point(
             quantity=table.quantity,
             group=table.group,
@@ -217,10 +161,10 @@ class _Build:
             offset=Decimal(0) if table.offset is None else table.offset,
             linear=None
             if table.linear is None
-            else line_of(f"{path}.linear", table.linear, number=self._number, refuse=self.refuse),
+            else line_of(f"{path}.linear", table.linear, number=self.frame.number, refuse=self.frame.refuse),
             conversion=convert,
             sentinels=tuple(table.sentinels),
-            limits=limits_of(path, table, refuse=self.refuse),
+            limits=limits_of(path, table, refuse=self.frame.refuse),
             quality=tuple(
                 self._quality(f"{path}.quality[{number}]", table, wanted)
                 for number, wanted in enumerate(table.quality)
@@ -234,50 +178,41 @@ class _Build:
         if table is None:
             return None
         if self.file.transport is not None and self.file.transport.address_base != 0:
-            self.refuse("transport.address_base", "addresses within a block that is searched count from 0")
+            self.frame.refuse(
+                "transport.address_base", "addresses within a block that is searched count from 0"
+            )
         if len(set(table.bases)) < len(table.bases):
-            self.refuse("search.bases", "one place is named twice")
+            self.frame.refuse("search.bases", "one place is named twice")
         return Search(table.model, table.length, tuple(table.bases))
 
     def constant(self, index: int, table: ConstantTable) -> Constant:
         """A stated value; its name must end in a unit like any other."""
         path = f"constants[{index}]"
-        if not _has_ending(table.quantity):
-            self.refuse(
+        if not has_ending(table.quantity):
+            self.frame.refuse(
                 f"{path}.quantity", "the name of a quantity ends in its unit, as in `moisture_percent`"
             )
-        return Constant(table.quantity, self._number(f"{path}.value", table.value))
+        return Constant(table.quantity, self.frame.number(f"{path}.value", table.value))
 
     def status(self, index: int, table: StatusTable) -> StatusBit:
         """(3), (4)"""
         path = f"status[{index}]"
-        if table.flag not in LEAST_SEVERITY:
-            self.refuse(
-                f"{path}.flag", f"{table.flag!r} is no canonical flag; these are: {', '.join(LEAST_SEVERITY)}"
-            )
-        least = LEAST_SEVERITY[table.flag]
-        severity = table.severity or least
-        if _STRICTNESS.index(severity) < _STRICTNESS.index(least):
-            self.refuse(
-                f"{path}.severity",
-                f"{table.flag!r} is at least {least.value!r}: it must not enter an average",
-            )
+        severity = self.frame.severity(path, table)
         function, span = self._registers(path, table.function, table.address, RawType.U16)
         of_bits = function in (Function.COILS, Function.DISCRETE_INPUTS)
         if of_bits and table.bit is not None:
-            self.refuse(f"{path}.bit", f"a {table.function} has its own address; `bit` is for registers")
+            self.frame.refuse(
+                f"{path}.bit", f"a {table.function} has its own address; `bit` is for registers"
+            )
         if not of_bits and table.bit is None:
-            self.refuse(f"{path}.bit", "which bit of the register (0 = least significant)?")
-        names = tuple(group.name for group in self.file.groups)
-        for name in table.groups or ():
-            self._known_group(f"{path}.groups", name)
+            self.frame.refuse(f"{path}.bit", "which bit of the register (0 = least significant)?")
         return StatusBit(
             flag=table.flag,
             severity=severity,
             span=span,
             bit=table.bit,
             active_when=bool(table.active_when),
-            groups=names if table.groups is None else tuple(table.groups),
+            groups=self.frame.guarded(path, table),
             about=table.about,
         )
 
@@ -286,7 +221,9 @@ class _Build:
         path = f"identity_check[{index}]"
         function, span = self._registers(path, table.function, table.address, table.type)
         if function in (Function.COILS, Function.DISCRETE_INPUTS):
-            self.refuse(f"{path}.function", f"{table.function!r} carries bits; an identity lies in registers")
+            self.frame.refuse(
+                f"{path}.function", f"{table.function!r} carries bits; an identity lies in registers"
+            )
         low = table.equals if table.equals is not None else table.low
         high = table.equals if table.equals is not None else table.high
         if (
@@ -294,18 +231,12 @@ class _Build:
             or high is None
             or (table.equals is not None and (table.low, table.high) != (None, None))
         ):
-            self.refuse(path, "either `equals`, or `low` and `high`")
+            self.frame.refuse(path, "either `equals`, or `low` and `high`")
         if low > high:
-            self.refuse(f"{path}.low", f"{low} is above high = {high}")
+            self.frame.refuse(f"{path}.low", f"{low} is above high = {high}")
         return IdentityCheck(
             span, table.type, self._order(path, table.order, table.type), low, high, table.about
         )
-
-    def check_settings_used(self) -> None:
-        """(2) A setting that nothing reads is a spelling mistake waiting to be made."""
-        for name in self.settings:
-            if name not in self.used:
-                self.refuse(f"settings.{name}", "nothing in this file uses this setting")
 
     def batch_limits(self) -> BatchLimits:
         """The limits in wire addresses. (7) for the gaps."""
@@ -314,7 +245,7 @@ class _Build:
         for index, hole in enumerate(table.forbidden_gaps):
             path = f"batching.forbidden_gaps[{index}]"
             if hole.last < hole.first:
-                self.refuse(path, f"last = {hole.last} lies before first = {hole.first}")
+                self.frame.refuse(path, f"last = {hole.last} lies before first = {hole.first}")
             first = self._wire_address(f"{path}.first", hole.first)
             self._wire_address(f"{path}.last", hole.last)
             holes.append(Span(FUNCTIONS[hole.function], first, hole.last - hole.first + 1))
@@ -322,14 +253,14 @@ class _Build:
 
     def _quality(self, path: str, table: PointTable, wanted: QualityTable) -> QualityRegister:
         _, span = self._registers(path, wanted.function or table.function, wanted.address, wanted.type)
-        return quality_of(path, wanted, span, number=self._number, refuse=self.refuse)
+        return quality_of(path, wanted, span, number=self.frame.number, refuse=self.frame.refuse)
 
     def _power(self, path: str, table: PointTable, function: Function) -> Span | None:
         """(4)"""
         if table.scale_power is None:
             return None
         if table.linear is not None or table.type in (RawType.F32, RawType.F64):
-            self.refuse(
+            self.frame.refuse(
                 path, "a power of ten scales whole numbers, not floats and not lines through two points"
             )
         return Span(function, self._wire_address(path, table.scale_power), 1)
@@ -339,7 +270,7 @@ class _Build:
         first = self._wire_address(f"{path}.address", address)
         count = 1 if number in (Function.COILS, Function.DISCRETE_INPUTS) else raw_type.registers
         if first + count - 1 > LAST_ADDRESS:
-            self.refuse(
+            self.frame.refuse(
                 f"{path}.address", f"a {raw_type} at {address} leaves the map, which ends at {LAST_ADDRESS}"
             )
         return number, Span(number, first, count)
@@ -347,38 +278,17 @@ class _Build:
     def _wire_address(self, path: str, address: int) -> int:
         base = self.file.transport.address_base if self.file.transport else 0
         if not 0 <= address - base <= LAST_ADDRESS:
-            self.refuse(
+            self.frame.refuse(
                 path, f"{address} is not within {base} to {LAST_ADDRESS + base} (address_base = {base})"
             )
         return address - base
 
     def _order(self, path: str, order: Order | None, raw_type: RawType) -> Order:
         if raw_type.registers > 1 and order is None:
-            self.refuse(
+            self.frame.refuse(
                 f"{path}.order",
                 f"a {raw_type} fills {raw_type.registers} registers: ABCD, CDAB, BADC or DCBA?",
             )
         if raw_type.registers == 1 and order not in (None, Order.ABCD, Order.BADC):
-            self.refuse(f"{path}.order", f"one register has no order of words; {order} makes no sense")
+            self.frame.refuse(f"{path}.order", f"one register has no order of words; {order} makes no sense")
         return order or Order.ABCD
-
-    def _number(self, path: str, value: Decimal | SettingReference) -> Decimal:
-        if isinstance(value, Decimal):
-            return value
-        if value.setting not in self.settings:
-            self.refuse(path, f"there is no [settings.{value.setting}]")
-        self.used.add(value.setting)
-        return self.settings[value.setting]
-
-    def _known_group(self, path: str, name: str) -> None:
-        names = [group.name for group in self.file.groups]
-        if name not in names:
-            self.refuse(path, f"there is no group {name!r}; there are: {', '.join(names) or 'none'}")
-
-
-def _has_ending(quantity: str) -> bool:
-    try:
-        ending_of(quantity)
-    except ValueError:
-        return False
-    return True

@@ -18,7 +18,21 @@ class Refuse(Protocol):
     def __call__(self, path: str, reason: str) -> NoReturn: ...
 
 
-def check_quantities_once(points: Sequence[Point], constants: Sequence[Constant], refuse: Refuse) -> None:
+class Quantity(Protocol):
+    """A value of any kind of map."""
+
+    @property
+    def quantity(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """The group it is polled with."""
+        ...
+
+
+def check_quantities_once(points: Sequence[Quantity], constants: Sequence[Constant], refuse: Refuse) -> None:
     """(5) Two entries with one name would overwrite each other in the sample."""
     for table, names in (
         ("points", [point.quantity for point in points]),
@@ -30,7 +44,7 @@ def check_quantities_once(points: Sequence[Point], constants: Sequence[Constant]
                 refuse(f"{table}[{index}].quantity", f"{name!r} is {table}[{first}] already")
 
 
-def check_groups_filled(groups: Sequence[Group], points: Sequence[Point], refuse: Refuse) -> None:
+def check_groups_filled(groups: Sequence[Group], points: Sequence[Quantity], refuse: Refuse) -> None:
     """(3) A group without a point would poll nothing but status bits that guard nothing."""
     for index, group in enumerate(groups):
         if not any(point.group == group.name for point in points):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -71,14 +71,11 @@ class IdentityTable(Strict):
     """What is to be tried on a real instrument before anybody rests on this map; told by `doxedge gateway probe`."""
 
 
-class TransportTable(Strict):
-    """`[transport]`; numbers without a source are design defaults."""
+class LineTable(Strict):
+    """What every `[transport]` says; numbers without a source are design defaults."""
 
-    kind: Literal["modbus-tcp", "modbus-rtu"]
-    """What the device speaks as it comes; the site may reach it otherwise (`serial`, `framing`)."""
-    address_base: Annotated[int, Field(strict=True, ge=0, le=1)]
-    """0 when the manual's addresses are those on the wire, 1 when it counts from one. Stated once, here."""
-    port: Annotated[int, Field(strict=True, ge=1, le=65_535)] = 502
+    kind: str
+    port: Annotated[int, Field(strict=True, ge=1, le=65_535)]
     unit_id: Annotated[int, Field(strict=True, ge=0, le=255)] = 1
     timeout_ms: Annotated[int, Field(strict=True, ge=10, le=60_000)] = 1_000
     connect_timeout_ms: Annotated[int, Field(strict=True, ge=10, le=60_000)] = 3_000
@@ -86,6 +83,19 @@ class TransportTable(Strict):
     baud: Annotated[int, Field(strict=True, ge=300, le=921_600)] = 9_600
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Annotated[int, Field(strict=True, ge=1, le=2)] = 1
+    data_bits: Annotated[int, Field(strict=True, ge=7, le=8)] = 8
+
+
+class TransportTable(LineTable):
+    """`[transport]` of a register map."""
+
+    kind: Literal["modbus-tcp", "modbus-rtu"]
+    """What the device speaks as it comes; the site may reach it otherwise (`serial`, `framing`)."""
+    address_base: Annotated[int, Field(strict=True, ge=0, le=1)]
+    """0 when the manual's addresses are those on the wire, 1 when it counts from one. Stated once, here."""
+    port: Annotated[int, Field(strict=True, ge=1, le=65_535)] = 502
+    data_bits: Literal[8] = 8
+    """An RTU frame has bytes of eight bits (Modbus over Serial Line V1.02, 2.5.1)."""
 
 
 class HoleTable(Strict):
@@ -151,7 +161,18 @@ class QualityTable(Strict):
     about: Text
 
 
-class PointTable(Strict):
+class PlausibleTable(Strict):
+    """What is plausible for a value, in its canonical unit."""
+
+    hard_range: tuple[Number, Number] | None = None
+    soft_range: tuple[Number, Number] | None = None
+    max_rate_per_min: Annotated[Number, Field(gt=0)] | None = None
+    stuck_minutes: Annotated[int, Field(strict=True, ge=1, le=10_080)] | None = None
+    resolution: Annotated[Number, Field(gt=0)] | None = None
+    span: Annotated[Number, Field(gt=0)] | None = None
+
+
+class PointTable(PlausibleTable):
     """`[[points]]`"""
 
     quantity: Name
@@ -169,12 +190,6 @@ class PointTable(Strict):
     quality: Annotated[list[QualityTable], Field(max_length=8)] = []
     """`[[points.quality]]`: all of them must be good."""
     sentinels: Annotated[list[Number], Field(max_length=64)] = []
-    hard_range: tuple[Number, Number] | None = None
-    soft_range: tuple[Number, Number] | None = None
-    max_rate_per_min: Annotated[Number, Field(gt=0)] | None = None
-    stuck_minutes: Annotated[int, Field(strict=True, ge=1, le=10_080)] | None = None
-    resolution: Annotated[Number, Field(gt=0)] | None = None
-    span: Annotated[Number, Field(gt=0)] | None = None
     bit_view: Flag = False
     """The register also holds status bits or another reading of the same bits: overlaps are meant."""
 
@@ -186,18 +201,23 @@ class ConstantTable(Strict):
     value: Settable
 
 
-class StatusTable(Strict):
-    """`[[status]]`"""
+class FlagTable(Strict):
+    """What every `[[status]]` says."""
 
     flag: Name
     severity: Severity | None = None
-    function: FunctionName
-    address: Address
-    bit: Annotated[int, Field(strict=True, ge=0, le=15)] | None = None
     active_when: Annotated[int, Field(strict=True, ge=0, le=1)] = 1
     groups: list[Name] | None = None
     """None = all groups."""
     about: Text
+
+
+class StatusTable(FlagTable):
+    """`[[status]]`"""
+
+    function: FunctionName
+    address: Address
+    bit: Annotated[int, Field(strict=True, ge=0, le=15)] | None = None
 
 
 class IdentityCheckTable(Strict):
@@ -225,32 +245,35 @@ class SearchTable(Strict):
     """Where the marker may stand, in the order in which it is looked for."""
 
 
-class ProfileFile(Strict):
-    """The whole file."""
+class MapFile(Strict):
+    """What every file has."""
 
     profile: Literal[1]
     """Version of this schema."""
-    kind: Literal["registers", "constant"] = "registers"
     settling_minutes: Annotated[int, Field(strict=True, ge=0, le=120)] = 3
     identity: IdentityTable
+    settings: dict[Name, SettingTable] = {}
+    groups: Annotated[list[GroupTable], Field(max_length=MAX_ENTRIES)] = []
+
+
+class ProfileFile(MapFile):
+    """The whole file of a register map, or of a constant."""
+
+    kind: Literal["registers", "constant"] = "registers"
     transport: TransportTable | None = None
     search: SearchTable | None = None
     batching: BatchingTable = BatchingTable()
-    settings: dict[Name, SettingTable] = {}
-    groups: Annotated[list[GroupTable], Field(max_length=MAX_ENTRIES)] = []
     points: Annotated[list[PointTable], Field(max_length=MAX_ENTRIES)] = []
     constants: Annotated[list[ConstantTable], Field(max_length=MAX_ENTRIES)] = []
     status: Annotated[list[StatusTable], Field(max_length=MAX_ENTRIES)] = []
     identity_check: Annotated[list[IdentityCheckTable], Field(max_length=64)] = []
 
 
-def read_profile_file(
-    text: str, *, source: str, settings: Mapping[str, SettingValue] | None = None
-) -> tuple[ProfileFile, dict[str, str]]:
-    """The tables of a TOML text, each key known and of its type, and the words that the site chose among `choices`.
+File = TypeVar("File", bound=MapFile)
 
-    ConfigError names `source`, table and key.
-    """
+
+def read_tables(text: str, *, source: str) -> dict[str, Any]:
+    """The tables of a TOML text, not looked at yet. ConfigError when it is none, or too long."""
     if len(text) > MAX_TEXT_CHARACTERS:
         raise ConfigError(
             source=source,
@@ -258,12 +281,21 @@ def read_profile_file(
             reason=f"{len(text)} characters; a profile has at most {MAX_TEXT_CHARACTERS}",
         )
     try:
-        tables = tomllib.loads(text, parse_float=Decimal)
+        return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(source=source, path="", reason=f"not TOML: {error}") from None
-    chosen = choose(tables, settings or {}, source=source)
+
+
+def checked_file(
+    schema: type[File], tables: dict[str, Any], *, source: str, settings: Mapping[str, SettingValue]
+) -> tuple[File, dict[str, str]]:
+    """The tables, each key known and of its type, and the words that the site chose among `choices`.
+
+    ConfigError names `source`, table and key.
+    """
+    chosen = choose(tables, settings, source=source)
     try:
-        return ProfileFile.model_validate(chosen.tables), chosen.words
+        return schema.model_validate(chosen.tables), chosen.words
     except ValidationError as error:
         raise _first_mistake(error, source) from None
 

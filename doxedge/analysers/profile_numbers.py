@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.profile_choices import SettingValue
-from doxedge.analysers.profile_file import ProfileFile
+from doxedge.analysers.profile_file import MapFile
 
 
-def site_numbers(file: ProfileFile, given: Mapping[str, SettingValue], *, source: str) -> dict[str, Decimal]:
+def site_numbers(file: MapFile, given: Mapping[str, SettingValue], *, source: str) -> dict[str, Decimal]:
     """(2) The site's numbers with the defaults for those it left out; words were put in before."""
     for name in given:
         if name not in file.settings:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from doxedge.analysers.batches import Span
 from doxedge.analysers.profile import Linear, PointLimits, QualityRegister
 from doxedge.analysers.profile_checks import Refuse
-from doxedge.analysers.profile_file import LinearTable, PointTable, QualityTable, SettingReference
+from doxedge.analysers.profile_file import LinearTable, PlausibleTable, QualityTable, SettingReference
 from doxedge.analysers.question import Function
 
 Number = Callable[[str, Decimal | SettingReference], Decimal]
@@ -40,7 +40,7 @@ def line_of(
     return Linear(table.raw_low, table.raw_high, low, high, table.bad_below, table.bad_above)
 
 
-def limits_of(path: str, table: PointTable, *, refuse: Refuse) -> PointLimits:
+def limits_of(path: str, table: PlausibleTable, *, refuse: Refuse) -> PointLimits:
     """(7)"""
     hard, soft = table.hard_range or (None, None), table.soft_range or (None, None)
     for key, pair in (("hard_range", table.hard_range), ("soft_range", table.soft_range)):

@@ -8,7 +8,7 @@ from typing import Final
 
 from doxedge.analysers.catalogue import PROFILE_NAME, ProfileText, find_profile
 from doxedge.analysers.configuration import ConfigError
-from doxedge.analysers.profile import Profile
+from doxedge.analysers.phrase_map import AnyProfile
 from doxedge.analysers.profile_choices import SettingValue
 from doxedge.analysers.profile_file import MAX_TEXT_CHARACTERS
 
@@ -28,7 +28,7 @@ def search_path(flag: Path | None = None) -> list[Path]:
 
 def load_profile(
     name: str, folders: Sequence[Path], *, settings: Mapping[str, SettingValue] | None = None
-) -> Profile:
+) -> AnyProfile:
     """The first profile `<name>.toml` in the folders. ConfigError when there is none that can be read and is right."""
     found = read_profile_text(name, folders)
     return find_profile(name, [found], settings=settings)

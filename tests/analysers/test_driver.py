@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from doxedge.analysers.catalogue import ProfileText, find_profile, make_driver
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.driver import ConstantDriver, RegisterDriver
+from doxedge.analysers.phrase_map import AnyProfile
 from doxedge.analysers.profile import Profile
 from doxedge.analysers.profile_build import parse_profile
 from doxedge.analysers.question import (
@@ -239,7 +240,8 @@ def test_each_kind_of_profile_has_its_kind_of_driver() -> None:
 def test_an_odd_instrument_brings_its_own_driver() -> None:
     made: list[tuple[str, int | None]] = []
 
-    def factory(profile: Profile, device: str, unit_id: int | None) -> RegisterDriver:
+    def factory(profile: AnyProfile, device: str, unit_id: int | None) -> RegisterDriver:
+        assert isinstance(profile, Profile)
         made.append((device, unit_id))
         return RegisterDriver(profile, device=device, unit_id=unit_id)
 
