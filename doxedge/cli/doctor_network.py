@@ -15,9 +15,8 @@ from doxedge.backends.http_client import NodeAddress, NodeClient
 from doxedge.backends.port import LedgerError, Unauthorised
 from doxedge.cli.doctor_report import Finding, Site, error, ok, skipped, warning
 from doxedge.cli.outcome import Exit
-from doxedge.fieldbus.byte_link import SerialLink, TcpLink
 from doxedge.fieldbus.errors import LineError
-from doxedge.gateway.endpoints import Tenant, make_endpoint
+from doxedge.gateway.endpoints import Tenant, make_endpoint, make_link
 from doxedge.gateway.plant import Instrument
 from doxedge.gossip.session import BrokerSession, BrokerSettings, State, StateChange, TlsFiles
 from doxedge.node.settings import BrokerTable
@@ -216,6 +215,8 @@ async def _analyser(check: str, instrument: Instrument, file: Path) -> Finding:
     requests = instrument.driver.identity_requests()
     outcomes: list[Outcome] = []
     try:
+        if not requests and instrument.address.framing == "udp":
+            return ok(check, "speaks UDP, which knows no connection; its map has no identity check to ask")
         if not requests:
             await _take_line(instrument, connect_timeout_ms=transport.connect_timeout_ms)
             return ok(check, "takes a connection; its register map has no identity check")
@@ -230,7 +231,7 @@ async def _analyser(check: str, instrument: Instrument, file: Path) -> Finding:
             await endpoint.close()
     except LineError as cause:
         advice = (
-            f"look at its power, cable and Modbus settings, or mend the address of {table.name} in {file}"
+            f"look at its power, cable and protocol settings, or mend the address of {table.name} in {file}"
         )
         return error(check, cause.detail, advice, code=Exit.LOCAL_IO)
     contradiction = instrument.driver.check_identity(outcomes)
@@ -244,12 +245,7 @@ async def _analyser(check: str, instrument: Instrument, file: Path) -> Finding:
 
 async def _take_line(instrument: Instrument, *, connect_timeout_ms: int) -> None:
     """Open the connection or the serial port, ask nothing, let go of it. Raises LineError."""
-    address = instrument.address
-    link: SerialLink | TcpLink
-    if address.serial is not None:
-        link = SerialLink(address.serial)
-    else:
-        link = TcpLink(address.host, address.port, connect_timeout_ms=connect_timeout_ms)
+    link = make_link(instrument.address, connect_timeout_ms=connect_timeout_ms)
     try:
         await link.open()
     finally:

@@ -14,7 +14,7 @@ from doxedge.cli.outcome import Exit, Failure
 
 if TYPE_CHECKING:
     from doxedge.analysers.driver import Driver
-    from doxedge.analysers.profile import Profile
+    from doxedge.analysers.phrase_map import AnyProfile
     from doxedge.analysers.profile_choices import SettingValue
     from doxedge.fieldbus.endpoint import Endpoint
     from doxedge.fieldbus.errors import LineError
@@ -27,10 +27,11 @@ FLAGS: Final = "these flags"
 class Device:
     """What the flags describe, ready to be asked."""
 
-    profile: Profile
+    profile: AnyProfile
     driver: Driver
     endpoint: Endpoint
     framing: str
+    """As recordings name it: `tcp` or `rtu` for Modbus, the dialect for others."""
     settings: dict[str, SettingValue]
     trial: tuple[str, ...]
     """Settings that nobody gave and that stand at a value to try."""
@@ -53,17 +54,20 @@ def add_device_flags(verb: argparse.ArgumentParser) -> None:
     place.add_argument(
         "--host", default="", help="address of the device, or of a converter with a serial line"
     )
-    place.add_argument("--port", type=int, metavar="N", help="TCP port; default: the map's, usually 502")
+    place.add_argument("--port", type=int, metavar="N", help="TCP or UDP port; default: the map's")
     place.add_argument(
         "--serial", metavar="PATH", help="a serial port of this machine: /dev/serial/by-id/..."
     )
     place.add_argument("--baud", type=int, metavar="N", help="default: the map's")
     place.add_argument("--parity", choices=("N", "E", "O"), help="default: the map's")
     place.add_argument("--stop-bits", type=int, choices=(1, 2), help="default: the map's")
+    place.add_argument("--data-bits", type=int, choices=(7, 8), help="default: the map's")
     place.add_argument(
-        "--framing", choices=("tcp", "rtu"), help="rtu: a converter that passes a serial line's bytes through"
+        "--framing",
+        choices=("tcp", "rtu", "udp"),
+        help="rtu: a converter that passes a serial line's bytes through; udp: a dialect in datagrams",
     )
-    place.add_argument("--unit-id", type=int, metavar="N", help="default: the map's, usually 1")
+    place.add_argument("--unit-id", type=int, metavar="N", help="default: the map's; of Modbus usually 1")
     place.add_argument("--timeout-ms", type=int, metavar="MS", help="for one answer; default: the map's")
     verb.add_argument("--output", choices=("table", "json"), default="table")
 
@@ -80,8 +84,7 @@ def open_device(options: argparse.Namespace, *, with_trials: bool) -> Device:
 
 
 def _device(options: argparse.Namespace, *, with_trials: bool) -> Device:
-    from doxedge.analysers.catalogue import make_driver
-    from doxedge.analysers.profile_build import parse_profile
+    from doxedge.analysers.catalogue import make_driver, parse_map
     from doxedge.fieldbus.line import Poll
     from doxedge.fieldbus.profile_folders import read_profile_text, search_path
     from doxedge.gateway.endpoints import Tenant, address_of, make_endpoint
@@ -91,20 +94,25 @@ def _device(options: argparse.Namespace, *, with_trials: bool) -> Device:
     settings = _settings(options.settings)
     trial = _trial_settings(text.text, settings) if with_trials else {}
     settings |= trial
-    profile = parse_profile(text.text, source=text.source, settings=settings)
+    profile = parse_map(text.text, source=text.source, settings=settings)
     transport = profile.transport
     if transport is None:
         raise ConfigError(source=text.source, path="", reason="a configured constant has nobody to be asked")
     table = _table(InstrumentTable, options, port=transport.port, unit_id=transport.unit_id)
     address = address_of(table, profile, source=FLAGS, place="device")
-    driver = make_driver(profile, device=options.profile, unit_id=table.unit_id)
+    try:
+        driver = make_driver(profile, device=options.profile, unit_id=table.unit_id)
+    except ValueError as error:
+        raise ConfigError(source=FLAGS, path="unit-id", reason=str(error)) from None
     polls = tuple(Poll(driver, group, profile.group(group).period_ms) for group in driver.groups)
     timeout_ms = table.timeout_ms or transport.timeout_ms
     endpoint = make_endpoint(address, [Tenant(options.profile, transport, timeout_ms, polls)])
     if endpoint is None:
         raise ConfigError(source=text.source, path="", reason="this map has no line")
     on_serial = address.serial is not None
-    return Device(profile, driver, endpoint, address.framing, settings, tuple(trial), on_serial)
+    return Device(
+        profile, driver, endpoint, address.dialect or address.framing, settings, tuple(trial), on_serial
+    )
 
 
 def line_failure(device: Device, error: LineError) -> Failure:
@@ -158,7 +166,7 @@ def _table(kind: Any, options: argparse.Namespace, *, port: int, unit_id: int) -
     serial = None
     if options.serial:
         serial = {"port": options.serial, "baud": options.baud, "parity": options.parity}
-        serial |= {"stop_bits": options.stop_bits}
+        serial |= {"stop_bits": options.stop_bits, "data_bits": options.data_bits}
     try:
         return kind.model_validate(
             {

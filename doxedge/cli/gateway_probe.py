@@ -15,7 +15,9 @@ from doxedge.cli.outcome import Exit
 
 if TYPE_CHECKING:
     from doxedge.analysers.driver import Driver
+    from doxedge.analysers.phrase_map import PhrasePoint
     from doxedge.analysers.question import Outcome, Request
+    from doxedge.measurement.sample import Sample
 
 DESCRIPTION: Final = """\
 Asks a device everything that its register map asks, once, and prints raw registers beside decoded values.
@@ -37,6 +39,7 @@ examples
   doxedge gateway probe --profile teledyne_t200 --host 192.0.2.7
   doxedge gateway probe --profile sick_marsic300 --host 192.0.2.8 --set word_order=CDAB --set gas_unit=ppm
   doxedge gateway probe --profile suto_s430 --serial /dev/serial/by-id/usb-FTDI_0 --baud 19200 --unit-id 3
+  doxedge gateway probe --profile thermo_42i_clink --host 192.0.2.7
   doxedge gateway probe --profile schneider_iem3000 --host 192.0.2.9 --framing rtu --port 4001 --output json
 
 To try it without an instrument: python -m simulators instrument --profile sick_marsic300
@@ -93,7 +96,7 @@ async def _look(device: Device) -> dict[str, Any]:
         found = await identify(device.driver, ask)
         contradicted = isinstance(found, Unanswered)
         known = device.driver if isinstance(found, Unanswered) else found
-        is_lost = contradicted and device.profile.search is not None
+        is_lost = contradicted and getattr(device.profile, "search", None) is not None
         groups = [] if is_lost else [await _group(known, group, ask) for group in known.groups]
     except LineError as error:
         raise line_failure(device, error) from error
@@ -130,21 +133,26 @@ def _read(group: str, request: Request, outcome: Outcome, milliseconds: float) -
     else:
         what |= {"function": int(request.function), "address": request.address, "count": request.count}
     if isinstance(outcome, Answer):
-        return {**what, "result": "answer", "data": outcome.data.hex()}
+        text = {"said": repr(outcome.data)[2:-1]} if isinstance(request, Phrase) else {}
+        return {**what, "result": "answer", "data": outcome.data.hex(), **text}
     assert isinstance(outcome, DeviceException)  # noqa: S101 - exchange() brings no other outcome
     return {**what, "result": outcome.text or exception_text(outcome.code), "data": ""}
 
 
 async def _group(driver: Driver, group: str, ask: Any) -> dict[str, Any]:
     """One poll, its decoded sample, and the other ways to read its floats."""
+    from doxedge.analysers.phrase_map import PhrasePoint
+
     outcomes = await ask(driver.requests(group), group)
     sample = driver.sample(
         group, outcomes, at_ms=time.time_ns() // 1_000_000, monotonic_ns=time.monotonic_ns()
     )
-    profile = driver.profile
-    values = []
-    for point in profile.points:
+    values: list[dict[str, Any]] = []
+    for point in driver.profile.points:
         if point.group != group:
+            continue
+        if isinstance(point, PhrasePoint):
+            values.append(_said(point, sample))
             continue
         registers = _registers(point.span, outcomes)
         value, limits = sample.values[point.quantity], point.limits
@@ -178,6 +186,22 @@ async def _group(driver: Driver, group: str, ask: Any) -> dict[str, Any]:
         "flags": sorted(sample.flags),
         "floats": len(floats),
         "plausible_orders": _plausible_orders(floats),
+    }
+
+
+def _said(point: PhrasePoint, sample: Sample) -> dict[str, Any]:
+    """A value that an instrument said in words: there is one way to read it."""
+    value = sample.values[point.quantity]
+    return {
+        "quantity": point.quantity,
+        "asked": point.ask,
+        "place": point.place,
+        "unit": point.unit,
+        "value": None if value is None else str(value),
+        "failure": sample.failures[point.quantity].value if value is None else None,
+        "plausible": value is not None and _mark(value, point.limits) == "*",
+        "readings": {},
+        "quality": [],
     }
 
 
@@ -278,7 +302,7 @@ def _table(report: dict[str, Any]) -> list[str]:
 
 def _asked(read: dict[str, Any]) -> str:
     where = read.get("asked") or f"FC{read['function']:02} {read['address']}+{read['count']}"
-    what = read["data"] if read["result"] == "answer" else read["result"]
+    what = read.get("said", read["data"]) if read["result"] == "answer" else read["result"]
     shown = what if len(what) <= 64 else f"{what[:60]}... ({len(what) // 2} bytes)"
     return f"{read['group']:14} {where:16} {read['ms']:8.1f} ms  {shown}"
 
@@ -286,10 +310,12 @@ def _asked(read: dict[str, Any]) -> str:
 def _value_lines(value: dict[str, Any]) -> list[str]:
     shown = value["failure"] if value["value"] is None else f"{float(value['value']):.9g}"
     mark = "*" if value["plausible"] else " "
-    head = (
-        f"{mark} {value['quantity']:30} {shown:>16}   "
-        f"FC{value['function']:02} {value['address']} {value['type']} {value['order']}  {value['registers'] or '-'}"
-    )
+    if "asked" in value:
+        where = f"{value['asked']!r} at {value['place']}, in {value['unit']} unless it says another unit"
+    else:
+        where = f"FC{value['function']:02} {value['address']} {value['type']} {value['order']}"
+        where += f"  {value['registers'] or '-'}"
+    head = f"{mark} {value['quantity']:30} {shown:>16}   {where}"
     lines = [head]
     for place, orders in value["readings"].items():
         cells = "".join(f"{order} {one['mark']}{one['value']:<15} " for order, one in orders.items())

@@ -31,8 +31,9 @@ _LINE_VALUES: Final = {
     "baud": (),
     "parity": ("N", "E", "O"),
     "stop_bits": ("1", "2"),
+    "data_bits": ("7", "8"),
     "rs485": ("true", "false"),
-    "framing": ("tcp", "rtu"),
+    "framing": ("tcp", "rtu", "udp"),
 }
 FORM: Final = "NAME=PROFILE@ADDRESS,KEY=VALUE"
 
@@ -196,7 +197,8 @@ def ask_instrument(answers: Answers, ask: Ask) -> str:
     name = ask(f"  a name for it [{profile}]: ") or profile
     where = ""
     if known.transport is not None:
-        port, unit_id = known.transport.get("port", 502), known.transport.get("unit_id", 1)
+        usual = 0 if "dialect" in known.transport else 1
+        port, unit_id = known.transport.get("port", 502), known.transport.get("unit_id", usual)
         where = "@" + ask(
             f"  its address, HOST:PORT/UNIT (without them port {port}, unit {unit_id}), or /dev/...: "
         )

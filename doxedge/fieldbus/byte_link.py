@@ -1,4 +1,4 @@
-"""A stream of bytes to a device: a serial port, or TCP to a converter that has one.
+"""A stream of bytes to a device: a serial port, TCP to a converter that has one, or the datagrams of UDP.
 
 A link frames nothing and judges nothing. It gathers what arrives, within a bound, and hands it to the one exchange that
 is under way.
@@ -14,6 +14,7 @@ import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoConnection, NotBound
@@ -314,3 +315,78 @@ class _Stream(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self.inbox.fail(ConnectionLost("the other side closed the connection" + (f": {exc}" if exc else "")))
+
+
+class UdpLink:
+    """Datagrams to an analyser that speaks its dialect over UDP. Only what comes from its address and port is heard."""
+
+    def __init__(self, host: str, port: int, *, connect_timeout_ms: int = 3_000) -> None:
+        self.host, self.port = host, port
+        self._connect_timeout_s = connect_timeout_ms / 1_000
+        self._transport: asyncio.DatagramTransport | None = None
+        self._inbox = Inbox()
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"udp {self.host}:{self.port}"
+
+    @property
+    def character_s(self) -> float:
+        """A datagram arrives whole."""
+        return 0.0
+
+    async def open(self) -> None:
+        """Take a socket, if there is none that still works; nothing is sent. NoConnection when the name is none."""
+        if self._transport is not None and self._inbox.fault is not None:
+            self.close()
+        if self._transport is not None:
+            return
+        self._inbox = Inbox()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                self._transport, _ = await loop.create_datagram_endpoint(
+                    partial(_Datagrams, self._inbox), remote_addr=(self.host, self.port)
+                )
+        except TimeoutError:
+            limit_ms = round(self._connect_timeout_s * 1_000)
+            raise NoConnection(f"{self.name} was not found within {limit_ms} ms") from None
+        except OSError as error:
+            raise NoConnection(f"{self.name} cannot be reached: {error.strerror or error}") from None
+
+    def close(self) -> None:
+        """Give the socket back."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+
+    def flush(self) -> int:
+        """What lies in the inbox."""
+        return self._inbox.flush()
+
+    def write(self, data: bytes) -> None:
+        """Send one datagram."""
+        if self._transport is None:
+            raise ConnectionLost(f"{self.name} is not open")
+        self._transport.sendto(data)
+
+    async def receive(self, *, until_s: float) -> bytes:
+        """As in the port."""
+        return await self._inbox.take(until_s=until_s)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """Puts what comes into the inbox."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    @override
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self._inbox.put(data)
+
+    @override
+    def error_received(self, exc: Exception) -> None:
+        # Nobody listens there (ICMP), or the way is gone: the next exchange takes a new socket.
+        self._inbox.fail(ConnectionLost(f"no way to the other side: {exc}"))

@@ -10,8 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from doxedge.analysers.catalogue import make_driver
+from doxedge.analysers.dialects import codec
 from doxedge.analysers.driver import Driver
-from doxedge.analysers.profile import Profile, profile_hash
+from doxedge.analysers.phrase_driver import PhraseDriver
+from doxedge.analysers.phrase_map import AnyProfile
+from doxedge.analysers.profile import profile_hash
 from doxedge.analysers.profile_choices import SettingValue, setting_value
 from doxedge.analysers.question import (
     Answer,
@@ -33,6 +36,8 @@ from doxedge.measurement.sample import Sample
 
 SIMULATOR: Final = "simulator"
 INSTRUMENT: Final = "instrument"
+_MODBUS: Final = frozenset({"tcp", "rtu"})
+"""Framings of Modbus; a dialect is recorded under its own name."""
 
 
 class NotRecorded(Exception):
@@ -75,11 +80,14 @@ class Recorder:
         polls: Sequence[Mapping[str, object]],
     ) -> dict[str, object]:
         """The file's content."""
+        driver = self._driver
         return {
             "profile": profile,
             "origin": origin,
             "note": note,
             "framing": framing,
+            # In Modbus the frames say it.
+            **({"unit_id": driver.unit_id} if isinstance(driver, PhraseDriver) else {}),
             "settings": dict(settings),
             "profile_hash": profile_hash(self._driver.profile).hex(),
             "identity": _frames(self._identity),
@@ -114,7 +122,7 @@ def recorded_settings(document: Mapping[str, Any]) -> dict[str, SettingValue]:
     return {name: setting_value(text) for name, text in document["settings"].items()}
 
 
-def contradictions(document: Mapping[str, Any], profile: Profile) -> list[str]:
+def contradictions(document: Mapping[str, Any], profile: AnyProfile) -> list[str]:
     """Where the recording and the map disagree, in words; empty when they agree.
 
     (1) the map with the recording's settings has the hash that it had
@@ -125,8 +133,8 @@ def contradictions(document: Mapping[str, Any], profile: Profile) -> list[str]:
     if (now := profile_hash(profile).hex()) != document["profile_hash"]:
         found.append(f"the map has the hash {now}, and had {document['profile_hash']}")
     framing = document.get("framing", "tcp")
-    driver = make_driver(profile, device="recorded", unit_id=_unit_id(document, framing))
     try:
+        driver = make_driver(profile, device="recorded", unit_id=_unit_id(document, framing))
         known = _identified(driver, document.get("identity", []), framing)
         for index, poll in enumerate(document["polls"]):
             outcomes = _outcomes(known.requests(poll["group"]), poll["exchanges"], framing)
@@ -187,7 +195,7 @@ def _outcomes(requests: Sequence[Request], exchanges: Sequence[Sequence[str]], f
 def _outcome(request: Request, question: bytes, answer: bytes, framing: str) -> Outcome:
     """The answer to exactly this question. ValueError or NotBound when it is not."""
     if isinstance(request, Phrase):
-        raise NotBound(f"{request.text!r} is said in {request.dialect}; this is a recording of Modbus")
+        return _said_in_words(request, question, answer, framing)
     unit, asked = _opened(question, framing)
     answering, said = _opened(answer, framing)
     if (unit, asked) != (request.unit_id, question_pdu(request)):
@@ -198,6 +206,19 @@ def _outcome(request: Request, question: bytes, answer: bytes, framing: str) -> 
     if isinstance(found, int):
         return DeviceException(request, found, question, answer)
     return Answer(request, found, question, answer)
+
+
+def _said_in_words(request: Phrase, question: bytes, answer: bytes, framing: str) -> Outcome:
+    if framing in _MODBUS:
+        raise NotBound(f"{request.text!r} is said in {request.dialect}; this is a recording of Modbus")
+    if question != codec.encode(request):
+        raise ValueError(f"the map asks {request}, the recording asked {question.hex()}")
+    found = codec.find_answer(request, answer)
+    if found is None or found.frame != answer:
+        raise ValueError(f"{answer.hex()} does not answer {question.hex()}")
+    if found.refusal is not None:
+        return DeviceException(request, 0, question, answer, found.refusal)
+    return Answer(request, answer, question, answer)
 
 
 def _opened(frame: bytes, framing: str) -> tuple[int, bytes]:
@@ -213,6 +234,9 @@ def _opened(frame: bytes, framing: str) -> tuple[int, bytes]:
 
 def _unit_id(document: Mapping[str, Any], framing: str) -> int | None:
     """The unit that was asked; a real instrument may have another than its map's default."""
+    if framing not in _MODBUS:
+        unit_id: int | None = document.get("unit_id")
+        return unit_id
     for poll in document["polls"]:
         for question, _ in poll["exchanges"]:
             return _opened(bytes.fromhex(question), framing)[0]

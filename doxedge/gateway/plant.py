@@ -10,7 +10,8 @@ from pathlib import Path
 from doxedge.analysers.catalogue import make_driver
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.driver import Driver
-from doxedge.analysers.profile import PointLimits, Profile, profile_hash
+from doxedge.analysers.phrase_map import AnyProfile
+from doxedge.analysers.profile import PointLimits, profile_hash
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.line import DeviceState, Line, Poll, check_load
 from doxedge.fieldbus.profile_folders import load_profile, search_path
@@ -38,7 +39,7 @@ class Instrument:
     device: str
     """`<unit>.<instrument>`: distinct over the plant."""
     table: InstrumentTable
-    profile: Profile
+    profile: AnyProfile
     driver: Driver
     address: Address
     polls: tuple[Poll, ...]
@@ -118,10 +119,11 @@ def describe(units: tuple[PlannedUnit, ...]) -> list[str]:
         )
         for instrument in unit.instruments:
             for poll in instrument.polls:
-                reads = len(poll.driver.requests(poll.group))
+                asked = len(poll.driver.requests(poll.group))
+                what = "questions" if instrument.address.dialect else "reads"
                 lines.append(
                     f"  {instrument.table.name} ({instrument.table.profile}, {instrument.address.name}): "
-                    f"{poll.group} every {poll.period_ms} ms in {reads} reads"
+                    f"{poll.group} every {poll.period_ms} ms in {asked} {what}"
                 )
     return lines
 
@@ -171,7 +173,10 @@ def _plan_instrument(
     profile = load_profile(table.profile, folders, settings=table.settings)
     address = address_of(table, profile, source=source, place=place)
     device = f"{unit}.{table.name}"
-    driver = make_driver(profile, device=device, unit_id=table.unit_id)
+    try:
+        driver = make_driver(profile, device=device, unit_id=table.unit_id)
+    except ValueError as error:
+        raise ConfigError(source=source, path=f"{place}.unit_id", reason=str(error)) from None
     unknown = sorted(set(table.poll_ms) - set(driver.groups))
     if unknown:
         there = ", ".join(driver.groups)

@@ -57,6 +57,7 @@ class SerialTable(_Table):
     baud: int | None = Field(None, ge=300, le=921_600)
     parity: Literal["N", "E", "O"] | None = None
     stop_bits: Literal[1, 2] | None = None
+    data_bits: Literal[7, 8] | None = None
     rs485: bool = False
     """Let the kernel drive the transceiver's direction, where the adapter does not do it by itself."""
 
@@ -68,12 +69,15 @@ class InstrumentTable(_Table):
     profile: str
     host: str = ""
     """Empty for a configured constant, which has no line."""
-    port: int = Field(502, ge=1, le=65_535)
+    port: int | None = Field(None, ge=1, le=65_535)
+    """None: the map's."""
     serial: SerialTable | None = None
-    """Instead of `host`: the device hangs on a serial line and speaks Modbus RTU."""
-    framing: Literal["tcp", "rtu"] | None = None
-    """`rtu` for a converter that passes a serial line's bytes through; None: what the register map says."""
-    unit_id: int = Field(1, ge=0, le=255)
+    """Instead of `host`: the device hangs on a serial line and speaks Modbus RTU, or the dialect of its map."""
+    framing: Literal["tcp", "rtu", "udp"] | None = None
+    """`rtu` for a converter that passes a serial line's bytes through, `udp` for a dialect in datagrams; None: the
+    map's."""
+    unit_id: int | None = Field(None, ge=0, le=255)
+    """None: the map's. The unit of Modbus, or the number that a dialect has for its instruments."""
     timeout_ms: int | None = Field(None, ge=10, le=60_000)
     """None: the profile's."""
     poll_ms: dict[str, int] = Field(default_factory=dict)

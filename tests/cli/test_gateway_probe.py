@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from doxedge.analysers.catalogue import parse_map
 from doxedge.analysers.profile_build import parse_profile
 from doxedge.cli.main import main
 from doxedge.fieldbus.recording import contradictions, recorded_settings
@@ -73,6 +74,48 @@ def test_what_the_ready_line_says_to_try_works(profile: str, capsys: pytest.Capt
         assert report["maker"] in text
         assert all(quantity in text for quantity in values(report))
         assert all(doubt in text for doubt in report["doubts"])
+
+
+@pytest.mark.parametrize(
+    ("profile", "extra"),
+    [
+        ("thermo_42i_clink", ["--serial"]), ("thermo_42i_clink", []), ("horiba_apna370", []),
+        ("generic_bayern_hessen", []), ("ecotech_serinus40_advanced", []), ("cai_700_ak", ["--serial"]),
+    ],
+)  # fmt: skip
+def test_an_instrument_that_speaks_can_be_tried_and_recorded(
+    profile: str, extra: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with instrument("--profile", profile, "--always-on", *extra) as ready:
+        code, report = probe(flags(ready), capsys)
+        assert (code, report["tried_settings"]) == (0, [])
+        assert all(value["value"] is not None for value in values(report).values())
+        assert all(read["asked"] and read["said"] for read in report["reads"])
+        assert main(["gateway", "probe", *flags(ready)]) == 0
+        text = capsys.readouterr().out
+        assert all(quantity in text for quantity in values(report))
+        assert report["reads"][-1]["asked"] in text
+        file = tmp_path / "r.json"
+        words = [*flags(ready), "--file", str(file), "--note", "a simulator"]
+        assert main(["gateway", "record", *words]) == 0
+        document = json.loads(file.read_text(encoding="utf-8"))
+        profile_text = (MAPS / f"{profile}.toml").read_text(encoding="utf-8")
+        read_again = parse_map(profile_text, source=profile, settings=recorded_settings(document))
+        assert contradictions(document, read_again) == []
+        wrong = {**document, "unit_id": 9}
+        assert bool(contradictions(wrong, read_again)) is (
+            profile not in ("generic_bayern_hessen", "cai_700_ak")
+        )
+        assert contradictions({**document, "framing": "tcp"}, read_again) != []
+
+
+def test_another_instrument_that_speaks_is_told_by_its_identity(capsys: pytest.CaptureFixture[str]) -> None:
+    with instrument("--profile", "thermo_42i_clink", "--fault", "wrong_identity") as ready:
+        code, report = probe(flags(ready), capsys)
+        assert code == 6
+        assert "without '42i'" in report["identity"]["detail"]
+        assert main(["gateway", "probe", *flags(ready), "--unit-id", "200"]) == 2
+        assert "0 to 127" in capsys.readouterr().err
 
 
 def test_all_orders_are_shown_and_the_plausible_one_is_marked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,20 @@ LINES = {
             "serial": {"port": "/dev/serial/by-id/usb-1", "baud": 9600, "parity": "E", "stop_bits": 1, "rs485": True},
         },
     ),
+    "an instrument that speaks, on a port": (
+        "a=cai_700_ak@/dev/ttyS1,data_bits=7,parity=E,component=nox,gas_unit=ppm",
+        {
+            "name": "a", "profile": "cai_700_ak", "settings": {"component": "nox", "gas_unit": "ppm"},
+            "serial": {"port": "/dev/ttyS1", "parity": "E", "data_bits": 7},
+        },
+    ),
+    "an instrument that speaks in datagrams": (
+        "a=horiba_apna370@h,framing=udp,zero_digit=5,span_digit=4,gas_unit=ppb",
+        {
+            "name": "a", "profile": "horiba_apna370", "host": "h", "framing": "udp",
+            "settings": {"zero_digit": 5, "span_digit": 4, "gas_unit": "ppb"},
+        },
+    ),
     "a converter": (
         "teledyne_t200@h:4001/9,framing=rtu",
         {**T200, "host": "h", "port": 4001, "unit_id": 9, "framing": "rtu"},
@@ -72,7 +86,8 @@ def test_a_line_says_what_the_gateways_file_will(case: str) -> None:
     [
         "", "=", "@h", "a=@h", "teledyne_t200@", "teledyne_t200@h:", "teledyne_t200@h:0", "teledyne_t200@h:65536",
         "teledyne_t200@h/256", "A=teledyne_t200@h", "a b=teledyne_t200@h", "teledyne_t200@h,gas", "t@h,a=1,a=2",
-        "t@/dev/x,parity=X", "t@/dev/x,baud=fast", "t@/dev/x,unit_id=one", "t@h h",
+        "t@/dev/x,parity=X", "t@/dev/x,data_bits=9",
+        "t@h,framing=x25", "t@/dev/x,baud=fast", "t@/dev/x,unit_id=one", "t@h h",
     ],
 )  # fmt: skip
 def test_a_line_of_another_form_is_refused(line: str) -> None:

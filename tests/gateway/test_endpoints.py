@@ -69,6 +69,19 @@ def test_devices_on_one_bus_share_its_line() -> None:
         ("two addresses", 'host = "a"\nserial = { port = "/dev/ttyS9" }', "serial", "not both"),
         ("broadcast", 'unit_id = 0\nserial = { port = "/dev/ttyS9" }', "unit_id", "1 to 247"),
         ("a reserved unit", 'host = "a"\nframing = "rtu"\nunit_id = 248', "unit_id", "1 to 247"),
+        ("datagrams of Modbus", 'host = "a"\nframing = "udp"', "framing", "`tcp` or `rtu`"),
+        (
+            "datagrams on a port",
+            'framing = "udp"\nserial = { port = "/dev/ttyS9" }',
+            "framing",
+            "carries `rtu`",
+        ),
+        (
+            "seven bits of Modbus",
+            'serial = { port = "/dev/ttyS9", data_bits = 7 }',
+            "serial.data_bits",
+            "8 bits",
+        ),
         ("TCP frames on a port", 'framing = "tcp"\nserial = { port = "/dev/ttyS9" }', "framing", "rtu"),
         ("no such parity", 'serial = { port = "/dev/ttyS9", parity = "X" }', "parity", "'N', 'E' or 'O'"),
         ("no such key", 'serial = { port = "/dev/ttyS9", speed = 1 }', "speed", "no such key"),
@@ -94,6 +107,114 @@ def test_one_port_has_one_speed() -> None:
     flow = 'profile = "generic_analogue_input"\nunit_id = 2\nserial = { port = "/dev/ttyS9", baud = 9600 }'
     with pytest.raises(ConfigError, match="one port, two settings"):
         line_names(text_with('serial = { port = "/dev/ttyS9", baud = 19200 }', flow))
+
+
+ANALYSER = """profile = "teledyne_t200"
+host = "127.0.0.1"
+port = 5020
+poll_ms = { oxygen = 0, calibration = 0, diagnostics = 0 }"""
+
+
+def text_of(profile: str, where: str, *, extra: str = "") -> str:
+    """The plant with another analyser."""
+    text = settings_text()
+    assert ANALYSER in text
+    settings = {
+        "thermo_42i_clink": "{}",
+        "horiba_apna370": '{ gas_unit = "ppb", zero_digit = 5, span_digit = 4 }',
+        "cai_700_ak": '{ gas_unit = "ppm", component = "nox" }',
+        "generic_bayern_hessen": '{ gas_unit = "ppb", no_channel = 97, second_channel = 98, second_gas = "nox" }',
+        "teledyne_t200": "{}",
+    }
+    lines = f'profile = "{profile}"\n{where}\nsettings = {settings[profile]}\n{extra}'
+    return text.replace(ANALYSER, lines)
+
+
+@pytest.mark.parametrize(
+    ("profile", "where", "name"),
+    [
+        ("thermo_42i_clink", 'host = "127.0.0.1"', "127.0.0.1:9880 (tcp, clink)"),
+        (
+            "thermo_42i_clink",
+            'host = "127.0.0.1"\nport = 4001\nframing = "tcp"',
+            "127.0.0.1:4001 (tcp, clink)",
+        ),
+        ("thermo_42i_clink", 'serial = { port = "/dev/ttyS9" }', "/dev/ttyS9 (9600 8N1, clink)"),
+        (
+            "cai_700_ak",
+            'serial = { port = "/dev/ttyS9", data_bits = 7, parity = "E" }',
+            "/dev/ttyS9 (9600 7E1, ak)",
+        ),
+        ("horiba_apna370", 'host = "127.0.0.1"', "127.0.0.1:53700 (udp, horiba)"),
+        ("horiba_apna370", 'host = "127.0.0.1"\nframing = "tcp"', "127.0.0.1:53700 (tcp, horiba)"),
+        ("horiba_apna370", 'serial = { port = "/dev/ttyS9" }', "/dev/ttyS9 (9600 8N1, horiba)"),
+    ],
+)
+def test_an_instrument_that_speaks_is_reached_as_the_site_says(profile: str, where: str, name: str) -> None:
+    assert name in line_names(text_of(profile, where))
+
+
+def test_the_plan_says_how_many_questions_a_poll_has() -> None:
+    text = text_of("thermo_42i_clink", 'host = "127.0.0.1"')
+    units = plan_units(parse_settings(text, source="g.toml"), source="g.toml", clock=RealClock())
+    said = "\n".join(describe(units))
+    assert "thermo_42i_clink, 127.0.0.1:9880 (tcp, clink)): gas every 5000 ms in 7 questions" in said
+    assert "meter (janitza_umg, 127.0.0.1:5022): energy every 2000 ms in " in said
+
+
+@pytest.mark.parametrize(
+    ("what", "profile", "where", "path", "reason"),
+    [
+        ("no address", "thermo_42i_clink", "", "host", "`host` or `serial`"),
+        ("registers of a dialect", "thermo_42i_clink", 'host = "a"\nframing = "rtu"', "framing", "`tcp` or `udp`"),
+        (
+            "framing on a port", "thermo_42i_clink", 'framing = "tcp"\nserial = { port = "/dev/ttyS9" }',
+            "framing", "carries clink",
+        ),
+        ("too high a number", "thermo_42i_clink", 'host = "a"\nunit_id = 128', "unit_id", "0 to 127"),
+        ("two digits", "horiba_apna370", 'host = "a"\nunit_id = 12', "unit_id", "one digit"),
+        ("nine bits", "cai_700_ak", 'serial = { port = "/dev/ttyS9", data_bits = 9 }', "data_bits", "7 or 8"),
+        ("too slow for its period", "thermo_42i_clink", 'host = "a"\ntimeout_ms = 900', "", "busy"),
+        ("an unknown group", "cai_700_ak", 'host = "a"\npoll_ms = { dust = 1 }', "poll_ms.dust", "groups are gas"),
+        ("a language beside Modbus", "cai_700_ak", 'host = "127.0.0.1"\nport = 5021', "host", "two settings"),
+        (
+            "another speed on one port", "cai_700_ak", 'serial = { port = "/dev/ttyS9" }',
+            "serial", "two settings",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_spoken_is_refused_with_its_place(
+    what: str, profile: str, where: str, path: str, reason: str
+) -> None:
+    text = text_of(profile, where)
+    if what == "another speed on one port":
+        text = text.replace(METER, 'profile = "janitza_umg"\nserial = { port = "/dev/ttyS9" }')
+    with pytest.raises(ConfigError) as refused:
+        line_names(text)
+    assert path in str(refused.value), what
+    assert reason in str(refused.value), what
+
+
+def test_modbus_over_two_framings_on_one_address_is_refused() -> None:
+    flow = 'profile = "generic_analogue_input"\nunit_id = 2\nhost = "127.0.0.1"\nport = 5022\nframing = "rtu"'
+    with pytest.raises(ConfigError, match=r"two settings: 127\.0\.0\.1:5022"):
+        line_names(text_with('host = "127.0.0.1"\nport = 5022', flow))
+
+
+def test_a_socket_of_udp_is_another_than_that_of_tcp() -> None:
+    names = line_names(text_of("horiba_apna370", 'host = "127.0.0.1"\nport = 5021'))
+    assert {"127.0.0.1:5021", "127.0.0.1:5021 (udp, horiba)"} <= set(names)
+
+
+def test_two_units_share_the_line_of_one_converter() -> None:
+    """Whatever the units: two masters on one bus would hear each other."""
+    where = 'serial = { port = "/dev/ttyS9" }'
+    one = text_of("generic_bayern_hessen", where)
+    unit = one[one.index("[[unit]]") :]
+    for old, new in (("5021", "5121"), ("5022", "5122"), ("north-1", "north-2"), ("cd" * 16, "ce" * 16)):
+        unit = unit.replace(old, new)
+    names = line_names(one + unit)
+    assert names.count("/dev/ttyS9 (9600 8N1, bayern_hessen)") == 1
 
 
 def test_a_constant_has_no_address() -> None:
