@@ -309,11 +309,11 @@ def _add_instrument(parser: argparse.ArgumentParser) -> None:
         "--profile", required=True, metavar="NAME", help=f"its register map: {', '.join(SIMULATED)}"
     )
     parser.add_argument(
-        "--serial", action="store_true", help="Modbus RTU on one end of a null-modem cable; else Modbus TCP"
+        "--serial", action="store_true", help="on one end of a null-modem cable; else on a network"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, metavar="N", help="0 takes a free one")
-    parser.add_argument("--unit-id", type=int, default=1, metavar="N")
+    parser.add_argument("--unit-id", type=int, metavar="N", help="default: its usual number")
     parser.add_argument("--seed", type=int, default=1, help="the same seed always makes the same plant")
     parser.add_argument("--always-on", action="store_true", help="no stops at night, no trips")
     parser.add_argument(

@@ -7,14 +7,24 @@ from typing import Final
 
 from doxedge.fieldbus.clock import Clock
 from simulators.analysers import SimulatedAnalogueInputs, SimulatedMeter, SimulatedT200
+from simulators.device import SimulatedDevice
 from simulators.faults import Fault
 from simulators.flow_meters import SimulatedFlowsic500, SimulatedS430
 from simulators.gas_analysers import Simulated42i, SimulatedGA700, SimulatedMarsic, SimulatedN500
-from simulators.instrument import Instrument
 from simulators.power_meters import SimulatedIem3000, SimulatedSunSpec203, SimulatedSunSpec213
 from simulators.stack import Plant
+from simulators.text_analysers import (
+    Simulated42iClink,
+    SimulatedApna370,
+    SimulatedBayernHessen,
+    SimulatedCai700,
+    SimulatedNga2000,
+    SimulatedSerinus,
+    SimulatedServopro,
+)
+from simulators.text_instrument import TextInstrument
 
-INSTRUMENTS: Final[dict[str, type[Instrument]]] = {
+INSTRUMENTS: Final[dict[str, type[SimulatedDevice]]] = {
     kind.profile: kind
     for kind in (
         SimulatedT200,
@@ -29,6 +39,13 @@ INSTRUMENTS: Final[dict[str, type[Instrument]]] = {
         SimulatedIem3000,
         SimulatedSunSpec203,
         SimulatedSunSpec213,
+        Simulated42iClink,
+        SimulatedSerinus,
+        SimulatedBayernHessen,
+        SimulatedApna370,
+        SimulatedNga2000,
+        SimulatedCai700,
+        SimulatedServopro,
     )
 }
 """By the name of the map."""
@@ -39,6 +56,11 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "meter": ("janitza_umg", "schneider_iem3000", "sunspec_meter_203", "sunspec_meter_213"),
 }
 """What a unit may have in each of its three places; the first is what it has unless told otherwise."""
+
+TEXT_INSTRUMENTS: Final = tuple(
+    name for name, kind in INSTRUMENTS.items() if issubclass(kind, TextInstrument)
+)
+"""Those that speak a dialect."""
 
 SERIAL_BY_NATURE: Final = frozenset({"suto_s430", "sick_flowsic500"})
 """What speaks Modbus RTU as it comes from the factory."""
@@ -51,11 +73,14 @@ def instrument_for(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    unit_id: int = 1,
+    unit_id: int | None = None,
     faults: Iterable[Fault] = (),
     serial: bool = False,
-) -> Instrument:
-    """The simulated instrument of a map. ValueError when there is none, with those that there are."""
+) -> SimulatedDevice:
+    """The simulated instrument of a map; without `unit_id` with its usual number.
+
+    ValueError when there is none, with those that there are.
+    """
     kind = INSTRUMENTS.get(profile)
     if kind is None:
         raise ValueError(f"nothing plays {profile!r}; there are {', '.join(INSTRUMENTS)}")

@@ -31,6 +31,7 @@ class FaultKind(StrEnum):
     FEWER = "fewer"
     MORE = "more"
     DROPPED = "dropped"
+    FLIPPED = "flipped"
     # The instrument
     EXCEPTION = "exception"
     NAN = "nan"
@@ -65,7 +66,8 @@ EXPLANATIONS: Final = {
     FaultKind.FEWER: "leaves out the last register",
     FaultKind.MORE: "adds a register",
     FaultKind.DROPPED: "loses a byte in the middle of each answer",
-    FaultKind.EXCEPTION: "answers every read with Modbus exception ARGUMENT (default 6)",
+    FaultKind.FLIPPED: "flips a bit in the middle of each answer, so that its check sum is wrong",
+    FaultKind.EXCEPTION: "answers every read with Modbus exception ARGUMENT (default 6), or refuses in words",
     FaultKind.NAN: "has NaN in every float",
     FaultKind.STUCK: "repeats the values of the moment the fault began",
     FaultKind.ZERO: "analyser: zero gas flows, and the status says so",
@@ -104,7 +106,7 @@ class WireFaults:
     """Changes the bytes of answers. Keeps the last answer, to have something stale to send."""
 
     framing: str = "tcp"
-    """`tcp` or `rtu`: what is around the PDU."""
+    """`tcp` or `rtu`: what is around the PDU; `text`: no PDU at all."""
     last_answer: bytes = b""
 
     def apply(self, frame: bytes, kinds: Sequence[FaultKind]) -> bytes:
@@ -128,6 +130,17 @@ class WireFaults:
                 return bytes((37 * index + 11) & 0xFF for index in range(len(frame)))
             case FaultKind.DROPPED:
                 return frame[: len(frame) // 2] + frame[len(frame) // 2 + 1 :]
+            case FaultKind.FLIPPED:
+                middle = len(frame) // 2
+                return frame[:middle] + bytes([frame[middle] ^ 0x02]) + frame[middle + 1 :]
+            case _ if self.framing != "text":
+                return self._altered_pdu(kind, frame)
+            case _:
+                return frame
+
+    def _altered_pdu(self, kind: FaultKind, frame: bytes) -> bytes:
+        """Another answer in a right frame of Modbus."""
+        match kind:
             case FaultKind.WRONG_TRANSACTION if self.framing == "tcp":
                 return struct.pack(">H", (int.from_bytes(frame[:2], "big") - 1) & 0xFFFF) + frame[2:]
             case FaultKind.WRONG_UNIT:

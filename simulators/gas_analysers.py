@@ -44,6 +44,22 @@ class Gas:
         return self.no_ppm + self.no2_ppm
 
 
+def gas_in_cell(mode: str, state: StackState, at_ms: int, *, seed: int, wet: bool = False) -> Gas:
+    """Stack gas, zero gas or span gas, with the trembling of a cell."""
+    dither = _DITHER_PPM * noise(seed, "dither", at_ms // 1_000)
+    if mode == "zero":
+        return Gas(ZERO_GAS_PPM + dither / 10, 0.0, 0.0, 0.0)
+    if mode == "span":
+        return Gas(SPAN_GAS_PPM + dither, 0.0, 20.9, 0.0)
+    share = 1 - state.moisture_percent / 100 if wet else 1.0
+    return Gas(
+        (state.no_ppm + dither) * share,
+        state.no2_ppm * share,
+        state.o2_percent * share,
+        state.moisture_percent,
+    )
+
+
 class GasAnalyser(Instrument):
     """What gas analysers share: stack gas, zero gas or span gas, by fault schedule or by coil."""
 
@@ -75,18 +91,7 @@ class GasAnalyser(Instrument):
 
     def gas(self, state: StackState, at_ms: int) -> Gas:
         """What the cell holds now."""
-        dither = _DITHER_PPM * noise(self.unit_id, "dither", at_ms // 1_000)
-        if self.mode == "zero":
-            return Gas(ZERO_GAS_PPM + dither / 10, 0.0, 0.0, 0.0)
-        if self.mode == "span":
-            return Gas(SPAN_GAS_PPM + dither, 0.0, 20.9, 0.0)
-        share = 1 - state.moisture_percent / 100 if self.wet else 1.0
-        return Gas(
-            (state.no_ppm + dither) * share,
-            state.no2_ppm * share,
-            state.o2_percent * share,
-            state.moisture_percent,
-        )
+        return gas_in_cell(self.mode, state, at_ms, seed=self.unit_id, wet=self.wet)
 
     @override
     def registers(self, state: StackState, at_ms: int) -> Mapping[int, bytes]:

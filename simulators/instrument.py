@@ -11,21 +11,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+import sys
+from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Final
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from doxedge.fieldbus.clock import Clock
-from simulators.disturbances import disturbed
-from simulators.faults import Fault, FaultKind, WireFaults
+from simulators.device import LATE_MS_BY_DEFAULT, SimulatedDevice
+from simulators.faults import FaultKind
 from simulators.null_modem import NullModem
-from simulators.stack import Plant, StackState
+from simulators.stack import StackState
 
-LATE_MS_BY_DEFAULT: Final = 1_500
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
 BUSY: Final = 6
 SERIAL_BAUD: Final = 115_200
 """A pseudo terminal has no speed; pymodbus derives the gap between frames from this."""
@@ -39,42 +43,13 @@ _WRITE_COILS: Final = (5, 15)
 logging.getLogger("pymodbus_logging").setLevel(logging.CRITICAL)
 
 
-class Instrument(ABC):
-    """What all simulated instruments share. A subclass says which registers there are and what they hold."""
+class Instrument(SimulatedDevice):
+    """What all instruments with registers share. A subclass says which registers there are and what they hold."""
 
-    profile: str = ""
-    """Name of the register map that reads it."""
+    _server: ModbusTcpServer | ModbusSerialServer | None = None
+    _cable: NullModem | None = None
 
-    def __init__(
-        self,
-        plant: Plant,
-        clock: Clock,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        unit_id: int = 1,
-        faults: Iterable[Fault] = (),
-        serial: bool = False,
-    ) -> None:
-        self.plant = plant
-        self.clock = clock
-        self.host = host
-        self.port = port
-        self.unit_id = unit_id
-        self.faults = list(faults)
-        """May be changed while it runs."""
-        self.serial = serial
-        self.serial_port = ""
-        """The end of the cable for whoever asks, while it runs as serial."""
-        self._server: ModbusTcpServer | ModbusSerialServer | None = None
-        self._cable: NullModem | None = None
-        self._wire = WireFaults("rtu" if serial else "tcp")
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """What the site has to tell the gateway about this instrument."""
-        return {}
-
+    @override
     async def start(self) -> int:
         """Listen; the TCP port, which is a free one when it was 0, or 0 for a serial one."""
         if self.serial:
@@ -111,6 +86,7 @@ class Instrument(ABC):
             raise
         return 0
 
+    @override
     async def stop(self) -> None:
         """Close the listener and all connections."""
         server, self._server = self._server, None
@@ -121,13 +97,6 @@ class Instrument(ABC):
             await cable.__aexit__(None, None, None)
             self.serial_port = ""
 
-    def active(self, kind: FaultKind) -> Fault | None:
-        """The fault of that kind that is on now."""
-        if not self.faults:
-            return None
-        now_ms = self.clock.now_ms()
-        return next((fault for fault in self.faults if fault.kind is kind and fault.is_on(now_ms)), None)
-
     @abstractmethod
     def registers(self, state: StackState, at_ms: int) -> Mapping[int, bytes]:
         """Address to the bytes of its registers, the same for functions 3 and 4."""
@@ -137,7 +106,7 @@ class Instrument(ABC):
         del state
         return frozenset()
 
-    def command(self, address: int, on: bool) -> None:  # noqa: B027 - most instruments take no commands
+    def command(self, address: int, on: bool) -> None:
         """Somebody wrote a coil."""
 
     @abstractmethod
@@ -147,13 +116,6 @@ class Instrument(ABC):
     def bit_registers(self) -> tuple[int, int]:
         """First and last sixteen of the coils and discrete inputs that exist: (0, 2) are the bits 0 to 47."""
         return 0, 2
-
-    def observed(self) -> tuple[StackState, int]:
-        """What the instrument sees: the plant now, or when the instrument got stuck; with its disturbances."""
-        stuck = self.active(FaultKind.STUCK) or self.active(FaultKind.HELD)
-        at_ms = self.clock.now_ms() if stuck is None else stuck.from_ms
-        on = [fault for fault in self.faults if fault.is_on(at_ms)]
-        return disturbed(self.plant.state, at_ms, on, seed=self.unit_id), at_ms
 
     def _blocks(self) -> tuple[list[SimData], list[SimData], list[SimData], list[SimData]]:
         spans = [

@@ -8,8 +8,8 @@ from typing import Final
 
 from doxedge.fieldbus.clock import Clock
 from simulators.catalogue import SERIAL_BY_NATURE, instrument_for
+from simulators.device import SimulatedDevice
 from simulators.faults import Fault, FaultKind
-from simulators.instrument import Instrument
 from simulators.plant import PlantSettings, SimulatedPlant
 
 _FAULT: Final = re.compile(
@@ -17,8 +17,8 @@ _FAULT: Final = re.compile(
 )
 
 DESCRIPTION: Final = """\
-Start one simulated instrument on the register layout of the real one, and say in one line of JSON where it is,
-which settings a gateway needs for it, and how to look at it:
+Start one simulated instrument, on the register layout of the real one or in its dialect, and say in one line of
+JSON where it is, which settings a gateway needs for it, and how to look at it:
 
   {"ready": true, "profile": "suto_s430", "serial": "/dev/pts/4", "unit_id": 1, "settings": {...}, "try": "doxedge ..."}
 
@@ -29,6 +29,7 @@ EPILOG: Final = """\
 examples
   python -m simulators instrument --profile sick_marsic300
   python -m simulators instrument --profile suto_s430 --serial         at the end of a null-modem cable
+  python -m simulators instrument --profile thermo_42i_clink --serial  in words instead of registers
   python -m simulators instrument --profile thermo_42i --fault zero@60+120     zero gas after a minute, for two
   python -m simulators instrument --profile teledyne_t200 --fault drift=50 --fault noise
   python -m simulators instrument --profile siemens_ga700 --fault wrong_identity
@@ -61,14 +62,14 @@ class LoneInstrument:
         *,
         host: str,
         port: int,
-        unit_id: int,
+        unit_id: int | None,
         serial: bool,
         plant: PlantSettings,
         faults: Sequence[str],
     ) -> None:
         self.clock = clock
         start_ms = clock.now_ms()
-        self.instrument: Instrument = instrument_for(
+        self.instrument: SimulatedDevice = instrument_for(
             profile,
             SimulatedPlant(plant),
             clock,
@@ -97,7 +98,7 @@ class LoneInstrument:
             place, flags = {"host": one.host, "port": one.port}, f"--host {one.host} --port {one.port}"
             if one.profile in SERIAL_BY_NATURE:
                 flags += " --framing tcp"
-        if one.unit_id != 1:
+        if one.unit_id != one.usual_unit_id:
             flags += f" --unit-id {one.unit_id}"
         flags += "".join(f" --set {name}={value}" for name, value in one.settings.items())
         return {

@@ -14,16 +14,14 @@ from typing import Final
 
 from doxedge.analysers.catalogue import make_driver
 from doxedge.analysers.profile_choices import setting_value
-from doxedge.fieldbus.byte_link import SerialLink, SerialSettings
-from doxedge.fieldbus.endpoint import Endpoint
-from doxedge.fieldbus.modbus_rtu import modbus_rtu
-from doxedge.fieldbus.modbus_tcp import ModbusTcp
 from doxedge.fieldbus.profile_folders import load_profile, search_path
 from doxedge.fieldbus.recording import SIMULATOR, Recorder
-from simulators.catalogue import INSTRUMENTS, SERIAL_BY_NATURE, instrument_for
+from simulators.catalogue import INSTRUMENTS, SERIAL_BY_NATURE, TEXT_INSTRUMENTS, instrument_for
+from simulators.device import SimulatedDevice
 from simulators.faults import Fault, FaultKind
-from simulators.instrument import Instrument
 from simulators.plant import PlantSettings, SimulatedPlant
+from simulators.text_instrument import TextInstrument
+from tests.simulators.plant_bench import endpoint_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors" / "exchanges"
 AT_MS = 1_767_268_800_000  # 2026-01-01 12:00 UTC
@@ -35,6 +33,11 @@ GAS: Final = (
     FaultKind.DEVICE_FAULT,
     FaultKind.NAN,
 )
+REFUSES: Final = {
+    profile: () if profile in ("generic_bayern_hessen", "horiba_apna370") else (FaultKind.EXCEPTION,)
+    for profile in TEXT_INSTRUMENTS
+}
+"""Those with a word for it can be asked in vain."""
 SITUATIONS: Final[dict[str, Sequence[FaultKind]]] = {
     "teledyne_t200": GAS,
     "teledyne_n500": GAS,
@@ -47,6 +50,8 @@ SITUATIONS: Final[dict[str, Sequence[FaultKind]]] = {
     "schneider_iem3000": (FaultKind.NAN, FaultKind.SWAPPED),
     "sunspec_meter_203": (FaultKind.NAN, FaultKind.DEVICE_FAULT),
     "sunspec_meter_213": (FaultKind.NAN, FaultKind.DEVICE_FAULT, FaultKind.SWAPPED),
+    **{profile: (*GAS, *REFUSES[profile]) for profile in TEXT_INSTRUMENTS},
+    "generic_bayern_hessen": GAS[:-1],
 }
 """What is recorded beside the ordinary."""
 
@@ -73,11 +78,10 @@ def situations(profile: str) -> list[tuple[str, list[Fault]]]:
     return [("measuring", []), *((kind.value, [Fault(kind)]) for kind in SITUATIONS[profile])]
 
 
-def endpoint_of(instrument: Instrument) -> Endpoint:
-    """How the gateway reaches it, with time enough for a loaded machine."""
-    if instrument.serial:
-        return modbus_rtu(SerialLink(SerialSettings(instrument.serial_port, baud=115_200)), timeout_ms=5_000)
-    return ModbusTcp("127.0.0.1", instrument.port, timeout_ms=5_000, first_transaction=0)
+def framing_of(instrument: SimulatedDevice) -> str:
+    if isinstance(instrument, TextInstrument):
+        return instrument.dialect
+    return "rtu" if instrument.serial else "tcp"
 
 
 async def record(profile: str) -> dict[str, object]:
@@ -88,7 +92,7 @@ async def record(profile: str) -> dict[str, object]:
     given = {name: setting_value(text) for name, text in settings.items()}
     driver = make_driver(load_profile(profile, search_path(), settings=given), device="recorded")
     await instrument.start()
-    endpoint = endpoint_of(instrument)
+    endpoint = endpoint_of(instrument, timeout_ms=5_000)
     polls: list[dict[str, object]] = []
     recorder = Recorder(driver, endpoint)
     try:
@@ -101,7 +105,7 @@ async def record(profile: str) -> dict[str, object]:
         await instrument.stop()
     return recorder.document(
         profile=profile,
-        framing="rtu" if instrument.serial else "tcp",
+        framing=framing_of(instrument),
         origin=SIMULATOR,
         note="simulated, seed 7, 2026-01-01 12:00 UTC",
         settings=settings,

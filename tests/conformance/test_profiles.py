@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from doxedge.analysers.batches import Span
-from doxedge.analysers.catalogue import make_driver
+from doxedge.analysers.catalogue import make_driver, parse_map
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.driver import Driver
-from doxedge.analysers.profile import Profile, Severity, profile_hash
-from doxedge.analysers.profile_build import parse_profile
+from doxedge.analysers.phrase_map import AnyProfile, PhrasePoint, PhraseProfile
+from doxedge.analysers.profile import Severity, profile_hash
 from doxedge.analysers.profile_choices import SettingValue
-from doxedge.analysers.question import DeviceException, Outcome, Phrase, Unanswered
+from doxedge.analysers.question import Answer, DeviceException, Outcome, Phrase, Request, Unanswered
 from doxedge.fieldbus.line import Poll, check_load
 from doxedge.fieldbus.recording import contradictions, recorded_settings
 from doxedge.measurement.sample import Reason
@@ -46,13 +46,20 @@ def given(name: str) -> dict[str, SettingValue]:
     return recorded_settings(recording_of(name) if texts is None else {"settings": texts})
 
 
-def parsed(path: Path, settings: Mapping[str, SettingValue]) -> Profile:
-    return parse_profile(path.read_text(encoding="utf-8"), source=path.name, settings=settings)
+def parsed(path: Path, settings: Mapping[str, SettingValue]) -> AnyProfile:
+    return parse_map(path.read_text(encoding="utf-8"), source=path.name, settings=settings)
 
 
 def map_of(file: Path) -> Path:
     """The map that a recording is of: the first word of its name."""
     return ROOT / "firmware_configs" / "analysers" / f"{file.name.partition('.')[0]}.toml"
+
+
+def outcomes_of(requests: Sequence[Request], exchanges: Sequence[Sequence[str]]) -> list[Outcome]:
+    return [
+        Answer(request, bytes.fromhex(answer), bytes.fromhex(question), bytes.fromhex(answer))
+        for request, (question, answer) in zip(requests, exchanges, strict=True)
+    ]
 
 
 @pytest.fixture(params=MAPS, ids=lambda path: path.stem)
@@ -62,12 +69,12 @@ def path(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def profile(path: Path) -> Profile:
+def profile(path: Path) -> AnyProfile:
     return parsed(path, given(path.stem))
 
 
 @pytest.fixture
-def driver(profile: Profile) -> Driver:
+def driver(profile: AnyProfile) -> Driver:
     return make_driver(profile, device="d")
 
 
@@ -78,12 +85,12 @@ def test_there_are_maps_and_each_recording_is_of_one() -> None:
     assert {map_of(r) for r in RECORDINGS} <= set(MAPS)
 
 
-def test_a_map_is_named_after_its_instrument(path: Path, profile: Profile) -> None:
+def test_a_map_is_named_after_its_instrument(path: Path, profile: AnyProfile) -> None:
     assert re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", path.stem)
     assert profile.identity.source
 
 
-def test_an_instrument_has_a_recorded_exchange(path: Path, profile: Profile) -> None:
+def test_an_instrument_has_a_recorded_exchange(path: Path, profile: AnyProfile) -> None:
     if profile.transport is not None:
         assert recording_of(path.stem)["polls"]
 
@@ -114,7 +121,7 @@ def test_what_nobody_knows_is_asked_of_the_site(path: Path) -> None:
             parsed(path, settings)
 
 
-def test_a_map_that_was_never_tried_says_what_is_doubtful(path: Path, profile: Profile) -> None:
+def test_a_map_that_was_never_tried_says_what_is_doubtful(path: Path, profile: AnyProfile) -> None:
     is_new = path.stem not in BEFORE_DOUBTS
     assert not is_new or profile.identity.doubts
     assert all(doubt.strip() for doubt in profile.identity.doubts)
@@ -132,8 +139,13 @@ def test_a_poll_of_a_silent_instrument_says_why_each_value_is_missing(driver: Dr
             assert set(sample.failures) == set(sample.values)
 
 
-def test_an_atomic_group_is_one_read(profile: Profile, driver: Driver) -> None:
+def test_an_atomic_group_is_one_read(profile: AnyProfile, driver: Driver) -> None:
     for group in profile.groups:
+        if isinstance(profile, PhraseProfile):
+            asks = {point.ask for point in profile.points if point.group == group.name}
+            assert asks <= {str(getattr(request, "text", "")) for request in driver.requests(group.name)}
+            assert not group.atomic or len(asks) == 1
+            continue
         spans = [point.span for point in profile.points if point.group == group.name]
         values = [
             read
@@ -144,13 +156,18 @@ def test_an_atomic_group_is_one_read(profile: Profile, driver: Driver) -> None:
         assert not group.atomic or len(values) == 1
 
 
-def test_every_group_of_a_nitrogen_oxide_is_guarded_by_status(profile: Profile) -> None:
+def test_every_group_of_a_nitrogen_oxide_is_guarded_by_status(profile: AnyProfile) -> None:
     """Zero gas must not become an emission."""
     for point in profile.points:
         if point.quantity in ("no_ppb", "no2_ppb", "nox_ppb"):
             guards = {
                 bit.flag for bit in profile.status if point.group in bit.groups and bit.severity != "noted"
             }
+            if isinstance(profile, PhraseProfile):
+                assert {"zero", "span"} <= guards
+                assert any(b.severity is Severity.BAD for b in profile.status if point.group in b.groups)
+                continue
+            assert not isinstance(point, PhrasePoint)
             # Or one state means `measuring`, and the value is bad in every other.
             assert {"zero", "span"} <= guards or any(len(q.good) == 1 for q in point.quality)
             assert point.quality or any(
@@ -158,7 +175,31 @@ def test_every_group_of_a_nitrogen_oxide_is_guarded_by_status(profile: Profile) 
             )
 
 
-def test_an_instrument_can_keep_its_own_periods(profile: Profile, driver: Driver) -> None:
+def test_every_question_of_a_poll_is_guarded_before_its_values_count(driver: Driver) -> None:
+    """What could not be read might have said `span`: one status that is missing takes the values with it."""
+    profile = driver.profile
+    if not isinstance(profile, PhraseProfile):
+        return
+    document = recording_of(Path(profile.source).stem)
+    for poll in document["polls"]:
+        if poll["situation"] != "measuring":
+            continue
+        group = poll["group"]
+        good = outcomes_of(driver.requests(group), poll["exchanges"])
+        for index, request in enumerate(driver.requests(group)):
+            assert isinstance(request, Phrase)
+            guards = [
+                one
+                for one in profile.status
+                if one.ask == request.text and group in one.groups and one.severity is not Severity.NOTED
+            ]
+            outcomes = list(good)
+            outcomes[index] = DeviceException(request, 0, b"", b"", "busy")
+            sample = driver.sample(group, outcomes, at_ms=0, monotonic_ns=0)
+            assert not guards or set(sample.values.values()) == {None}
+
+
+def test_an_instrument_can_keep_its_own_periods(profile: AnyProfile, driver: Driver) -> None:
     if profile.transport is not None:
         polls = [Poll(driver, group.name, group.period_ms) for group in profile.groups]
         check_load("alone", polls, timeout_ms=profile.transport.timeout_ms)

@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from doxedge.analysers.profile_choices import SettingValue
 from doxedge.fieldbus.clock import RealClock
 from doxedge.fieldbus.profile_folders import load_profile
 from doxedge.gateway.plant import make_lines, plan_units
@@ -31,7 +32,7 @@ _SHOWN: Final = re.compile(r"^#(?=[a-z0-9_]+ = )", re.MULTILINE)
 """A key that is shown and not set: `#port = 502`."""
 NO_DEFAULT_TO_SHOW: Final = {
     "profiles", "token_file", "framing", "timeout_ms", "baud", "parity", "stop_bits", "channel",
-    "vote_again_from_height", "ca_file", "cert_file", "key_file", "port",
+    "unit_id", "data_bits", "vote_again_from_height", "ca_file", "cert_file", "key_file", "port",
     "rollover_wh", "max_power_w",
 }  # fmt: skip
 """Keys whose default is None, so that the example shows some value of theirs."""
@@ -131,9 +132,12 @@ def test_the_readme_names_every_file_and_every_register_map() -> None:
 @pytest.mark.parametrize("path", sorted((FOLDER / "analysers").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_readme_names_the_quantities_and_settings_of_a_map(path: Path) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `{path.stem}`"))
-    needed = {
-        name: setting["choices"][0] if "choices" in setting else Decimal(str(setting.get("low", 1)))
-        for name, setting in tomllib.loads(path.read_text(encoding="utf-8")).get("settings", {}).items()
+    # Numbers that differ, for two that mean one bit or one channel are refused.
+    needed: dict[str, SettingValue] = {
+        name: setting["choices"][0] if "choices" in setting else Decimal(str(setting.get("low", 1))) + index
+        for index, (name, setting) in enumerate(
+            tomllib.loads(path.read_text(encoding="utf-8")).get("settings", {}).items()
+        )
         if "default" not in setting
     }
     assert [name for name in needed if name not in row] == []

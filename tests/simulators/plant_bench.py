@@ -11,15 +11,17 @@ from doxedge.analysers.catalogue import make_driver
 from doxedge.analysers.driver import Driver
 from doxedge.analysers.profile_choices import setting_value
 from doxedge.analysers.question import Outcome, Request, Unanswered
-from doxedge.fieldbus.byte_link import SerialLink, SerialSettings
+from doxedge.fieldbus.byte_link import SerialLink, SerialSettings, TcpLink, UdpLink
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.errors import LineError
 from doxedge.fieldbus.identify import SearchingDriver, identify
 from doxedge.fieldbus.modbus_rtu import modbus_rtu
 from doxedge.fieldbus.modbus_tcp import ModbusTcp
 from doxedge.fieldbus.profile_folders import load_profile, search_path
+from doxedge.fieldbus.text_line import text_line
 from doxedge.measurement.sample import Sample
-from simulators.instrument import Instrument
+from simulators.device import SimulatedDevice
+from simulators.text_instrument import TextInstrument
 
 NOON_MS = 1_767_268_800_000
 """2026-01-01 12:00 UTC."""
@@ -46,7 +48,7 @@ class SetClock:
 class Reader:
     """A driver and its connection to one simulated instrument."""
 
-    instrument: Instrument
+    instrument: SimulatedDevice
     driver: Driver
     modbus: Endpoint
 
@@ -60,19 +62,25 @@ class Reader:
         return self.driver.sample(group, outcomes, at_ms=self.instrument.clock.now_ms(), monotonic_ns=0)
 
 
+def endpoint_of(instrument: SimulatedDevice, *, timeout_ms: int) -> Endpoint:
+    """How a gateway reaches it."""
+    serial = SerialLink(SerialSettings(instrument.serial_port, baud=115_200)) if instrument.serial else None
+    if isinstance(instrument, TextInstrument):
+        kind = UdpLink if instrument.network == "udp" else TcpLink
+        link = serial or kind("127.0.0.1", instrument.port, connect_timeout_ms=timeout_ms)
+        return text_line(link, instrument.dialect, timeout_ms=timeout_ms)
+    if serial is not None:
+        return modbus_rtu(serial, timeout_ms=timeout_ms)
+    return ModbusTcp("127.0.0.1", instrument.port, timeout_ms=timeout_ms, first_transaction=0)
+
+
 @asynccontextmanager
-async def reading(instrument: Instrument, *, timeout_ms: int = 5_000) -> AsyncIterator[Reader]:
+async def reading(instrument: SimulatedDevice, *, timeout_ms: int = 5_000) -> AsyncIterator[Reader]:
     """The instrument served and read with its own shipped map."""
     settings = {name: setting_value(text) for name, text in instrument.settings.items()}
     profile = load_profile(instrument.profile, search_path(), settings=settings)
     await instrument.start()
-    modbus: Endpoint
-    if instrument.serial:
-        modbus = modbus_rtu(
-            SerialLink(SerialSettings(instrument.serial_port, baud=115_200)), timeout_ms=timeout_ms
-        )
-    else:
-        modbus = ModbusTcp("127.0.0.1", instrument.port, timeout_ms=timeout_ms)
+    modbus = endpoint_of(instrument, timeout_ms=timeout_ms)
     try:
         driver = make_driver(profile, device="d")
         if isinstance(driver, SearchingDriver):
