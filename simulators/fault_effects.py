@@ -12,6 +12,7 @@ from functools import cache
 from typing import Final
 
 from simulators.catalogue import instrument_for
+from simulators.device import SimulatedDevice
 from simulators.faults import Fault, FaultKind
 from simulators.instrument import Instrument
 from simulators.plant import HOUR_MS, MINUTE_MS, PlantSettings, SimulatedPlant
@@ -31,6 +32,7 @@ OF_THE_WIRE: Final = frozenset(
         FaultKind.FEWER,
         FaultKind.MORE,
         FaultKind.DROPPED,
+        FaultKind.FLIPPED,
     }
 )
 """They change bytes on their way out, whatever the instrument is."""
@@ -97,6 +99,8 @@ def cuts_off(kind: FaultKind, argument: int | None) -> bool:
     return kind in OF_THE_WIRE or kind is FaultKind.WRONG_IDENTITY
 
 
-def _told(instrument: Instrument) -> tuple[Mapping[int, bytes], frozenset[int]]:
+def _told(instrument: SimulatedDevice) -> tuple[Mapping[int, bytes], frozenset[int]]:
+    if not isinstance(instrument, Instrument):
+        raise TypeError(f"{instrument.profile} has no registers to be compared")
     state, at_ms = instrument.observed()
     return instrument.registers(state, at_ms), instrument.bits(state)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from doxedge.fieldbus.clock import Clock
 from simulators.catalogue import ROLES, instrument_for
-from simulators.instrument import Instrument
+from simulators.device import SimulatedDevice
 from simulators.plant import SimulatedPlant
 from simulators.plant_file import FaultPlan, UnitPlan
 from simulators.replay import ReplayPlant
@@ -20,12 +20,12 @@ class SiteUnit:
 
     name: str
     plant: Plant
-    analyser: Instrument
-    flow: Instrument
-    meter: Instrument
+    analyser: SimulatedDevice
+    flow: SimulatedDevice
+    meter: SimulatedDevice
 
     @property
-    def instruments(self) -> dict[str, Instrument]:
+    def instruments(self) -> dict[str, SimulatedDevice]:
         """By the names that the ready line and the fault flags use."""
         return {"analyser": self.analyser, "flow": self.flow, "meter": self.meter}
 
@@ -106,7 +106,7 @@ def _unit(
     start_ms: int,
     profiles: Mapping[str, str] | None = None,
 ) -> SiteUnit:
-    def instrument(role: str) -> Instrument:
+    def instrument(role: str) -> SimulatedDevice:
         profile = (profiles or {}).get(role, ROLES[role][0])
         return instrument_for(profile, plant, clock, host=host, port=ports.get(role, 0))
 
@@ -116,7 +116,7 @@ def _unit(
     return unit
 
 
-def _describe(instrument: Instrument) -> dict[str, object]:
+def _describe(instrument: SimulatedDevice) -> dict[str, object]:
     where: dict[str, object] = {
         "host": instrument.host,
         "port": instrument.port,
