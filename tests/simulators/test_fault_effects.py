@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.catalogue import INSTRUMENTS, ROLES
+from simulators.catalogue import INSTRUMENTS, ROLES, TEXT_INSTRUMENTS
 from simulators.fault_effects import OF_THE_WIRE, cuts_off, has_effect
 from simulators.faults import FaultKind
 
@@ -33,7 +33,7 @@ def test_a_fault_has_an_effect_where_the_instrument_knows_it(
     assert has_effect(profile, kind) is has
 
 
-@pytest.mark.parametrize("profile", INSTRUMENTS)
+@pytest.mark.parametrize("profile", [one for one in INSTRUMENTS if one not in TEXT_INSTRUMENTS])
 def test_every_instrument_can_have_every_fault_of_the_wire_and_values_that_stand_still(profile: str) -> None:
     for kind in (*OF_THE_WIRE, FaultKind.EXCEPTION, FaultKind.STUCK, FaultKind.HELD, FaultKind.SPIKE):
         assert has_effect(profile, kind), kind
@@ -44,8 +44,11 @@ def test_every_fault_has_an_effect_in_some_instrument_of_a_unit() -> None:
     assert [kind for kind in FaultKind if not any(has_effect(one, kind) for one in profiles)] == []
 
 
-def test_every_instrument_has_a_place_in_a_unit() -> None:
-    assert sorted(profile for role in ROLES.values() for profile in role) == sorted(INSTRUMENTS)
+def test_every_instrument_has_a_place_in_a_unit_but_for_those_that_speak() -> None:
+    in_units = [profile for role in ROLES.values() for profile in role]
+    assert sorted([*in_units, *TEXT_INSTRUMENTS]) == sorted(INSTRUMENTS)
+    with pytest.raises(TypeError, match="no registers to be compared"):
+        has_effect(TEXT_INSTRUMENTS[0], FaultKind.ZERO)
 
 
 @pytest.mark.parametrize(
