@@ -10,9 +10,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from doxedge.cli.outcome import Exit, Failure
 
@@ -55,17 +54,19 @@ def run(options: argparse.Namespace) -> int:
 
     if not 60 <= options.speed <= 3_600:
         raise Failure(Exit.USAGE, "--speed is between 60 and 3600")
+    _end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     folder = _folder(options.dir)
     stage = Stage(folder, options.speed)
     try:
         with DemoView(json_output=options.output == "json") as view:
             if options.replay is not None:
-                result = _until_done(lambda: replay(stage, view, options.broker, options.replay))
+                result = asyncio.run(replay(stage, view, options.broker, options.replay))
             else:
-                result = _until_done(lambda: tell(stage, view, options.broker))
+                result = asyncio.run(tell(stage, view, options.broker))
         if options.dir is None:
             result["evidence"]["file"] = str(_keep_evidence(folder))
     finally:
+        _leave_in_peace()
         stage.stop(*list(stage.processes))
         if options.dir is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -76,20 +77,23 @@ def run(options: argparse.Namespace) -> int:
     return Exit.OK if sound else Exit.UNVERIFIED
 
 
-def _until_done(story: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> dict[str, Any]:
-    """Run the story; a signal ends it and its processes."""
+def _end_like_ctrl_c(*signals: signal.Signals) -> None:
+    """A request to end, or a closed terminal, ends the story and its processes; what is ignored (nohup) stays so."""
 
-    async def guarded() -> dict[str, Any]:
-        task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        if task is not None:
-            loop.add_signal_handler(signal.SIGTERM, task.cancel)
-        return await story()
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
 
-    try:
-        return asyncio.run(guarded())
-    except asyncio.CancelledError:
-        raise Failure(Exit.INTERRUPTED, "the demo was stopped") from None
+    # A shell starts background jobs with SIGINT ignored, and the others would then be passed on to nobody.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for each in signals:
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, interrupt)
+
+
+def _leave_in_peace() -> None:
+    """Whoever is impatient and presses Ctrl-C again must not stop the stopping: it takes some seconds at most."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _keep_evidence(folder: Path) -> Path:

@@ -30,6 +30,8 @@ READY_S: Final = 30.0
 BROKER_S: Final = 5.0
 """How long a broker of the user's may take to accept a connection."""
 STOP_S: Final = 10.0
+WORK_S: Final = 40.0
+"""What a loaded machine may need for anything beside the plant's own time."""
 PLANT_HOURS_BACK: Final = 48
 """Plant time starts so long ago and never passes the real clock."""
 
@@ -52,6 +54,10 @@ class Stage:
         self.plant_origin_ms = (real_ms // HOUR_MS - PLANT_HOURS_BACK) * HOUR_MS
         self.environment = {**os.environ, VARIABLE: f"{real_ms},{self.plant_origin_ms},{self.speed}"}
         os.environ[VARIABLE] = self.environment[VARIABLE]
+
+    def patience_s(self, plant_hours: int) -> float:
+        """How long to wait, in real seconds, for what takes so many hours of the plant."""
+        return WORK_S + plant_hours * HOUR_MS / 1_000 / self.speed
 
     def key(self, name: str) -> Signer:
         """The key of that name, made at the first call."""
@@ -250,7 +256,7 @@ async def until_served(path: Path, stage: Stage) -> None:
     while not await asyncio.to_thread(path.is_socket):
         stage.require_alive()
         if time.monotonic() > deadline_s:
-            raise Failure(Exit.TIMEOUT, f"{path.stem}'s node does not serve; see its log in {stage.folder}")
+            raise Failure(Exit.TIMEOUT, f"{path.stem}'s node does not serve; --dir DIR keeps its log")
         await asyncio.sleep(0.05)
 
 

@@ -55,7 +55,7 @@ async def tell(stage: Stage, view: DemoView, broker: str) -> dict[str, Any]:
     await _register(stage, view, cast)
     await _measure(stage, view, cast)
     await _kill_and_return(stage, view, cast)
-    await _refuse(view, cast)
+    await _refuse(stage, view, cast)
     lost, doubled, record_id = await _finish(stage, view, cast)
     proof = await _prove(stage, view, cast, record_id)
     result = {
@@ -146,7 +146,8 @@ async def _measure(stage: Stage, view: DemoView, cast: Cast) -> None:
         rows = await cast.nodes["regulator"].until(
             cast.path(channel, "units"),
             _has_hours(unit, "hours", 1),
-            what=f"the first hour of {unit}; see {party}-gateway.log in {stage.folder}",
+            what=f"the first hour of {unit}; --dir DIR keeps {party}-gateway.log, which tells more",
+            seconds=stage.patience_s(2),
         )
         view.heights({row["unit"]: f"{row['hours']} hours" for row in rows})
         cast.first_hours[unit] = await _first_hour(cast, unit, channel)
@@ -187,23 +188,24 @@ async def _kill_and_return(stage: Stage, view: DemoView, cast: Cast) -> None:
     path = cast.path("north", "head")
     goal = before["height"] + 2
     await cast.nodes["regulator"].until(
-        path, lambda head: head["height"] >= goal, what="blocks without alpha"
+        path, _is_at(goal), what="blocks without alpha", seconds=stage.patience_s(2)
     )
     stage.start_node("alpha", [])
     await until_served(stage.socket("alpha"), stage)
-    await cast.nodes["alpha"].until(path, lambda head: head["height"] >= goal, what="alpha to catch up")
+    await cast.nodes["alpha"].until(path, _is_at(goal), what="alpha to catch up")
     view.step(
         f"Alpha's node was killed at height {before['height']}; it came back and caught up with nothing lost."
     )
 
 
-async def _refuse(view: DemoView, cast: Cast) -> None:
+async def _refuse(stage: Stage, view: DemoView, cast: Cast) -> None:
     """What must be refused is refused, with its clause."""
     for unit, (party, channel) in UNITS.items():
         await cast.nodes[party].until(
             cast.path(channel, "units"),
             _has_hours(unit, "counted_hours", COUNTED_HOURS),
             what=f"{COUNTED_HOURS} counted hours of {unit}",
+            seconds=stage.patience_s(COUNTED_HOURS + 1),
         )
     north = cast.channels["north"]
     await cast.numberings["regulator south"].must("account.open", ["regulator-south", "regulator", None])

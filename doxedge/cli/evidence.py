@@ -93,6 +93,7 @@ def _proved(
 ) -> Proved | None:
     """What the file proves; None after a refusal was said."""
     from doxedge.evidence.check import NotProved, check
+    from doxedge.evidence.content import shown
 
     try:
         return check(data, channel=channel, genesis=genesis)
@@ -101,7 +102,8 @@ def _proved(
             print(
                 json.dumps({"verdict": "refused", "step": refusal.step, "reason": refusal.reason}, indent=1)
             )
-        print(f"doxedge: REFUSED at {refusal}. The file proves nothing.", file=sys.stderr)
+        # A refusal may quote the file, and a hostile file would write `PROVED` over the refusal on the terminal.
+        print(f"doxedge: REFUSED at {shown(str(refusal))}. The file proves nothing.", file=sys.stderr)
         return None
 
 

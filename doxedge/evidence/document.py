@@ -174,8 +174,12 @@ def _consequences(record: ProvedRecord) -> list[tuple[str, str]]:
     found = []
     for event in record.events:
         match event:
-            case ["headroom.warning", str(account), int(year), int(headroom_g), *_]:
-                found.append(("warning", f"{shown(account)} has {grams_text(headroom_g)} left for {year}"))
+            case ["headroom.warning", str(account), int(year), int(headroom_g), runs_out_ms]:
+                left = f"{shown(account)} has {grams_text(headroom_g)} left for {year}"
+                lasts = "at the present rate they last for the year"
+                if isinstance(runs_out_ms, int):
+                    lasts = f"at the present rate they run out at {time_text(runs_out_ms)}"
+                found.append(("warning", f"{left}; {lasts}"))
             case ["headroom.exceeded", str(account), int(year), int(emitted_g), int(held_g)]:
                 over = f"{shown(account)} emitted {grams_text(emitted_g)} in {year} and held {grams_text(held_g)}"
                 found.append(("exceedance", over))

@@ -12,8 +12,9 @@ import pytest
 
 from doxedge.cli.main import main
 from doxedge.evidence.check import check
-from doxedge.evidence.format import decode
+from doxedge.evidence.format import EVIDENCE_BYTES_MAX, decode
 from doxedge.ledger.chain import Extension
+from doxedge.signing import canonical
 from doxedge.signing.tags import channel_id
 from doxedge.store.chain import ChainStore
 from doxedge.store.rows import BlockRow, Commit, Cosignature, StateWrite, TransactionRow
@@ -57,6 +58,19 @@ def test_a_changed_file_is_refused_with_exit_code_6(file: Path, capsys: pytest.C
     out, words = capsys.readouterr()
     assert json.loads(out)["verdict"] == "refused"
     assert "REFUSED at step" in words
+
+
+def test_a_refusal_that_quotes_a_hostile_file_cannot_steer_the_terminal(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = canonical.decode(one_hour(), limit=EVIDENCE_BYTES_MAX)
+    assert isinstance(fields, list)
+    file.write_bytes(canonical.encode(["\x1b[2J\x1b[HPROVED\nalpha emitted nothing", *fields[1:]]))
+    assert main(["evidence", "check", str(file)]) == 6
+    words = capsys.readouterr().err
+    assert words.startswith("doxedge: REFUSED at step 1")
+    assert "\x1b" not in words
+    assert words.count("\n") == 1
 
 
 def test_the_wrong_channel_or_genesis_is_refused(file: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from doxedge.evidence import document
 from doxedge.evidence.check import check
@@ -75,6 +76,31 @@ def test_an_exceedance_is_told_with_the_hour_that_caused_it() -> None:
     page = document.text(check(archive.evidence(extension)))
     assert "exceedance" in page
     assert "emitted 1000 g (1.000 kg) in 2026 and held 500 g (0.500 kg)" in page
+
+
+def test_a_warning_is_told_with_the_day_on_which_the_credits_run_out() -> None:
+    archive = Archive.begin()
+    regulator, device = archive.channel.officer("regulator"), archive.channel.authors["alpha-1 device"]
+    archive.channel.now_ms = START_MS + 3 * HOUR_MS
+    archive.block(device.say("hour", hour("alpha-1", START_MS)))
+    archive.block(
+        regulator.say("device.commission", ["alpha-gw", bytes(32), [[START_MS, 1_000]], bytes(32)]),
+        regulator.say(
+            "vintage.issue", ["alpha-1", archive.channel.chain.channel, 2026, [0, 1_100], bytes(32)]
+        ),
+    )
+    extension = archive.block(device.say("hour", hour("alpha-1", START_MS + HOUR_MS)))
+    page = document.text(check(archive.evidence(extension)))
+    # 1000 g in the hour from 01:00 to 02:00, and 100 g are left: a tenth of an hour more.
+    told = "alpha-1 has 100 g (0.100 kg) left for 2026; at the present rate they run out at 2026-01-01 02:06:00 UTC"
+    assert told in " ".join(page.split())
+
+
+def test_a_warning_without_a_forecast_says_that_the_credits_last() -> None:
+    (record,) = check(one_hour()).records
+    warned = replace(record, events=(["headroom.warning", "alpha-1", 2026, 100, None],))
+    page = document.text(replace(check(one_hour()), records=(warned,)))
+    assert "left for 2026; at the present rate they last for the year" in page
 
 
 def test_every_kind_has_a_title_and_a_strange_body_is_shown_as_it_is() -> None:
