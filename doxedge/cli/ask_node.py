@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 from pathlib import Path
+from typing import Final
 
 from doxedge.cli.outcome import Exit, Failure
+
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def add_node_options(parser: argparse.ArgumentParser) -> None:
@@ -90,3 +94,10 @@ class Asked:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+
+def utc_text(at_ms: int | None) -> str:
+    """UTC to the minute, or a dash."""
+    if at_ms is None:
+        return "–"
+    return (EPOCH + dt.timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M")

@@ -7,11 +7,15 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from doxedge.analysers.configuration import ConfigError
+from doxedge.cli.ask_node import Asked, add_node_options, utc_text
 from doxedge.cli.daemons import configure_logging, run_until_signal
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.quantity import kilograms_text
 
 DEFAULT_CONFIG = Path("/etc/doxedge/node.toml")
 
@@ -31,10 +35,13 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     run.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     run.set_defaults(func=_run)
-    status = verbs.add_parser("status", help="heights, backlog and roots of a running node")
-    status.add_argument(
-        "--node", default=None, metavar="ADDRESS", help="unix:///path or http://127.0.0.1:PORT"
+    status = verbs.add_parser(
+        "status",
+        help="a running node: heights, backlog, and how far the credits of each account reach",
+        description="For each channel the height and what waits, and for each account and year what is held and "
+        "emitted, the headroom, and when the credits run out at the present rate.",
     )
+    add_node_options(status)
     status.add_argument("--output", default="table", choices=("table", "json"))
     status.set_defaults(func=_status)
 
@@ -59,21 +66,40 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from doxedge.backends.http_client import NodeAddress, NodeClient, default_socket
-    from doxedge.backends.port import LedgerError
-
-    address = NodeAddress.parse(options.node or f"unix://{default_socket()}")
+    asked = Asked(options)
     try:
-        channels = json.loads(NodeClient(address).request("GET", "/v1/channels").body)
-    except LedgerError as error:
-        raise Failure(Exit.UNREACHABLE, f"{error}; is the node running? Name it with --node") from error
+        channels = [
+            {**channel, "accounts": asked.get_json(f"/v1/channels/{channel['channel']}/accounts")}
+            for channel in asked.channels(None)
+        ]
+    finally:
+        asked.close()
     if options.output == "json":
         json.dump(channels, sys.stdout, indent=1)
         sys.stdout.write("\n")
         return Exit.OK
     for channel in channels:
-        state = f"catching up to {channel['best_height']}" if channel["catching_up"] else "in step"
-        print(
-            f"{channel['name']:20} height {channel['height']:>8}  {state}  waiting {channel['pool_transactions']}"
-        )
+        _print_channel(channel)
     return Exit.OK
+
+
+def _print_channel(channel: Mapping[str, Any]) -> None:
+    state = f"catching up to {channel['best_height']}" if channel["catching_up"] else "in step"
+    print(
+        f"{channel['name']:20} height {channel['height']:>8}  {state}  waiting {channel['pool_transactions']}"
+    )
+    for account in channel["accounts"]:
+        print(f"  {account['account']} of {account['year']}: {_position(account)}")
+
+
+def _position(account: Mapping[str, Any]) -> str:
+    """One account in words."""
+    held, emitted, headroom = (
+        kilograms_text(account[f"{name}_g"]) for name in ("held", "emitted", "headroom")
+    )
+    text = f"held {held} kg, emitted {emitted} kg, headroom {headroom} kg"
+    if account["standing"] in ("warned", "exceeded"):
+        text += f", {account['standing'].upper()}"
+    if account["standing"] != "exceeded" and account["runs_out_ms"] is not None:
+        text += f", runs out {utc_text(account['runs_out_ms'])} UTC at the present rate"
+    return text

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from doxedge.cli.ask_node import Asked, add_node_options
+from doxedge.cli.ask_node import EPOCH, Asked, add_node_options, utc_text
 from doxedge.cli.outcome import Exit
 from doxedge.cli.readings_requests import add_requests
 
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _COLUMNS: Final = (
     ("DEVICE", "<"),
     ("UNIT", "<"),
@@ -104,7 +103,9 @@ def _print_channel(channel: Mapping[str, Any]) -> None:
     for device in channel["devices"]:
         for stretch in device["missing"][-10:]:
             what = "declared gap" if stretch["stated"] else "silent"
-            print(f"  {device['device']}: {what} from {_utc(stretch['from_ms'])} to {_utc(stretch['to_ms'])}")
+            print(
+                f"  {device['device']}: {what} from {utc_text(stretch['from_ms'])} to {utc_text(stretch['to_ms'])}"
+            )
     print()
 
 
@@ -113,7 +114,7 @@ def _row(device: Mapping[str, Any]) -> list[str]:
     return [
         str(device["device"]),
         str(device["unit"]),
-        _utc(device["last_hour_ms"]),
+        utc_text(device["last_hour_ms"]),
         "–" if complete is None else str(complete),
         str(device["hours_due"]),
         str(device["hours_accepted"]),
@@ -158,12 +159,6 @@ def _print_rich(title: str, rows: Sequence[Sequence[str]]) -> None:
     Console().print(table)
 
 
-def _utc(at_ms: int | None) -> str:
-    if at_ms is None:
-        return "–"
-    return (_EPOCH + dt.timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M")
-
-
 def _time(text: str) -> int:
     """A date or a time in UTC, as an argument, in milliseconds."""
     try:
@@ -173,7 +168,7 @@ def _time(text: str) -> int:
             f"`{text}` is no time; write 2026-01-31 or 2026-01-31T13:00"
         ) from error
     moment = given.replace(tzinfo=dt.UTC) if given.tzinfo is None else given
-    milliseconds = (moment - _EPOCH) // dt.timedelta(milliseconds=1)
+    milliseconds = (moment - EPOCH) // dt.timedelta(milliseconds=1)
     if milliseconds < 0:
         raise argparse.ArgumentTypeError(f"`{text}` is before 1970")
     return milliseconds

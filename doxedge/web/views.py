@@ -85,6 +85,7 @@ def account_rows(book: Book, year: int | None) -> list[Row]:
                     "reserved_g": position.reserved_g,
                     "emitted_g": position.emitted_g,
                     "headroom_g": position.headroom_g,
+                    "standing": _standing(book, entry.unit, position),
                     "runs_out_ms": _runs_out_ms(book, entry.unit, position),
                 }
             )
@@ -226,6 +227,15 @@ def _years(book: Book, account: str, unit: str | None) -> list[int]:
     if unit is not None and (last_end_ms := reception.find(book, unit).last_end_ms):
         found.add(emissions.year_of(book, last_end_ms - 1))
     return sorted(found)
+
+
+def _standing(book: Book, unit: str | None, position: accounts.Position) -> str | None:
+    """What was said last of a compliance account (contracts, § 9); nothing of a trading account, which has no unit."""
+    if unit is None:
+        return None
+    if position.headroom_g < 0:
+        return "exceeded"
+    return "warned" if emissions.find(book, unit, position.year).warned else "well"
 
 
 def _runs_out_ms(book: Book, unit: str | None, position: accounts.Position) -> int | None:

@@ -18,18 +18,17 @@ PATIENCE_S = 60.0
 
 
 @contextmanager
-def started(folder: Path, **options: Callable[[], object]) -> Iterator[subprocess.Popen[str]]:
-    """A demo of its own process group, whose temporary files lie in `folder`, once its nodes serve."""
+def started(folder: Path, *wrapper: str) -> Iterator[subprocess.Popen[str]]:
+    """A demo of its own process group, whose temporary files lie in `folder`."""
     environment = {name: value for name, value in os.environ.items() if name != "DOXEDGE_PLANT_CLOCK"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "doxedge", "demo", "--output", "json"],
+        [*wrapper, sys.executable, "-m", "doxedge", "demo", "--output", "json"],
         cwd=ROOT,
         env={**environment, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        **options,  # type: ignore[arg-type]
     )
     try:
         yield process
@@ -81,28 +80,27 @@ def ctrl_c_again_and_again(process: subprocess.Popen[str]) -> None:
         time.sleep(0.2)
 
 
-def ignore_ctrl_c() -> None:
-    """As a shell does for its background jobs."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+BACKGROUND_JOB = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""A shell starts its background jobs with SIGINT ignored."""
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 @pytest.mark.parametrize(
-    ("end", "options"),
+    ("end", "wrapper"),
     [
-        (a_hang_up_of_the_terminal, {}),
-        (a_request_to_end, {}),
-        (a_request_to_end, {"preexec_fn": ignore_ctrl_c}),
-        (ctrl_c, {}),
-        (ctrl_c_again_and_again, {}),
+        (a_hang_up_of_the_terminal, ()),
+        (a_request_to_end, ()),
+        (a_request_to_end, BACKGROUND_JOB),
+        (ctrl_c, ()),
+        (ctrl_c_again_and_again, ()),
     ],
 )
 def test_an_ended_demo_leaves_no_process_and_no_folder(
     tmp_path: Path,
     end: Callable[[subprocess.Popen[str]], None],
-    options: dict[str, Callable[[], object]],
+    wrapper: tuple[str, ...],
 ) -> None:
-    with started(tmp_path, **options) as process:
+    with started(tmp_path, *wrapper) as process:
         until(lambda: len(list(tmp_path.glob("doxedge-demo-*/*.sock"))) == 3, "three nodes that serve")
         assert living(tmp_path)
         end(process)

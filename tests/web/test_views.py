@@ -65,6 +65,29 @@ def test_headroom_is_held_less_reserved_less_emitted() -> None:
         assert headroom == held - reserved - emitted
 
 
+def test_an_account_tells_how_it_stands_and_when_its_credits_run_out() -> None:
+    rows = [row for row in views.account_rows(counted().chain.state, 2026) if row["unit"] != "beta-1"]
+    assert {row["account"]: row["standing"] for row in rows} == {"alpha-1": "well", "alpha-trade": None}
+    low = TestChannel.begin(warning_percent=61).with_units()
+    low.now_ms = START_MS + 3 * HOUR_MS
+    device, regulator, verifier = (
+        low.authors["alpha-1 device"], low.officer("regulator"), low.officer("verifier"),
+    )  # fmt: skip
+    low.block(
+        device.say("hour", hour("alpha-1", START_MS, 700)),
+        verifier.say("device.commission", ["alpha-gw", bytes(32), [[START_MS, 700]], bytes(32)]),
+        regulator.say("vintage.issue", ["alpha-1", low.chain.channel, 2026, [0, 10_000], bytes(32)]),
+    )
+    seen = []
+    for number, grams in ((1, 4_000), (2, 6_001)):
+        low.block(device.say("hour", hour("alpha-1", START_MS + number * HOUR_MS, grams)))
+        row = next(r for r in views.account_rows(low.chain.state, 2026) if r["account"] == "alpha-1")
+        seen.append((row["headroom_g"], row["standing"], row["runs_out_ms"]))
+    # 4,000 g in the hour that ended at 02:00, and 6,000 g are left: an hour and a half more.
+    end_ms = START_MS + 2 * HOUR_MS
+    assert seen == [(6_000, "warned", end_ms + 3 * HOUR_MS // 2), (-1, "exceeded", end_ms + HOUR_MS)]
+
+
 def test_a_device_tells_its_key_its_numbering_and_since_when_it_counts() -> None:
     channel = counted()
     rows = {row["device"]: row for row in views.device_rows(channel.chain.state)}
