@@ -32,7 +32,6 @@ OF_THE_WIRE: Final = frozenset(
         FaultKind.FEWER,
         FaultKind.MORE,
         FaultKind.DROPPED,
-        FaultKind.FLIPPED,
     }
 )
 """They change bytes on their way out, whatever the instrument is."""

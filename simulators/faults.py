@@ -31,7 +31,6 @@ class FaultKind(StrEnum):
     FEWER = "fewer"
     MORE = "more"
     DROPPED = "dropped"
-    FLIPPED = "flipped"
     # The instrument
     EXCEPTION = "exception"
     NAN = "nan"
@@ -65,8 +64,7 @@ EXPLANATIONS: Final = {
     FaultKind.WRONG_FUNCTION: "answers with another function code",
     FaultKind.FEWER: "leaves out the last register",
     FaultKind.MORE: "adds a register",
-    FaultKind.DROPPED: "loses a byte in the middle of each answer",
-    FaultKind.FLIPPED: "flips a bit in the middle of each answer, so that its check sum is wrong",
+    FaultKind.DROPPED: "loses a byte in the middle of each answer, so that a check sum is wrong where there is one",
     FaultKind.EXCEPTION: "answers every read with Modbus exception ARGUMENT (default 6), or refuses in words",
     FaultKind.NAN: "has NaN in every float",
     FaultKind.STUCK: "repeats the values of the moment the fault began",
@@ -130,9 +128,6 @@ class WireFaults:
                 return bytes((37 * index + 11) & 0xFF for index in range(len(frame)))
             case FaultKind.DROPPED:
                 return frame[: len(frame) // 2] + frame[len(frame) // 2 + 1 :]
-            case FaultKind.FLIPPED:
-                middle = len(frame) // 2
-                return frame[:middle] + bytes([frame[middle] ^ 0x02]) + frame[middle + 1 :]
             case _ if self.framing != "text":
                 return self._altered_pdu(kind, frame)
             case _:

@@ -98,9 +98,8 @@ async def test_a_fault_of_the_line_is_a_missing_value(profile: str, kind: FaultK
 
 
 @pytest.mark.parametrize("profile", WITH_SUM)
-@pytest.mark.parametrize("kind", [FaultKind.FLIPPED, FaultKind.DROPPED])
-async def test_a_wrong_check_sum_is_a_missing_value(profile: str, kind: FaultKind) -> None:
-    sample = await poll(profile, Fault(kind), timeout_ms=60)
+async def test_a_wrong_check_sum_is_a_missing_value(profile: str) -> None:
+    sample = await poll(profile, Fault(FaultKind.DROPPED), timeout_ms=60)
     assert set(sample.failures.values()) == {Reason.COMMS}
 
 
