@@ -23,6 +23,9 @@ QUEUE_AGE_MS: Final = Band(Decimal(2 * HOUR_MS), Decimal(HOUR_MS))
 """An hour is proved final seconds after it closes; two of them that wait are no accident of timing."""
 INVALID_MINUTES: Final = Band(Decimal(20), Decimal(0))
 """A third of the interval (measurement design, 7); over only when the next hour goes well (`alarm_sightings`)."""
+STEADY_MS: Final = 5 * MINUTE_MS
+"""What the regulator is told of must be well for so long before it is over: an instrument that comes and goes every
+few seconds is one outage, and not a thousand events on a ledger."""
 FLOW_PERCENT_OF_SPAN: Final = Band(Decimal(5), Decimal(2))
 """Of a unit that is off: less is the zero of the instrument."""
 
@@ -31,7 +34,8 @@ _RULES: Final = (
         code="device.away",
         meaning="an instrument does not answer",
         priority=Priority.HIGH,
-        signed=True,  # The line itself waits for two failed polls: one lost frame is no outage.
+        clear_after_ms=STEADY_MS,  # Raised at once: the line itself waits for two failed polls.
+        signed=True,
     ),
     AlarmRule(
         code="line.stalled",
@@ -48,7 +52,7 @@ _RULES: Final = (
         code="value.stuck",
         meaning="a value stands still while the unit runs",
         priority=Priority.HIGH,
-        clear_after_ms=MINUTE_MS,
+        clear_after_ms=STEADY_MS,
         signed=True,
     ),
     AlarmRule(
@@ -56,7 +60,7 @@ _RULES: Final = (
         meaning="a value is outside what is plausible for its instrument",
         priority=Priority.MEDIUM,
         raise_after_ms=MINUTE_MS,
-        clear_after_ms=MINUTE_MS,
+        clear_after_ms=STEADY_MS,
         signed=True,
     ),
     AlarmRule(
@@ -64,7 +68,7 @@ _RULES: Final = (
         meaning="NOx is not NO + NO2",
         priority=Priority.MEDIUM,
         raise_after_ms=MINUTE_MS,
-        clear_after_ms=MINUTE_MS,
+        clear_after_ms=STEADY_MS,
         signed=True,
     ),
     AlarmRule(
@@ -72,7 +76,7 @@ _RULES: Final = (
         meaning="the unit counts as off and gas flows in its stack",
         priority=Priority.MEDIUM,
         raise_after_ms=15 * MINUTE_MS,  # A boiler is purged after it was shut down.
-        clear_after_ms=MINUTE_MS,
+        clear_after_ms=STEADY_MS,
         signed=True,
     ),
     AlarmRule(
@@ -87,7 +91,7 @@ _RULES: Final = (
         meaning="the clock is off by more than five seconds: readings are bad",
         priority=Priority.HIGH,
         raise_after_ms=10_000,
-        clear_after_ms=MINUTE_MS,
+        clear_after_ms=STEADY_MS,
         signed=True,
     ),
     AlarmRule(
@@ -114,6 +118,7 @@ _RULES: Final = (
         code="outbox.altered",
         meaning="a signed record was altered or removed on the disk",
         priority=Priority.HIGH,
+        clear_after_ms=STEADY_MS,
         signed=True,
     ),
     AlarmRule(
@@ -126,6 +131,7 @@ _RULES: Final = (
         code="source.suspended",
         meaning="another record has a number of ours: the regulator must decide",
         priority=Priority.HIGH,
+        clear_after_ms=STEADY_MS,
         signed=True,
     ),
 )

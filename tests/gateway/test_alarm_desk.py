@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from doxedge.gateway.alarm_desk import HAND_IN_AGAIN_MS, AlarmDesk
+from doxedge.gateway.alarm_rules import STEADY_MS
 from doxedge.gateway.record_desk import Happening
 from doxedge.measurement.alarms import Acknowledgement, Sighting
 from doxedge.quantity import HOUR_MS, MINUTE_MS
@@ -38,7 +39,7 @@ async def test_an_outage_is_raised_once_and_cleared_once(tmp_path: Path) -> None
         for minute in range(30):
             sighting = AWAY if 10 <= minute < 20 else BACK
             await desk.look([sighting], now_ms=START_MS + minute * MINUTE_MS)
-        raised_ms, cleared_ms = START_MS + 10 * MINUTE_MS, START_MS + 20 * MINUTE_MS
+        raised_ms, cleared_ms = START_MS + 10 * MINUTE_MS, START_MS + 25 * MINUTE_MS
         key = f"device.away/alpha-1.analyser/{raised_ms}"
         assert signed.told == [("alarm.raised", raised_ms, key), ("alarm.cleared", cleared_ms, key)]
         assert [subject for subject, _ in signed] == ["alpha-1.analyser"] * 2
@@ -56,10 +57,10 @@ async def test_a_restart_in_an_outage_raises_nothing_and_clears_it_when_it_is_ov
         desk = AlarmDesk(store, post=signed.post)
         await desk.restore(now_ms=START_MS + MINUTE_MS)
         signed.clear()
-        for minute, sighting in enumerate([UNKNOWN, AWAY, AWAY, BACK, BACK], 2):
+        for minute, sighting in enumerate([UNKNOWN, AWAY, AWAY, *[BACK] * 9], 2):
             await desk.look([sighting], now_ms=START_MS + minute * MINUTE_MS)
         key = f"device.away/alpha-1.analyser/{START_MS}"
-        assert signed.told == [("alarm.cleared", START_MS + 5 * MINUTE_MS, key)]
+        assert signed.told == [("alarm.cleared", START_MS + 5 * MINUTE_MS + STEADY_MS, key)]
         assert len(await desk.wanting()) == 1
 
 
@@ -69,6 +70,8 @@ async def test_what_a_power_cut_left_unsigned_is_handed_in_again_under_the_same_
         desk = AlarmDesk(store, post=first.post)
         await desk.look([AWAY], now_ms=START_MS)
         await desk.look([BACK], now_ms=START_MS + MINUTE_MS)
+        await desk.look([BACK], now_ms=START_MS + MINUTE_MS + STEADY_MS)
+        assert len(first) == 2
         (alarm,) = await desk.wanting()
         await desk.acknowledge(alarm.number, Acknowledgement("A. Person", "seen", START_MS, "operator"))
     async with await AlarmStore.open(path, now_ms=0) as store:
@@ -99,6 +102,15 @@ async def test_an_event_that_is_handed_in_twice_is_signed_once(tmp_path: Path) -
         ]
 
 
+async def test_an_instrument_that_comes_and_goes_is_one_outage(tmp_path: Path) -> None:
+    signed = Signed()
+    async with await AlarmStore.open(tmp_path / "alarms.db", now_ms=0) as store:
+        desk = AlarmDesk(store, post=signed.post)
+        for second in range(0, 3_600, 5):
+            await desk.look([AWAY if second % 15 else BACK], now_ms=START_MS + second * 1_000)
+        assert [code for code, _, _ in signed.told] == ["alarm.raised"]
+
+
 async def test_an_alarm_that_is_nobody_elses_business_stays_here(tmp_path: Path) -> None:
     signed = Signed()
     async with await AlarmStore.open(tmp_path / "alarms.db", now_ms=0) as store:
@@ -115,7 +127,8 @@ async def test_conditions_do_not_disturb_each_other(tmp_path: Path) -> None:
         desk = AlarmDesk(store, post=Signed().post)
         flow = Sighting("device.away", "alpha-1.flow", True, "comms: no answer")
         await desk.look([AWAY, flow], now_ms=START_MS)
-        await desk.look([BACK, flow], now_ms=START_MS + MINUTE_MS)
+        for minute in (1, 7):
+            await desk.look([BACK, flow], now_ms=START_MS + minute * MINUTE_MS)
         standing = {alarm.subject: alarm.cleared_ms is None for alarm in await desk.wanting()}
         assert standing == {"alpha-1.analyser": False, "alpha-1.flow": True}
 
@@ -155,9 +168,11 @@ async def test_a_full_disk_delays_an_alarm_and_loses_none(tmp_path: Path) -> Non
         full.is_full = False
         await desk.look([AWAY], now_ms=START_MS + MINUTE_MS)
         full.is_full = True
-        await desk.look([BACK], now_ms=START_MS + 2 * MINUTE_MS)
+        for minute in range(2, 9):
+            await desk.look([BACK], now_ms=START_MS + minute * MINUTE_MS)
+        assert len(signed) == 1
         full.is_full = False
-        await desk.look([BACK], now_ms=START_MS + 3 * MINUTE_MS)
+        await desk.look([BACK], now_ms=START_MS + 9 * MINUTE_MS)
         assert [code for code, _, _ in signed.told] == ["alarm.raised", "alarm.cleared"]
 
 

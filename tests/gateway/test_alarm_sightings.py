@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from doxedge.fieldbus.line import DeviceState
-from doxedge.gateway.alarm_rules import MEBIBYTE, RULES, rule_of
+from doxedge.gateway.alarm_rules import MEBIBYTE, RULES, STEADY_MS, rule_of
 from doxedge.gateway.alarm_sightings import (
     MachineFacts,
     UnitFacts,
@@ -226,6 +226,11 @@ def test_every_sighting_has_its_rule_and_every_rule_is_looked_for() -> None:
         )
     }
     assert found == set(RULES)
+
+
+def test_what_is_signed_must_be_well_for_a_while_before_it_is_over() -> None:
+    hasty = [code for code, rule in RULES.items() if rule.signed and rule.clear_after_ms < STEADY_MS]
+    assert hasty == [], "an instrument that comes and goes would fill the ledger"
 
 
 def test_a_code_of_another_version_is_taken_seriously() -> None:

@@ -1,0 +1,168 @@
+"""The watch gathers from real stores and a real pipeline what the alarms are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from doxedge.fieldbus.line import DeviceState
+from doxedge.gateway.alarm_desk import AlarmDesk
+from doxedge.gateway.alarm_watch import AlarmWatch, free_bytes
+from doxedge.gateway.line_progress import LineProgress
+from doxedge.gateway.plant import make_lines
+from doxedge.gateway.poster import Poster
+from doxedge.gateway.record_check import RecordCheck
+from doxedge.measurement.alarms import Sighting
+from doxedge.measurement.sample import Reason
+from doxedge.quantity import HOUR_MS
+from doxedge.store.alarms import AlarmStore
+from doxedge.store.rows import Closing
+from tests.gateway.memory_ledger import MemoryLedger
+from tests.gateway.unit_bench import Bench, bench
+
+
+@dataclass
+class Watched:
+    """A unit on a bench, with the watch over it."""
+
+    unit: Bench
+    watch: AlarmWatch
+    desk: AlarmDesk
+    poster: Poster
+    states: dict[str, DeviceState]
+    lines: tuple[str, ...]
+
+    async def standing(self) -> set[tuple[str, str]]:
+        """(code, subject) of the alarms that stand. The kernel's clock and the disk are this machine's own."""
+        return {
+            (alarm.code, alarm.subject)
+            for alarm in await self.desk.wanting()
+            if alarm.cleared_ms is None and not alarm.code.startswith(("clock.", "disk."))
+        }
+
+
+@asynccontextmanager
+async def watched(folder: Path) -> AsyncIterator[Watched]:
+    """Everything but the daemon."""
+    ledger = MemoryLedger.begin()
+    async with bench(folder) as unit, await AlarmStore.open(folder / "alarms.db", now_ms=0) as store:
+        poster = Poster(
+            channel=unit.key[0],
+            source=unit.key[1],
+            outbox=unit.outbox,
+            ledger=ledger,
+            signer=unit.device,
+            clock=unit.clock,
+            chance=lambda: 0.5,
+        )
+        lines = make_lines(
+            (unit.planned,),
+            clock=unit.clock,
+            chance=lambda: 0.5,
+            on_sample=lambda sample: None,
+            on_state=lambda state: None,
+        )
+        desk = AlarmDesk(store, post=lambda subject, happening: None)
+        states: dict[str, DeviceState] = {}
+        watch = AlarmWatch(
+            desk,
+            units=(unit.planned,),
+            pipelines={"alpha-1": unit.pipeline},
+            posters={"alpha-1": poster},
+            device_states=states,
+            progress=LineProgress(lines, longest_period_ms=60_000, clock=unit.clock),
+            outbox=unit.outbox,
+            samples=unit.samples,
+            folder=folder,
+            records=RecordCheck(unit.outbox, unit.device),
+            clock=unit.clock,
+            read_clock=lambda: unit.reading,
+        )
+        yield Watched(unit, watch, desk, poster, states, tuple(line.name for line in lines))
+
+
+async def test_a_plant_that_is_well_has_no_alarm(tmp_path: Path) -> None:
+    async with watched(tmp_path) as plant:
+        await plant.unit.measure(30)
+        await plant.watch.look()
+        assert await plant.standing() == set()
+
+
+async def test_an_analyser_that_is_away_spoils_the_hour_and_is_told_once(tmp_path: Path) -> None:
+    async with watched(tmp_path) as plant:
+        device = "alpha-1.analyser"
+        plant.states[device] = DeviceState(device, "one", False, Reason.COMMS, "no answer", 0)
+        for _ in range(25):
+            await plant.unit.measure(1, nox_ppm=None)
+            await plant.watch.look()
+        lines = {("line.stalled", line) for line in plant.lines}  # nobody runs them on a bench
+        assert await plant.standing() == {("device.away", device), ("hour.invalid", "alpha-1"), *lines}
+        assert len([one for one in await plant.desk.wanting() if one.code == "device.away"]) == 1
+
+
+async def test_a_record_that_the_ledger_does_not_take_ages_until_it_is_final(tmp_path: Path) -> None:
+    async with watched(tmp_path) as plant:
+        await plant.unit.measure(1)
+        (entry,) = await plant.unit.entries()
+        queue = await plant.unit.outbox.queue(*plant.unit.key)
+        assert (queue.pending, queue.oldest_seq, queue.final_seq) == (1, 1, 0)
+        plant.unit.clock.run_to(plant.unit.clock.at_ms + 3 * HOUR_MS)
+        await plant.watch.look()
+        assert ("outbox.old", "alpha-1") in await plant.standing()
+        await plant.unit.outbox.close_entries([Closing(entry.record_id, b"proof", 0)])
+        queue = await plant.unit.outbox.queue(*plant.unit.key)
+        assert (queue.pending, queue.oldest_seq, queue.oldest_ms, queue.final_seq) == (0, None, None, 1)
+        await plant.watch.look()
+        assert ("outbox.old", "alpha-1") not in await plant.standing()
+
+
+async def test_a_number_that_another_record_has_is_an_alarm_also_after_a_restart(tmp_path: Path) -> None:
+    async with watched(tmp_path) as plant:
+        await plant.unit.measure(1)
+        (entry,) = await plant.unit.entries()
+        await plant.unit.outbox.mark_refused(entry.record_id, clause="3.4", reason="another record")
+        await plant.watch.look()
+        assert await plant.standing() == {("source.suspended", "alpha-1")}
+    async with watched(tmp_path) as plant:
+        await plant.watch.look()
+        assert await plant.standing() == {("source.suspended", "alpha-1")}
+
+
+async def test_a_source_that_the_ledger_calls_suspended_is_an_alarm(tmp_path: Path) -> None:
+    async with watched(tmp_path) as plant:
+        plant.poster.note_suspended()
+        await plant.watch.look()
+        assert await plant.standing() == {("source.suspended", "alpha-1")}
+
+
+async def test_samples_that_the_disk_was_too_slow_for_are_told(tmp_path: Path) -> None:
+    async with watched(tmp_path) as plant:
+        plant.unit.pipeline.dropped_samples += 2_000
+        await plant.watch.look()
+        assert await plant.standing() == {("samples.dropped", "")}
+
+
+async def test_alarms_about_what_is_gone_are_cleared_at_the_start_and_the_others_stay(tmp_path: Path) -> None:
+    async with watched(tmp_path) as plant:
+        stays = [
+            Sighting("device.away", "alpha-1.flow", True),
+            Sighting("source.suspended", "alpha-1", True),
+            Sighting("value.stuck", "alpha-1.nox_ppb", True),
+        ]
+        goes = [
+            Sighting("device.away", "alpha-1.old_flow", True),
+            Sighting("source.suspended", "beta-1", True),
+            Sighting("value.stuck", "alpha-1.so2_ppb", True),
+            Sighting("line.stalled", "192.0.2.9:502", True),
+            Sighting("door.open", "", True),
+        ]
+        await plant.desk.look([*stays, *goes], now_ms=plant.unit.clock.now_ms())
+        await plant.watch.begin()
+        assert await plant.standing() == {(one.code, one.subject) for one in stays}
+
+
+def test_a_folder_that_is_not_there_has_no_room_that_can_be_told(tmp_path: Path) -> None:
+    assert free_bytes(tmp_path / "missing") is None
+    assert (free_bytes(tmp_path) or 0) > 0
