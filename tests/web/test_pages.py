@@ -187,6 +187,29 @@ async def test_it_shows_headroom_heights_hours_peers_and_refusals(node: SmallNod
     assert "overdraft" in text
 
 
+async def test_a_warned_account_shows_its_headroom_and_when_its_credits_run_out(
+    node: SmallNode, at: Addresses
+) -> None:
+    channel = node.ledger.channel_state
+    device, verifier, regulator = (
+        channel.authors["alpha-1 device"], channel.officer("verifier"), channel.officer("regulator"),
+    )  # fmt: skip
+    asset = node.ledger.channel
+    path = f"/v1/channels/{asset.hex()}/transactions?wait=final"
+    for said in (
+        device.say("hour", hour("alpha-1", START_MS, 700)),
+        verifier.say("device.commission", ["alpha-gw", bytes(32), [[START_MS, 700]], bytes(32)]),
+        regulator.say("vintage.issue", ["alpha-1", asset, 2026, [0, 10_000], bytes(32)]),
+        device.say("hour", hour("alpha-1", START_MS + HOUR_MS, 9_600)),
+    ):
+        await post_cbor(at, path, [said.raw])
+    text = (await page_of(at)).text
+    # 9.6 kg in the hour that ended at 02:00, and 0.4 kg is left: 2 min 30 s. A narrow screen shows the first columns.
+    assert "Account Vintage Headroom, kg Runs out (UTC)" in text
+    assert "alpha-1 2026 0.400 warned 2026-01-01 02:02:30 10.000 0.000 9.600 alpha-1 alpha" in text
+    assert "exceeded" not in text
+
+
 async def test_what_is_not_well_stands_at_the_top_with_what_to_do(node: SmallNode, at: Addresses) -> None:
     node.state = Health(alive=True, ready=False, reasons=("no broker is reached: check the network",))
     text = (await page_of(at)).text
