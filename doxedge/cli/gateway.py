@@ -44,7 +44,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_records(verbs)
     add_probe(verbs)
     add_record(verbs)
-    add_samples(verbs, DEFAULT_CONFIG)
+    add_samples(verbs)
     run.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 

@@ -8,18 +8,19 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from doxedge.cli.gateway_folder import add_place, folder_of
 from doxedge.cli.outcome import Exit, Failure
 
 if TYPE_CHECKING:
     from doxedge.evidence.samples import ProvedSamples
 
-PREFIX_DIGITS_MIN = 8
+PREFIX_DIGITS_MIN: Final = 8
 
 
-def add_samples(verbs: argparse._SubParsersAction[argparse.ArgumentParser], config: Path) -> None:
-    """Add `gateway samples list` and `gateway samples export`; `config` is the default settings file."""
+def add_samples(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `gateway samples list` and `gateway samples export`."""
     parser = verbs.add_parser(
         "samples",
         help="files that answer the regulator's requests for raw samples",
@@ -28,7 +29,6 @@ def add_samples(verbs: argparse._SubParsersAction[argparse.ArgumentParser], conf
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listed = actions.add_parser("list", help="every answer file, and whether it holds")
-    listed.add_argument("--output", choices=("table", "json"), default="table")
     listed.set_defaults(func=_list)
     export = actions.add_parser("export", help="check an answer file and copy it to a medium")
     export.add_argument(
@@ -39,11 +39,11 @@ def add_samples(verbs: argparse._SubParsersAction[argparse.ArgumentParser], conf
     )
     export.set_defaults(func=_export)
     for action in (listed, export):
-        action.add_argument("--config", type=Path, default=config, metavar="FILE", help=f"default: {config}")
+        add_place(action)
 
 
 def _list(options: argparse.Namespace) -> int:
-    rows = [_row(path) for path in _files(options.config)]
+    rows = [_row(path) for path in _files(options)]
     if options.output == "json":
         print(json.dumps(rows, indent=1))
         return Exit.OK
@@ -64,7 +64,7 @@ def _export(options: argparse.Namespace) -> int:
     wanted = options.request.lower()
     if len(wanted) < PREFIX_DIGITS_MIN:
         raise Failure(Exit.USAGE, f"give at least {PREFIX_DIGITS_MIN} digits of the request's record id")
-    found = [path for path in _files(options.config) if path.stem.startswith(wanted)]
+    found = [path for path in _files(options) if path.stem.startswith(wanted)]
     if len(found) != 1:
         what = "no answer file is" if not found else f"{len(found)} answer files are"
         raise Failure(Exit.USAGE, f"{what} of request {wanted}; `doxedge gateway samples list` shows them")
@@ -84,6 +84,9 @@ def _export(options: argparse.Namespace) -> int:
             os.fsync(target.fileno())
     except OSError as error:
         raise Failure(Exit.LOCAL_IO, f"{out} cannot be written: {error.strerror or error}") from error
+    if options.output == "json":
+        print(json.dumps({**row, "file": str(out)}, indent=1))
+        return Exit.OK
     print(out)
     print(
         f"doxedge: {row['samples']} samples of {row['hours']} hours; whoever gets it checks it with: "
@@ -93,16 +96,10 @@ def _export(options: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _files(config: Path) -> list[Path]:
-    from doxedge.analysers.configuration import ConfigError
+def _files(options: argparse.Namespace) -> list[Path]:
     from doxedge.gateway.sample_clerk import FOLDER, SUFFIX
-    from doxedge.gateway.settings import load_settings
 
-    try:
-        settings = load_settings(config)
-    except ConfigError as error:
-        raise Failure(Exit.USAGE, str(error)) from error
-    return sorted((settings.state_dir / "gateway" / FOLDER).glob(f"*{SUFFIX}"))
+    return sorted((folder_of(options) / FOLDER).glob(f"*{SUFFIX}"))
 
 
 def _row(path: Path) -> dict[str, Any]:

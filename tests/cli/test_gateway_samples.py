@@ -56,6 +56,18 @@ def test_a_file_is_exported_byte_for_byte_and_never_over_another(
     assert told.out == f"{out}\n"
     assert f"doxedge evidence samples {out} --channel {case().channel.hex()}" in told.err
     assert main([*export, "--out", str(out)]) == 7
+    again = [
+        *export[:-2],
+        "--state",
+        str(tmp_path / "state"),
+        "--out",
+        str(tmp_path / "again"),
+        "--output",
+        "json",
+    ]
+    assert main(again) == 0
+    assert json.loads(capsys.readouterr().out)["file"] == str(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == file.read_bytes()
 
 
 def test_a_damaged_file_is_not_handed_out(config: Path, file: Path, tmp_path: Path, capsys: Captured) -> None:
