@@ -29,14 +29,16 @@ from doxedge.gateway.record_desk import Answer, RecordDesk, answer_key
 from doxedge.ledger import bodies
 from doxedge.signing.merkle import EMPTY_ROOT, Frontier
 from doxedge.store import hour_tree
+from doxedge.store.errors import StoreError
 from doxedge.store.outbox import Outbox
+from doxedge.store.rows import StoredSample
 from doxedge.store.samples import SampleStore
 
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "answers"
 SUFFIX: Final = ".samples"
-ROWS_A_STEP: Final = 2_000
+ROWS_A_STEP: Final = 500
 ANSWER_EVERY_S: Final = 60.0
 """Plant seconds between two looks at whether samples are asked for; an answer is due after an hour at the least."""
 ANSWER_REAL_S_MIN: Final = 0.5
@@ -74,7 +76,7 @@ class SampleClerk:
     async def answer_open(self) -> int:
         """Answer what is open and can be answered; how many answers were handed to the desk.
 
-        Raises LedgerError when the node cannot be asked, StoreError of the disk.
+        Raises LedgerError when the node cannot be asked, StoreError of the outbox.
         """
         channel, unit = self.identity.channel, self.identity.unit
         handed_in = 0
@@ -85,7 +87,8 @@ class SampleClerk:
             if await self._outbox.find_key(channel, self.identity.source, key) is None:
                 try:
                     answer = await self._prepare(request)
-                except (NotYet, OSError) as error:
+                except (NotYet, OSError, StoreError) as error:
+                    # A damaged page of old samples must not stop what is measured now.
                     log.error("unit %s: request %s waits: %s", unit, request.record_id.hex(), error)
                     continue
                 self._desk.hand_in([answer])
@@ -116,6 +119,8 @@ class SampleClerk:
     async def _write(self, request: OpenRequest, path: Path) -> None:
         """The whole file, durable under its name. Raises NotYet and OSError."""
         stated = [(start_ms, await self._statement(record_id)) for start_ms, record_id in request.hours]
+        if any(statement is None for _, statement in stated) and await self._has_backlog():
+            raise NotYet("an hour is not on the ledger, and records of this unit are still on their way")
         part = path.with_suffix(".part")
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         file = await asyncio.to_thread(part.open, "wb")
@@ -129,6 +134,13 @@ class SampleClerk:
         finally:
             file.close()
             await asyncio.to_thread(part.unlink, missing_ok=True)
+
+    async def _has_backlog(self) -> bool:
+        """Whether records wait, so that an hour may be stated a little later."""
+        identity = self.identity
+        return bool(
+            self._desk.waiting or await self._outbox.pending(identity.channel, identity.source, limit=1)
+        )
 
     async def _statement(self, record_id: bytes | None) -> _Statement | None:
         """What the ledger says of an hour, None where it says nothing. Raises NotYet when it cannot be proved now."""
@@ -144,9 +156,9 @@ class SampleClerk:
                 f"the node's proof of record {record_id.hex()} does not hold: {refusal}"
             ) from refusal
         for record in proved.records:
-            if record.record_id == record_id:
+            if record.record_id == record_id and record.kind in ("hour", "hour.revise", "gap"):
                 return _Statement(record_id, proof, _hour_of(record))
-        raise NotYet(f"the node's proof of record {record_id.hex()} is of another record")
+        raise NotYet(f"the node's proof of record {record_id.hex()} shows no hour")
 
     async def _hour(
         self, file: BinaryIO, writer: Writer, start_ms: int, statement: _Statement | None
@@ -180,10 +192,7 @@ class SampleClerk:
         while rows := await self._samples.hour_samples(
             hour.unit, hour.start_ms, revision=root.revision, after=after, limit=ROWS_A_STEP
         ):
-            leaves = [hour_tree.leaf(row) for row in rows]
-            for leaf in leaves:
-                frontier.append(leaf)
-            await _append(file, writer.leaves(leaves))
+            await asyncio.to_thread(_append_leaves, file, writer, frontier, rows)
             after = rows[-1].row_id
         return (frontier.size, frontier.root()) == wanted
 
@@ -202,9 +211,14 @@ async def answer_forever(clerks: Mapping[str, SampleClerk], clock: Clock) -> Non
 def words(shown: ProvedSamples) -> str:
     """What the answer says beside its numbers."""
     lost = [str(hour.start_ms) for hour in shown.hours if hour.state == LOST]
-    if not lost:
-        return ""
-    return f"{shown.samples_lost} samples of {len(lost)} hours are not kept any more: hours {', '.join(lost)}"
+    silent = [str(hour.start_ms) for hour in shown.hours if hour.state == SILENT]
+    said = []
+    if lost:
+        text = f"{shown.samples_lost} samples of {len(lost)} hours are not kept any more: hours {', '.join(lost)}"
+        said.append(text)
+    if silent:
+        said.append(f"{len(silent)} hours are not on the ledger: hours {', '.join(silent)}")
+    return "; ".join(said)
 
 
 def judge(path: Path, *, channel: bytes | None = None) -> ProvedSamples:
@@ -246,6 +260,14 @@ def _append_now(file: BinaryIO, data: bytes) -> None:
     if free_bytes < FREE_FLOOR_BYTES + len(data):
         raise NotYet(f"only {free_bytes} bytes are free on the disk")
     file.write(data)
+
+
+def _append_leaves(file: BinaryIO, writer: Writer, frontier: Frontier, rows: list[StoredSample]) -> None:
+    """In a thread: hashing some hundred leaves would hold up the polling of instruments."""
+    leaves = [hour_tree.leaf(row) for row in rows]
+    for leaf in leaves:
+        frontier.append(leaf)
+    _append_now(file, writer.leaves(leaves))
 
 
 def _take_back(file: BinaryIO, begin: int) -> None:

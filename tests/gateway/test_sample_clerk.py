@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from doxedge.backends.port import Unreachable
+from doxedge.backends.port import OpenRequest, Unreachable
 from doxedge.evidence.check import NotProved
 from doxedge.evidence.samples import ProvedSamples
 from doxedge.gateway import sample_clerk
 from doxedge.gateway.sample_clerk import SampleClerk, judge
 from doxedge.quantity import HOUR_MS
 from doxedge.signing.canonical import Value
+from doxedge.store.errors import Kind, StoreError
+from doxedge.store.rows import Closing, StoredSample
 from doxedge.store.samples import SampleSettings
 from tests.gateway.memory_ledger import MemoryLedger
 from tests.gateway.unit_bench import Bench, bench, plan
@@ -30,14 +32,19 @@ class Desk:
     bench: Bench
     ledger: MemoryLedger
     clerk: SampleClerk
+    posted: list[tuple[str, list[Value]]] = field(default_factory=list)
+    """(kind, body) of what has left the outbox."""
 
     async def post(self) -> None:
-        """Everything that the outbox holds is final."""
-        known = {record_id for _, _, record_id in self.ledger.final_records()}
+        """Everything that the outbox holds is final, and proved to the outbox."""
+        self.posted += await self.bench.said()
         for entry in await self.bench.entries():
-            if entry.record_id not in known:
-                await self.ledger.submit(self.ledger.channel, [entry.envelope])
+            await self.ledger.submit(self.ledger.channel, [entry.envelope])
         self.ledger.build_block()
+        for entry in await self.bench.outbox.pending(*self.bench.key, limit=1_000):
+            (proof,) = await self.ledger.proofs(self.ledger.channel, [entry.record_id])
+            assert proof is not None
+            await self.bench.outbox.close_entries([Closing(entry.record_id, proof, 0)])
 
     async def ask(self, from_hour: int, to_hour: int) -> bytes:
         """The regulator asks; the request's record id."""
@@ -58,8 +65,16 @@ class Desk:
         return judge(self.file(request), channel=self.ledger.channel)
 
     async def answers(self) -> list[list[Value]]:
-        """What the outbox holds of answers."""
-        return [body for kind, body in await self.bench.said() if kind == "samples.answer"]
+        """What was signed of answers."""
+        return [body for kind, body in await self.said() if kind == "samples.answer"]
+
+    async def said(self) -> list[tuple[str, list[Value]]]:
+        """(kind, body) of everything that was signed, in order."""
+        return [*self.posted, *await self.bench.said()]
+
+    async def hours(self) -> list[list[Value]]:
+        """The bodies of the hours."""
+        return [body for kind, body in await self.said() if kind == "hour"]
 
 
 @asynccontextmanager
@@ -81,12 +96,13 @@ async def test_the_samples_of_stated_hours_are_produced_and_the_file_holds(tmp_p
         assert await at.clerk.answer_open() == 1
         shown = at.shown(request)
         assert [hour.state for hour in shown.hours] == ["produced", "produced", "silent"]
-        hours = await at.bench.hours()
+        hours = await at.hours()
         assert [hour.root for hour in shown.hours[:2]] == [body[11] for body in hours]
         assert [hour.samples for hour in shown.hours[:2]] == [body[10] for body in hours]
         assert all(hour.samples > 360 for hour in shown.hours[:2])
         (answer,) = await at.answers()
-        assert answer == [request, shown.content_hash, shown.samples, "produced", ""]
+        silent = f"1 hours are not on the ledger: hours {START_MS + 2 * HOUR_MS}"
+        assert answer == [request, shown.content_hash, shown.samples, "produced", silent]
         await at.post()
         assert at.ledger.final_bodies("samples.answer") == [answer]
         assert await at.clerk.answer_open() == 0
@@ -136,6 +152,7 @@ async def test_what_an_earlier_run_left_half_done_is_written_anew(tmp_path: Path
         await at.post()
         first = await at.ask(0, 1)
         await at.clerk.answer_open()
+        await at.post()
         second = await at.ask(0, 2)
         at.file(second).write_bytes(at.file(first).read_bytes() if left is None else left)
         assert await at.clerk.answer_open() == 1
@@ -151,7 +168,7 @@ async def test_samples_past_their_retention_are_answered_lost_and_counted(tmp_pa
         await at.clerk.answer_open()
         shown = at.shown(request)
         assert [hour.state for hour in shown.hours] == ["lost", "lost", "produced"]
-        first, second, third = await at.bench.hours()
+        first, second, third = await at.hours()
         assert shown.samples == third[10]
         assert shown.samples_lost == first[10] + second[10]  # type: ignore[operator]
         (answer,) = await at.answers()
@@ -178,7 +195,7 @@ async def test_a_revised_hour_is_answered_under_the_root_of_its_revision(tmp_pat
         at.bench.poll(START_MS + HOUR_MS - 5_000)
         await at.bench.measure(3)
         await at.post()
-        said = await at.bench.said()
+        said = await at.said()
         revisions = [body for kind, body in said if kind == "hour.revise"]
         assert revisions, "a late sample makes a revision"
         request = await at.ask(0, 1)
@@ -203,6 +220,63 @@ async def test_without_a_proof_nothing_is_stated_and_it_is_tried_again(tmp_path:
         at.ledger.away = False
         assert await at.clerk.answer_open() == 1
         assert at.shown(request).is_complete
+
+
+async def test_an_hour_that_is_still_on_its_way_is_waited_for(tmp_path: Path) -> None:
+    """A gateway that was away for a while sees the request before its own backlog is final."""
+    async with desk(tmp_path) as at:
+        await at.bench.measure(65)
+        request = await at.ask(0, 1)
+        assert await at.clerk.answer_open() == 0
+        assert not at.file(request).exists()
+        await at.post()
+        assert await at.clerk.answer_open() == 1
+        assert [hour.state for hour in at.shown(request).hours] == ["produced"]
+
+
+async def test_a_node_that_names_another_record_for_an_hour_gets_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(tmp_path) as at:
+        await at.bench.measure(125)
+        await at.post()
+        await at.ask(0, 1)
+        (asked,) = await at.ledger.open_requests(at.ledger.channel, "alpha-1")
+        kinds = {kind: record_id for _, kind, record_id in at.ledger.final_records()}
+        for name, hours in {
+            "an event": ((START_MS, kinds["event"]),),
+            "another hour": ((START_MS, kinds["hour"]),),
+            "an hour too many": (*asked.hours, (START_MS + HOUR_MS, kinds["hour"])),
+            "no hour": (),
+        }.items():
+
+            async def odd(
+                channel: bytes, unit: str, hours: tuple[tuple[int, bytes | None], ...] = hours
+            ) -> list[OpenRequest]:
+                return [replace(asked, hours=hours)]
+
+            with monkeypatch.context() as patch:
+                patch.setattr(at.ledger, "open_requests", odd)
+                assert await at.clerk.answer_open() == 0, name
+        assert await at.answers() == []
+        assert await at.clerk.answer_open() == 1
+
+
+async def test_damaged_samples_do_not_stop_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(tmp_path) as at:
+        await at.bench.measure(65)
+        await at.post()
+        await at.ask(0, 1)
+
+        async def damaged(*_: object, **__: object) -> list[StoredSample]:
+            raise StoreError(Kind.CORRUPT, tmp_path / "samples.db", "a page is damaged")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(at.bench.samples, "hour_samples", damaged)
+            assert await at.clerk.answer_open() == 0
+        assert await at.clerk.answer_open() == 1
 
 
 async def test_the_last_room_of_the_disk_is_not_filled_with_an_answer(
