@@ -41,6 +41,7 @@ class SimulatedSite:
     ready: dict[str, Any]
     plant: SimulatedPlant
     process: asyncio.subprocess.Process
+    timeout_ms: int = 200
 
     @property
     def clock(self) -> CompressedClock:
@@ -84,13 +85,13 @@ profile = "{told["profile"]}"
 host = "{told["host"]}"
 port = {told["port"]}
 unit_id = {told["unit_id"]}
-timeout_ms = 200
+timeout_ms = {self.timeout_ms}
 poll_ms = {{ {group} = {PERIOD_MS}{left_out} }}
 """
             if told.get("settings"):
-                instruments += (
-                    "settings = { " + ", ".join(f"{k} = {v}" for k, v in told["settings"].items()) + " }\n"
-                )
+                # A TOML number or string, whichever the instrument's map asks for.
+                words = ", ".join(f'{k} = "{v}"' for k, v in told["settings"].items())
+                instruments += f"settings = {{ {words} }}\n"
         instruments += f"""
 [[unit.instrument]]
 name = "moisture"
