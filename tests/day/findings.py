@@ -15,7 +15,7 @@ from simulators.plant import MINUTE_MS
 from simulators.scenario import Expectation, Scenario
 
 CALM_MS = 15 * MINUTE_MS
-"""So long after a fault or a kill a value may still be missing: pauses of a device that was away (five minutes at
+"""So long after a fault a value may still be missing: pauses of a device that was away (five minutes at
 most), a time-out of a second at a high speed, three minutes of settling."""
 MINUTES_MIN = 45
 """An hour with fewer measured minutes met a machine that was too busy to poll; it is counted, and not compared."""
@@ -178,7 +178,7 @@ def disturbances(scenario: Scenario, *, unit: str, hour: int, downs: Sequence[Sp
         to_ms = scenario.end_ms if step.to_s is None else scenario.start_ms + round(step.to_s * 1_000)
         if span.meets(Span(from_ms, to_ms + CALM_MS)):
             found.append(step.what)
-    if any(span.meets(Span(down.from_ms, down.to_ms + CALM_MS)) for down in downs):
+    if any(span.meets(Span(down.from_ms, down.to_ms + MINUTE_MS)) for down in downs):
         found.append("gateway down")
     return found
 

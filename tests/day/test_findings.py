@@ -146,7 +146,7 @@ def test_an_hour_is_disturbed_by_its_faults_and_a_quarter_of_an_hour_after_them(
         ["flow drift"],
         ["gateway down"],
     ]
-    late = [Span(begin + HOUR_MS - 20 * MINUTE_MS, begin + HOUR_MS - 10 * MINUTE_MS)]
+    late = [Span(begin + HOUR_MS - 20 * MINUTE_MS, begin + HOUR_MS - MINUTE_MS // 2)]
     assert "gateway down" in disturbances(scenario, unit=UNIT, hour=1, downs=late)
     assert disturbances(scenario, unit="beta-1", hour=1, downs=[]) == []
 
