@@ -116,6 +116,8 @@ class FoundHour:
     minutes_valid: int = 0
     posted_g: int | None = None
     truth_g: int = 0
+    posted_wh: int = 0
+    truth_wh: int = 0
     disturbed_by: list[str] = field(default_factory=list)
 
     @property
@@ -135,10 +137,13 @@ def hours_of(
     unit: str,
     scenario: Scenario,
     hours: int,
-    truth_g: Sequence[int],
+    truth: Sequence[tuple[int, int]],
     downs: Sequence[Span],
 ) -> list[FoundHour]:
-    """The hours of a unit in their order; one that nobody stated has nothing in `stated`."""
+    """The hours of a unit in their order; one that nobody stated has nothing in `stated`.
+
+    `truth`: what left the stack and the generator in each hour, in grams and watt hours.
+    """
     found = [FoundHour(hour) for hour in range(hours)]
     for record in finals:
         if record.outcome != 0 or record.kind not in ("hour", "gap", "hour.revise"):
@@ -151,7 +156,7 @@ def hours_of(
         for hour in range(max(first, 0), min(after, hours)):
             _note(found[hour], record.kind, body)
     for one in found:
-        one.truth_g = truth_g[one.hour]
+        one.truth_g, one.truth_wh = truth[one.hour]
         one.disturbed_by = disturbances(scenario, unit=unit, hour=one.hour, downs=downs)
     return found
 
@@ -162,7 +167,8 @@ def _note(hour: FoundHour, kind: str, body: Sequence[Any]) -> None:
     if kind == "gap":
         hour.cause = str(body[3])
     else:
-        hour.posted_g, hour.quality, hour.minutes_valid = int(body[4]), str(body[6]), int(body[9])
+        hour.posted_g, hour.posted_wh = int(body[4]), int(body[5])
+        hour.quality, hour.minutes_valid = str(body[6]), int(body[9])
 
 
 def disturbances(scenario: Scenario, *, unit: str, hour: int, downs: Sequence[Span]) -> list[str]:
@@ -181,6 +187,11 @@ def disturbances(scenario: Scenario, *, unit: str, hour: int, downs: Sequence[Sp
     if any(span.meets(Span(down.from_ms, down.to_ms + MINUTE_MS)) for down in downs):
         found.append("gateway down")
     return found
+
+
+def error_ppm(posted: int, truth: int) -> int:
+    """How far what was posted is from the truth, in millionths of the truth; 0 of 0 is no error."""
+    return abs(posted - truth) * 1_000_000 // truth if truth else 1_000_000 * min(abs(posted), 1)
 
 
 # Devices that were away
@@ -274,6 +285,11 @@ def _not_alternating(device: str, said: Sequence[tuple[LogLine, bool]]) -> list[
             wrong.append(f"{device}: told twice that it {'answers' if up else 'is away'}")
         last[line.run] = up
     return wrong
+
+
+def crashes(lines: Iterable[LogLine]) -> int:
+    """Stacks in a log: an error that the program did not know."""
+    return sum(line.text.lstrip(" |+").startswith("Traceback (most recent call last)") for line in lines)
 
 
 # Expectations

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from tests.integration.simulated_site import SimulatedSite
 
 UNIT = "alpha-1"
 """The unit that the test channel knows, with its device."""
-LEAD_S = 12.0
+LEAD_S = 15.0
 """Real seconds before the plant's first hour, in which everything starts."""
 PATIENCE_S = 120.0
 GRACE_MS = 2 * MINUTE_MS
@@ -64,7 +65,9 @@ class DayResult:
     posted_g: int = 0
     truth_g: int = 0
     error_ppm: int = 0
-    """|posted - truth| of the compared hours together; at most 5000."""
+    """|posted - truth| of the compared hours together; less than 5000."""
+    energy_error_ppm: int = 0
+    """The same of their energy."""
 
     lost: int = 0
     doubled: int = 0
@@ -77,6 +80,8 @@ class DayResult:
     hours_missing: int = 0
     hours_doubled: int = 0
     causes_missing: int = 0
+    crashes: int = 0
+    """Stacks in the logs of gateway and node."""
     outages_wrong: list[str] = field(default_factory=list)
     unmet: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -90,12 +95,17 @@ class DayResult:
         """Everything holds, and there was something to hold."""
         wrong = (
             self.lost, self.doubled, self.out_of_order, self.unknown, self.refused, self.unproved, self.chain_breaks,
-            self.scrub_findings, self.hours_missing, self.hours_doubled, self.causes_missing,
+            self.scrub_findings, self.hours_missing, self.hours_doubled, self.causes_missing, self.crashes,
             self.outages_wrong, self.unmet, self.failures,
         )  # fmt: skip
         something = self.acknowledged and self.compared_hours and self.faults_injected
         told = self.outages_told == self.outages_planned
-        return bool(something) and told and not any(wrong) and self.error_ppm < ERROR_PPM_MAX
+        return (
+            bool(something)
+            and told
+            and not any(wrong)
+            and max(self.error_ppm, self.energy_error_ppm) < ERROR_PPM_MAX
+        )
 
 
 def read_day(file: Path, *, folder: Path, hours: int, speed: float | None) -> Day:
@@ -287,7 +297,7 @@ class Day:
             result.unproved = counts.pending + counts.refused
         downs = self.gateway.downs
         hours = findings.hours_of(
-            finals, unit=UNIT, scenario=scenario, hours=self.hours, truth_g=self._truth(), downs=downs
+            finals, unit=UNIT, scenario=scenario, hours=self.hours, truth=self._truth(), downs=downs
         )
         self._judge_hours(hours)
         told = findings.outages_of(
@@ -302,16 +312,18 @@ class Day:
             away={UNIT: told.away},
             is_whole=self.hours == scenario.hours,
         )
+        result.crashes = findings.crashes([*self.gateway.lines, *self.node.lines])
         result.gateway_kills, result.node_kills = self.gateway.kills, self.node.kills
         began = [one for one in self.injected if one["begins"] and one["at_ms"] < self.until_ms]
         result.broker_outages = sum(one["what"] == "broker outage" for one in began)
         result.faults_injected = sum(one.get("unit") == UNIT for one in began)
 
-    def _truth(self) -> list[int]:
+    def _truth(self) -> list[tuple[int, int]]:
         plant, start_ms = self._plant(), self.scenario.start_ms
+        borders = [start_ms + hour * HOUR_MS for hour in range(self.hours + 1)]
         return [
-            plant.truth_g(start_ms + hour * HOUR_MS, start_ms + (hour + 1) * HOUR_MS)
-            for hour in range(self.hours)
+            (plant.truth_g(begin, end), plant.energy_wh(end) - plant.energy_wh(begin))
+            for begin, end in pairwise(borders)
         ]
 
     def _judge_hours(self, hours: Sequence[FoundHour]) -> None:
@@ -325,8 +337,10 @@ class Day:
         result.compared_hours = len(compared)
         result.posted_g = sum(hour.posted_g or 0 for hour in compared)
         result.truth_g = sum(hour.truth_g for hour in compared)
-        if result.truth_g:
-            result.error_ppm = abs(result.posted_g - result.truth_g) * 1_000_000 // result.truth_g
+        result.error_ppm = findings.error_ppm(result.posted_g, result.truth_g)
+        result.energy_error_ppm = findings.error_ppm(
+            sum(hour.posted_wh for hour in compared), sum(hour.truth_wh for hour in compared)
+        )
         result.hours = list(hours)
 
     async def _final_records(self) -> list[FinalRecord]:

@@ -19,8 +19,10 @@ from tests.day.findings import (
     Outages,
     Span,
     count_records,
+    crashes,
     cut_off_spans,
     disturbances,
+    error_ppm,
     hours_of,
     outages_of,
     unmet,
@@ -126,11 +128,19 @@ def test_every_hour_is_found_as_it_was_stated(scenario: Scenario) -> None:
         final(8, "h", kind="hour", outcome=1, body=hour_body(begin + 4 * HOUR_MS, 14)),
         final(9, "i", kind="hour", body=hour_body(begin + 4 * HOUR_MS, 14, unit="beta-1")),
     ]
-    found = hours_of(finals, unit=UNIT, scenario=scenario, hours=5, truth_g=[11, 1, 12, 13, 14], downs=[])
+    found = hours_of(
+        finals,
+        unit=UNIT,
+        scenario=scenario,
+        hours=5,
+        truth=[(11, 0), (1, 0), (12, 0), (13, 0), (14, 5)],
+        downs=[],
+    )
     assert [one.stated for one in found] == [["hour"], ["gap"], ["gap", "hour"], ["hour", "hour"], []]
     assert [one.is_stated_well for one in found] == [True, True, True, False, False]
     assert [one.posted_g for one in found] == [11, None, 12, 13, None]
     assert found[1].cause == "no_data"
+    assert (found[4].truth_g, found[4].truth_wh) == (14, 5)
     assert [one.is_comparable for one in found] == [True, False, False, False, False]
 
 
@@ -238,6 +248,27 @@ def test_an_outage_in_which_the_gateway_was_down_is_not_judged(scenario: Scenari
     assert (found.planned, found.told, found.wrong) == (1, 1, ())
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Traceback (most recent call last):", 1),
+        ("  + Exception Group Traceback (most recent call last):", 0),
+        ("    | Traceback (most recent call last):", 1),
+        ("WARNING x: no answer", 0),
+    ],
+)
+def test_a_stack_in_a_log_is_a_crash(text: str, count: int) -> None:
+    assert crashes([LogLine(0, 1, text)]) == count
+
+
+@pytest.mark.parametrize(
+    ("posted", "truth", "ppm"),
+    [(995, 1_000, 5_000), (1_005, 1_000, 5_000), (7, 7, 0), (0, 0, 0), (3, 0, 1_000_000)],
+)
+def test_an_error_is_told_in_millionths_of_the_truth(posted: int, truth: int, ppm: int) -> None:
+    assert error_ppm(posted, truth) == ppm
+
+
 # Expectations
 
 HOURS = [
@@ -300,7 +331,8 @@ def test_a_day_is_clean_when_everything_holds() -> None:
     [
         {"lost": 1}, {"doubled": 1}, {"out_of_order": 1}, {"unknown": 1}, {"refused": 1}, {"unproved": 1},
         {"chain_breaks": 1}, {"scrub_findings": 1}, {"hours_missing": 1}, {"hours_doubled": 1},
-        {"causes_missing": 1}, {"outages_wrong": ["x"]}, {"unmet": ["x"]}, {"failures": ["x"]},
+        {"causes_missing": 1}, {"crashes": 1}, {"energy_error_ppm": 5_000},
+        {"outages_wrong": ["x"]}, {"unmet": ["x"]}, {"failures": ["x"]},
         {"outages_told": 0}, {"error_ppm": 5_000}, {"acknowledged": 0}, {"compared_hours": 0},
         {"faults_injected": 0},
     ],
