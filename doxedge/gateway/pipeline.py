@@ -93,6 +93,7 @@ class UnitPipeline:
         )
         self._queue: list[SampleRow] = []
         self._flushing = asyncio.Lock()
+        self._closing = asyncio.Lock()
         self._assembler: HourAssembler | None = None
         self._unsaved = False
         self._running = True
@@ -160,11 +161,18 @@ class UnitPipeline:
             return len(rows)
 
     async def close_hours(self) -> int:
-        """Close what is due, and sign what waits. Returns how many records are new and durable."""
+        """Close what is due, and sign what waits. Returns how many records are new and durable.
+
+        One at a time: between closing and signing, another would remember as closed what is not signed yet.
+        """
         if self._assembler is None:
             return 0
+        async with self._closing:
+            return await self._close_hours(self._assembler)
+
+    async def _close_hours(self, assembler: HourAssembler) -> int:
         self._clock_state = _state_of(self._read_clock())
-        closed = self._due(self._assembler)
+        closed = self._due(assembler)
         if closed:
             self._unsaved = True
             await self.flush()  # duty (1)

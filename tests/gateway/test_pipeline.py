@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.unit_memory import UnitMemory, write_memory
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.store.samples import SampleSettings
 from tests.gateway.unit_bench import GRAMS_PER_HOUR, PERIOD_MS, bench, plan
@@ -230,3 +234,26 @@ async def test_the_live_value_is_the_latest_of_every_quantity(tmp_path: Path) ->
         unit.poll(unit.clock.at_ms, nox_ppm=None)
         live = unit.pipeline.live()
         assert (live["quality"], live["values"]["nox_ppb"]) == ("bad", None)  # type: ignore[index]
+
+
+async def test_two_that_close_at_the_same_time_never_remember_an_hour_that_is_not_signed_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Duty (2): the memory that is on the disk is at every write no further than the outbox."""
+    async with bench(tmp_path) as unit:
+        await unit.measure(60)
+        unit.clock.run_to(unit.clock.at_ms + 2 * MINUTE_MS)
+        unit.poll(unit.clock.at_ms)  # so that the hour's samples have to be written before it is signed
+        remembered_ms: list[tuple[int, int]] = []
+
+        def watched(path: Path, memory: UnitMemory) -> None:
+            with closing(sqlite3.connect(tmp_path / "outbox.db")) as outbox:
+                (signed,) = outbox.execute("SELECT count(*) FROM entry WHERE kind = 'hour'").fetchone()
+            remembered_ms.append((memory.carry.next_start_ms, signed))
+            write_memory(path, memory)
+
+        monkeypatch.setattr("doxedge.gateway.pipeline.write_memory", watched)
+        await asyncio.gather(*(unit.pipeline.close_hours() for _ in range(3)))
+        assert len(await unit.hours()) == 1
+    assert remembered_ms
+    assert [(START_MS + signed * HOUR_MS, signed) for _, signed in remembered_ms] == remembered_ms
