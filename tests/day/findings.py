@@ -287,9 +287,14 @@ def _not_alternating(device: str, said: Sequence[tuple[LogLine, bool]]) -> list[
     return wrong
 
 
-def crashes(lines: Iterable[LogLine]) -> int:
-    """Stacks in a log: an error that the program did not know."""
-    return sum(line.text.lstrip(" |+").startswith("Traceback (most recent call last)") for line in lines)
+def errors_in(lines: Iterable[LogLine]) -> list[str]:
+    """Lines of a log that no fault of a day excuses: errors, and stacks of errors that the program did not know."""
+    return [
+        line.text
+        for line in lines
+        if line.text.startswith(("ERROR ", "CRITICAL "))
+        or line.text.lstrip(" |+").startswith("Traceback (most recent call last)")
+    ]
 
 
 # Expectations

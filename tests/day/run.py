@@ -80,9 +80,9 @@ class DayResult:
     hours_missing: int = 0
     hours_doubled: int = 0
     causes_missing: int = 0
-    crashes: int = 0
-    """Stacks in the logs of gateway and node."""
     outages_wrong: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    """Lines of error in the logs of gateway and node."""
     unmet: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """Processes that ended otherwise than they should."""
@@ -95,8 +95,8 @@ class DayResult:
         """Everything holds, and there was something to hold."""
         wrong = (
             self.lost, self.doubled, self.out_of_order, self.unknown, self.refused, self.unproved, self.chain_breaks,
-            self.scrub_findings, self.hours_missing, self.hours_doubled, self.causes_missing, self.crashes,
-            self.outages_wrong, self.unmet, self.failures,
+            self.scrub_findings, self.hours_missing, self.hours_doubled, self.causes_missing,
+            self.outages_wrong, self.errors, self.unmet, self.failures,
         )  # fmt: skip
         something = self.acknowledged and self.compared_hours and self.faults_injected
         told = self.outages_told == self.outages_planned
@@ -312,7 +312,7 @@ class Day:
             away={UNIT: told.away},
             is_whole=self.hours == scenario.hours,
         )
-        result.crashes = findings.crashes([*self.gateway.lines, *self.node.lines])
+        result.errors = findings.errors_in([*self.gateway.lines, *self.node.lines])
         result.gateway_kills, result.node_kills = self.gateway.kills, self.node.kills
         began = [one for one in self.injected if one["begins"] and one["at_ms"] < self.until_ms]
         result.broker_outages = sum(one["what"] == "broker outage" for one in began)

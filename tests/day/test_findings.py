@@ -19,10 +19,10 @@ from tests.day.findings import (
     Outages,
     Span,
     count_records,
-    crashes,
     cut_off_spans,
     disturbances,
     error_ppm,
+    errors_in,
     hours_of,
     outages_of,
     unmet,
@@ -255,10 +255,13 @@ def test_an_outage_in_which_the_gateway_was_down_is_not_judged(scenario: Scenari
         ("  + Exception Group Traceback (most recent call last):", 0),
         ("    | Traceback (most recent call last):", 1),
         ("WARNING x: no answer", 0),
+        ("INFO x: ERROR is a word", 0),
+        ("ERROR doxedge.gateway.pipeline: its memory cannot be written", 1),
+        ("CRITICAL x: y", 1),
     ],
 )
-def test_a_stack_in_a_log_is_a_crash(text: str, count: int) -> None:
-    assert crashes([LogLine(0, 1, text)]) == count
+def test_an_error_or_a_stack_in_a_log_is_found(text: str, count: int) -> None:
+    assert len(errors_in([LogLine(0, 1, text)])) == count
 
 
 @pytest.mark.parametrize(
@@ -331,7 +334,7 @@ def test_a_day_is_clean_when_everything_holds() -> None:
     [
         {"lost": 1}, {"doubled": 1}, {"out_of_order": 1}, {"unknown": 1}, {"refused": 1}, {"unproved": 1},
         {"chain_breaks": 1}, {"scrub_findings": 1}, {"hours_missing": 1}, {"hours_doubled": 1},
-        {"causes_missing": 1}, {"crashes": 1}, {"energy_error_ppm": 5_000},
+        {"causes_missing": 1}, {"errors": ["x"]}, {"energy_error_ppm": 5_000},
         {"outages_wrong": ["x"]}, {"unmet": ["x"]}, {"failures": ["x"]},
         {"outages_told": 0}, {"error_ppm": 5_000}, {"acknowledged": 0}, {"compared_hours": 0},
         {"faults_injected": 0},
