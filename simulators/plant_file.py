@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
-from doxedge.analysers.configuration import ConfigError, table_path
+from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
 from simulators.catalogue import ROLES
 from simulators.faults import Fault, FaultKind
 from simulators.plant import DAY_MS, Order, PlantSettings
@@ -130,8 +129,8 @@ def read_site(file: Path, *, meter_origin_ms: int) -> list[UnitPlan]:
 def read_tables(file: Path, form: type[Form]) -> Form:
     """A TOML file in a strict form. ConfigError names file, table and key of the first mistake, and counts the rest."""
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tables = parse_toml(file.read_text(encoding="utf-8"), source=str(file))
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(source=str(file), path="", reason=f"cannot be read: {error}") from None
     try:
         return form.model_validate(tables)

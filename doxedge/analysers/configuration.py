@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 
 class ConfigError(Exception):
@@ -20,6 +22,19 @@ class ConfigError(Exception):
         place = f"{source}: {path}" if path else source
         rest = f" (and {more} more)" if more else ""
         super().__init__(f"{place}: {reason}{rest}")
+
+
+def parse_toml(text: str, *, source: str, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
+    """The tables of a text. ConfigError when it is not TOML, nested without end, or has a number without end."""
+    try:
+        return tomllib.loads(text, parse_float=parse_float)
+    except tomllib.TOMLDecodeError as error:
+        reason = str(error)
+    except RecursionError:
+        reason = "nested far too deeply"
+    except ValueError:  # the one thing of TOML that Python does not read: integers of thousands of digits
+        reason = "a number has far too many digits"
+    raise ConfigError(source=source, path="", reason=f"not TOML: {reason}")
 
 
 def table_path(location: Sequence[str | int]) -> str:

@@ -5,14 +5,13 @@ The models below are the schema, `profile_build` makes a `Profile` of them.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from doxedge.analysers.configuration import ConfigError, table_path
+from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
 from doxedge.analysers.profile import Order, RawType, Severity, Verified
 from doxedge.analysers.profile_choices import WORD_PATTERN, SettingValue, choose
 
@@ -280,10 +279,7 @@ def read_tables(text: str, *, source: str) -> dict[str, Any]:
             path="",
             reason=f"{len(text)} characters; a profile has at most {MAX_TEXT_CHARACTERS}",
         )
-    try:
-        return tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(source=source, path="", reason=f"not TOML: {error}") from None
+    return parse_toml(text, source=source, parse_float=Decimal)
 
 
 def checked_file(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from doxedge.analysers.configuration import ConfigError, table_path
+from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
 from doxedge.backends.http_client import NodeAddress
 from doxedge.cli.doctor_report import Finding, Site, error, ok, skipped, warning
 from doxedge.cli.outcome import Exit
@@ -97,11 +96,12 @@ def _node_file(site: Site, path: Path) -> Iterator[Finding]:
 def _load(path: Path, model: type[BaseModel]) -> tuple[list[str], BaseModel | None]:
     """All mistakes in a file, each with its table and key; or the settings."""
     try:
-        return [], model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        tables = parse_toml(path.read_text(encoding="utf-8"), source=path.name)
+        return [], model.model_validate(tables)
     except (OSError, UnicodeDecodeError) as cause:
         return [f"cannot be read: {cause}"], None
-    except tomllib.TOMLDecodeError as cause:
-        return [f"is not TOML: {cause}"], None
+    except ConfigError as cause:
+        return [cause.reason], None
     except ValidationError as cause:
         return [
             f"{table_path(found['loc']) or 'the file'}: "

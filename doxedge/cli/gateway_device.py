@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from doxedge.analysers.configuration import ConfigError
+from doxedge.analysers.configuration import ConfigError, parse_toml
 from doxedge.cli.outcome import Exit, Failure
 
 if TYPE_CHECKING:
@@ -144,11 +144,10 @@ def _settings(pairs: list[str]) -> dict[str, SettingValue]:
 
 def _trial_settings(text: str, given: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
     """For what the site has not said: the first of some words, the lowest of some numbers."""
-    import tomllib
 
     try:
-        tables: dict[str, Any] = tomllib.loads(text).get("settings", {})
-    except tomllib.TOMLDecodeError:
+        tables: dict[str, Any] = parse_toml(text, source=FLAGS).get("settings", {})
+    except ConfigError:
         return {}  # The map's own reader says what is wrong with it.
     trial: dict[str, SettingValue] = {}
     for name, table in tables.items():

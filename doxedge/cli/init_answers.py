@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from doxedge.analysers.configuration import ConfigError, parse_toml
 from doxedge.cli.outcome import Exit, Failure
 
 ANSWERS_FILE: Final = "init-answers.toml"
@@ -238,10 +238,10 @@ def read_earlier(folder: Path) -> dict[str, Value]:
     """The answers of an earlier run. Raises Failure (2) for a file that is not ours."""
     path = folder / ANSWERS_FILE
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = parse_toml(path.read_text(encoding="utf-8"), source=path.name)
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, ConfigError) as error:
         raise Failure(Exit.USAGE, f"{path} cannot be read: {error}; delete it to begin afresh") from error
     for name, value in found.items():
         if not isinstance(value, str) and not (

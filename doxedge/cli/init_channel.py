@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doxedge.analysers.configuration import ConfigError, parse_toml
 from doxedge.cli.init_answers import toml_value
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.consensus.validators import Validator
@@ -71,8 +71,8 @@ def read_member_card(path: Path) -> MemberCard:
     try:
         with path.open("rb") as file:
             data = file.read(CARD_BYTES_MAX + 1)
-        table = tomllib.loads(data[:CARD_BYTES_MAX].decode())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = parse_toml(data[:CARD_BYTES_MAX].decode(), source=path.name)
+    except (OSError, UnicodeDecodeError, ConfigError) as error:
         raise Failure(Exit.USAGE, f"{path} is no member card: {error}") from error
     unknown = sorted(set(table) - {"party", "officer", "node"})
     party = table.get("party")

@@ -8,14 +8,13 @@ group out).
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
-from doxedge.analysers.configuration import ConfigError
+from doxedge.analysers.configuration import ConfigError, parse_toml
 from doxedge.analysers.profile_choices import SettingValue
 from doxedge.cli.init_answers import Answers, Ask, WrongAnswer
 from doxedge.fieldbus.profile_folders import load_profile, search_path
@@ -74,8 +73,8 @@ def catalogue(folders: Sequence[Path]) -> dict[str, MapSummary]:
     for folder in folders:
         for file in sorted(folder.glob("*.toml")) if folder.is_dir() else []:
             try:
-                table = tomllib.loads(file.read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+                table = parse_toml(file.read_text(encoding="utf-8"), source=file.name)
+            except (OSError, UnicodeDecodeError, ConfigError):
                 continue  # whoever names it is told by load_profile
             identity = table.get("identity", {})
             found.setdefault(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from doxedge.analysers.configuration import ConfigError, table_path
+from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
 from doxedge.backends.http_client import NodeAddress
 from doxedge.quantity import MINUTE_MS
 
@@ -156,10 +155,9 @@ class GatewaySettings(_Table):
 
 def parse_settings(text: str, *, source: str) -> GatewaySettings:
     """The settings in `text`; `source` names the file. Raises ConfigError for the first mistake, counting the rest."""
+    tables = parse_toml(text, source=source)
     try:
-        return GatewaySettings.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(source=source, path="", reason=f"not TOML: {error}") from error
+        return GatewaySettings.model_validate(tables)
     except ValidationError as error:
         mistakes = _innermost(error.errors(include_url=False))
         first = mistakes[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -16,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from doxedge.analysers.configuration import ConfigError, table_path
+from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
 
 GENESIS_BYTES_MAX: Final = 64 * 1024
 
@@ -107,10 +106,9 @@ class NodeSettings(_Table):
 
 def parse_settings(text: str, *, source: str) -> NodeSettings:
     """The settings in `text`; `source` names the file. Raises ConfigError for the first mistake, counting the rest."""
+    tables = parse_toml(text, source=source)
     try:
-        return NodeSettings.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(source=source, path="", reason=f"not TOML: {error}") from error
+        return NodeSettings.model_validate(tables)
     except ValidationError as error:
         mistakes = error.errors(include_url=False)
         first = mistakes[0]

@@ -17,7 +17,7 @@ CONFIGURATION = {
     "another unknown key of the same file": ("gateway.toml", "[node]", "a=3\nspeed=1\n[node]", "speed: no such key"),
     "an unknown key in a table": ("node.toml", "[listen]", "[listen]\ncolour = 1", "listen.colour: no such key"),
     "a key that is missing": ("node.toml", 'party = "alpha"', "", "party: Field required"),
-    "no TOML": ("node.toml", "party", "party party", "is not TOML"),
+    "no TOML": ("node.toml", "party", "party party", "not TOML"),
     "a register map that is not there": ("gateway.toml", "janitza_umg", "janitza", "there is no such profile"),
     "an unmeasured quantity": ("gateway.toml", "source =", "flow = 'f'\nsource =", "nothing delivers f"),
     "another channel pinned": ("node.toml", 'channel = "', 'channel = "' + "0" * 8, "channel[0].channel"),

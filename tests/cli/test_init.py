@@ -290,6 +290,16 @@ def test_a_card_with_a_changed_digit_is_refused(tmp_path: Path, capsys: pytest.C
     assert "the key id of officer does not fit its key" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["party", "party = " + "[" * 4_000, "\ufeffparty"])
+def test_what_another_company_sends_for_a_card_is_refused_in_words(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (card := tmp_path / "beta.member.toml").write_text(text, encoding="utf-8")
+    founding = ["--role", "node", "--channel", "found", "--channel-name", "n", "--place", "p"]
+    assert init(tmp_path / "regulator", *founding, "--member", str(card)) == 2
+    assert f"{card} is no member card: beta.member.toml: not TOML" in capsys.readouterr().err
+
+
 def test_one_card_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init(tmp_path / "plant", *plant_flags()) == 0
     card = str(tmp_path / "plant" / "alpha.member.toml")

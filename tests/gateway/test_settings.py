@@ -26,6 +26,7 @@ def test_a_whole_file_is_read() -> None:
     ("text", "named"),
     [
         ("key = ", "not TOML"),
+        ("key = " + "[" * 20_000, "not TOML: nested far too deeply"),
         ("", "key"),
         (settings_text(top="retries = 3"), "retries: no such key"),
         (settings_text(unit="colour = 'red'"), "unit[0].colour: no such key"),

@@ -97,6 +97,7 @@ def test_an_unknown_key_is_refused_by_name_with_where_to_look(what: str, text: s
             "",
         ),
         ("no TOML at all", "party = \n", "", "not TOML"),
+        ("arrays without end", "party = " + "[" * 20_000 + "\n", "", "nested far too deeply"),
     ],
 )
 def test_a_mistake_is_named_by_file_table_and_key(what: str, text: str, named: str, words: str) -> None:

@@ -56,7 +56,7 @@ def test_a_file_says_what_each_unit_is(tmp_path: Path) -> None:
         ('kind = "span"', 'kind = "fire"', "unit[0].fault[0].kind", "silence"),
         ('instrument = "analyser"', 'instrument = "oven"', "unit[0].fault[0].instrument", "meter"),
         ("analyser_port = 5020", "analyser_port = 70000", "unit[0].analyser_port", "65535"),
-        ('name = "south"', "name = ", "", "cannot be read"),
+        ('name = "south"', "name = ", "", "not TOML"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_its_place(
