@@ -220,7 +220,7 @@ WRONG = {
     "a port that is none": (["--broker", "b:70000"], "--broker:"),
     "a broker beside none": (["--broker", "none", "--broker", "b"], "--broker: `none` stands alone"),
     "a certificate that is not there": (["--broker", "b", "--broker-ca", "no.pem"], "--broker-ca:"),
-    "an unknown register map": (["--instrument", "a=horiba@h"], "there are: configured_moisture, "),
+    "an unknown register map": (["--instrument", "a=horiba@h"], "there is no such profile; there are: "),
     "no address": (["--instrument", "teledyne_t200"], "--instrument: teledyne_t200 is polled: give its address"),
     "a setting that is missing": (["--instrument", "generic_analogue_input@h"], "flow_high"),
     "a setting out of its bounds": (["--instrument", "configured_moisture,moisture_percent=61"], "moisture_percent"),
