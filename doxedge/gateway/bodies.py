@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.measurement.emission import HourGap, HourRecord
+from doxedge.measurement.energy import EnergyQuality
 from doxedge.signing.canonical import Value
 
 
@@ -35,8 +36,15 @@ def firmware_text() -> str:
 def hour_body(
     hour: HourRecord, *, samples: int, samples_root: bytes, provenance: Provenance, clock: ClockReading
 ) -> list[Value]:
-    """The 19 fields of an `hour`. `samples` counts the leaves under `samples_root`."""
-    recipe: list[Value] | None = list(hour.remarks) if hour.remarks else None
+    """The 19 fields of an `hour`. `samples` counts the leaves under `samples_root`.
+
+    The recipe names what the hour rests on, as `quantity:reason`: values that were not simply good, and energy that is
+    not the counter's from border to border. None when there is nothing to say.
+    """
+    said = set(hour.remarks)
+    if hour.energy_quality != EnergyQuality.METERED:
+        said.add(f"energy_wh:{hour.energy_quality}")
+    recipe: list[Value] | None = [*sorted(said)] if said else None
     return [
         hour.unit,
         hour.start_ms,
