@@ -17,9 +17,6 @@ from doxedge.measurement.conversion import PRECISE, reported
 WINDOW_HOURS: Final = 8_760
 """Operating hours: a year of continuous operation."""
 
-THRESHOLDS_PERCENT: Final = (95, 90, 80)
-"""Below each of these the next gap is filled with a higher value."""
-
 
 @dataclass(frozen=True, slots=True)
 class Availability:

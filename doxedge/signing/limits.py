@@ -23,8 +23,6 @@ DEPTH: Final = 8
 BATCH_RECORDS: Final = 64
 POOL_TRANSACTIONS: Final = 50_000
 POOL_BYTES: Final = 64 * 1024 * 1024
-PENDING_CREDITS: Final = 256
-"""Credits that an account may leave unfolded, so that a stranger cannot grow it without end."""
 
 MERKLE_PATH: Final = 64
 """Siblings in a tree of at most 2^64 leaves."""
