@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.analysers.catalogue import make_driver
+from doxedge.analysers.catalogue import make_driver, parse_map
 from doxedge.analysers.dialects import ak
 from doxedge.analysers.phrase_driver import PhraseDriver
 from doxedge.analysers.question import Answer, DeviceException, Outcome, Phrase, Unanswered, unpack_evidence
 from doxedge.measurement.sample import Reason, Sample
 from tests.analysers.phrases import BASE, phrases
 from tests.analysers.profiles import changed
+from tests.fieldbus.hostile_text import ANSWERS, PHRASES
 
 GOOD = {"AKON K2": "57.62 41.6", "ASTZ K0": "SREM SMGA", "ALRM K0": "0"}
 SILENT = "silent"
@@ -173,9 +174,28 @@ def test_the_unit_that_an_answer_says_goes_before_the_maps(said: str, value: Dec
     assert found.failures.get("ozone_ppb") == (value if isinstance(value, Reason) else None)
 
 
-def phrases_of(text: str, unit_id: int | None = None) -> PhraseDriver:
-    from doxedge.analysers.catalogue import parse_map
+@pytest.mark.parametrize(
+    ("dialect", "place", "value"),
+    [
+        ("ak", "1", "83.2"), ("bayern_hessen", "000", "57.62"), ("clink", "value", "83.2"),
+        ("serinus_advanced", "51", "83.25"), ("horiba", "4", "83.2"), ("eco_physics", "1", "83.2"),
+    ],
+)  # fmt: skip
+def test_every_dialect_has_its_map(dialect: str, place: str, value: str) -> None:
+    asked = PHRASES[dialect]
+    text = (
+        CLINK.replace('"clink"', f'"{dialect}"')
+        .replace('"o3"', f'"{asked.text}"')
+        .replace('"value"', f'"{place}"')
+    )
+    one = phrases_of(text.replace("unit_id = 42", f"unit_id = {asked.unit_id}").replace("scale = 10", ""))
+    assert one.requests("one") == [asked]
+    answer = Answer(asked, ANSWERS[dialect], b"q", ANSWERS[dialect])
+    found = one.sample("one", [answer], at_ms=0, monotonic_ns=0)
+    assert found.values == {"ozone_ppb": Decimal(value)}
 
+
+def phrases_of(text: str, unit_id: int | None = None) -> PhraseDriver:
     made = make_driver(parse_map(text, source="x.toml"), device="d", unit_id=unit_id)
     assert isinstance(made, PhraseDriver)
     return made

@@ -121,6 +121,31 @@ async def test_an_instrument_is_told_by_its_registers(
         assert report.of("analyser alpha-1.meter")["text"] == "answers, and is a Janitza UMG"
 
 
+@pytest.mark.parametrize(
+    ("profile", "settings", "text"),
+    [
+        ("thermo_42i_clink", "{}", "answers, and is a Thermo 42i (C-Link)"),
+        ("cai_700_ak", '{ gas_unit = "ppm", component = "nox" }', "takes a connection"),
+        ("horiba_apna370", '{ gas_unit = "ppb", zero_digit = 5, span_digit = 4 }', "knows no connection"),
+    ],
+)
+async def test_an_instrument_that_speaks_is_looked_at_in_its_dialect(
+    plant: Path, ask: Ask, profile: str, settings: str, text: str
+) -> None:
+    async with process("simulators", "instrument", "--profile", profile, "--until-stdin-closes") as simulated:
+        from tests.cli.plant_box import first_line
+
+        port = (await first_line(simulated))["port"]
+        edit(
+            plant / "gateway.toml",
+            'profile = "teledyne_t200"\nhost = "127.0.0.1"\nport = 5020\n'
+            "poll_ms = { oxygen = 0, calibration = 0, diagnostics = 0 }",
+            f'profile = "{profile}"\nhost = "127.0.0.1"\nport = {port}\nsettings = {settings}',
+        )
+        found = (await asyncio.to_thread(ask, plant)).of("analyser alpha-1.analyser")
+    assert (found["verdict"], text in found["text"]) == ("ok", True), found
+
+
 def test_a_serial_port_that_is_not_there_is_named(plant: Path, ask: Ask) -> None:
     edit(
         plant / "gateway.toml",

@@ -6,6 +6,8 @@
     STkkk M|N|K|S           measure, zero, span, background
     MDcc kkk +nnnn+ee ss ff mmm eeeeee ...      cc measurements; the value is n.nnn times ten to the ee
 
+Versions 2 and 3 of the Serinus 40's manual leave out mmm and have eight signs at the end; both are read.
+
 Some instruments end a frame with CR and send no BCC; such a line is noisier than it looks, so it is a choice.
 """
 
@@ -32,7 +34,7 @@ from doxedge.analysers.dialects.framing import (
 )
 
 MAX_BYTES: Final = 4_096
-"""99 measurements of 33 signs and their envelope are 3,278 bytes."""
+"""99 measurements of 35 signs and their envelope are 3,474 bytes."""
 
 CR: Final = 0x0D
 
@@ -50,10 +52,12 @@ _COMMANDS: Final = frozenset("MNKS")
 _QUERY: Final = re.compile(r"DA(\d{3})?", re.ASCII)
 _REPLY: Final = re.compile(r"MD(\d\d)((?: [^ ]+)*) ?", re.ASCII)
 _MEASUREMENT: Final = re.compile(
-    r"(\d{3}) ([+-]\d{4})([+-]\d\d) ([0-9A-Fa-f]{2}) ([0-9A-Fa-f]{2}) ([0-9A-Za-z]{3}) ([0-9A-Za-z]{6})",
+    r"(\d{3}) ([+-]\d{4})([+-]\d\d) ([0-9A-Fa-f]{2}) ([0-9A-Fa-f]{2})"
+    r"(?: ([0-9A-Za-z]{3}))? ([0-9A-Za-z]{6}|[0-9A-Za-z]{8})",
     re.ASCII,
 )
-_FIELDS: Final = 6
+_FIELDS: Final = (6, 5)
+"""Of a channel; without the number of the instrument where it is left out."""
 
 
 class Ending(Enum):
@@ -72,6 +76,7 @@ class Measurement:
     status: int
     error: int
     serial: str
+    """Empty where the instrument leaves it out."""
     extra: str
 
     @property
@@ -130,9 +135,10 @@ def measurements(text: str) -> tuple[Measurement, ...]:
         raise FrameError(f"{text[:40]!r} is no reply of measurements")
     words = reply[2].split()
     count = int(reply[1])
-    if len(words) != count * _FIELDS:
-        raise FrameError(f"{count} channels announced, {len(words)} fields sent; a channel has {_FIELDS}")
-    return tuple(_measurement(" ".join(words[n : n + _FIELDS])) for n in range(0, len(words), _FIELDS))
+    for fields in _FIELDS:
+        if len(words) == count * fields:
+            return tuple(_measurement(" ".join(words[n : n + fields])) for n in range(0, len(words), fields))
+    raise FrameError(f"{count} channels announced, {len(words)} fields sent; a channel has 5 or 6")
 
 
 def cut(buffer: bytes, ending: Ending = Ending.BCC) -> Found[str] | Junk | None:
@@ -156,7 +162,7 @@ def _measurement(text: str) -> Measurement:
         Decimal(mantissa).scaleb(int(exponent) - 3),
         int(status, 16),
         int(error, 16),
-        serial,
+        serial or "",
         extra,
     )
 

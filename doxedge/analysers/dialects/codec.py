@@ -194,8 +194,13 @@ def _bh_encode(phrase: Phrase) -> bytes:
     return bayern_hessen.encode(phrase.text)
 
 
-def _bh_judge(_: Phrase, text: str) -> str | None:
-    return "" if text.startswith("MD") else None
+def _bh_judge(phrase: Phrase, text: str) -> str | None:
+    try:
+        channels = [said.channel for said in bayern_hessen.measurements(text)]
+    except FrameError:
+        return None
+    wanted = phrase.text.removeprefix("DA")
+    return "" if not wanted or int(wanted) in channels else None
 
 
 def _bh_channel(text: str, channel: str) -> bayern_hessen.Measurement:

@@ -66,6 +66,9 @@ def test_every_mantissa_and_exponent_is_its_number(mantissa: int, exponent: int)
         ("DA", "no reply"),
         ("MD1 000", "no reply"),
         ("MD02 000 +5762+01 00 00 000 000000", "2 channels announced, 6 fields"),
+        ("MD02 000 +5762+01 00 00 000000 001 +5762+01 00 00 000 000000", "2 channels announced, 11 fields"),
+        ("MD01 000 +5762+01 00 00 0000000", "no measurement"),
+        ("MD01 000 +5762+01 00 00 00 000000", "no measurement"),
         ("MD01 000 5762+01 00 00 000 000000", "no measurement"),
         ("MD01 000 +576+01 00 00 000 000000", "no measurement"),
         ("MD01 000 +5762+1 00 00 000 000000", "no measurement"),
@@ -97,3 +100,11 @@ def test_what_no_frame_can_hold_is_not_sent(text: str) -> None:
 
 def test_a_frame_that_begins_anew_is_heard_from_there() -> None:
     assert bayern_hessen.reader().feed(b"\x02DA0" + encode("DA")) == ["DA"]
+
+
+def test_a_serinus_40_of_an_older_version_leaves_out_a_field() -> None:
+    said = measurements("MD02 097 +5762+01 44 00 00000000 098 +8320+01 40 02 00000000 ")
+    assert [(one.channel, one.value, one.status, one.error, one.serial, one.extra) for one in said] == [
+        (97, Decimal("57.62"), 0x44, 0, "", "00000000"),
+        (98, Decimal("83.2"), 0x40, 2, "", "00000000"),
+    ]

@@ -211,3 +211,20 @@ def test_what_is_no_place_is_known_as_none(dialect: str, place: str) -> None:
     found = codec.codec_of(dialect)
     assert not found.is_place(place)
     assert not found.is_bits(place)
+
+
+def test_an_answer_of_bayern_hessen_has_the_channel_that_was_asked_for() -> None:
+    frame = ANSWERS["bayern_hessen"]
+    assert codec.find_answer(Phrase(0, "bayern_hessen", "DA000"), frame) is not None
+    assert codec.find_answer(Phrase(0, "bayern_hessen", "DA001"), frame) is None
+
+
+@pytest.mark.parametrize("dialect", PHRASES)
+def test_bytes_that_are_no_answer_have_no_value_and_no_words(dialect: str) -> None:
+    asked = codec.encode(PHRASES[dialect])
+    for frame in (b"", asked, ANSWERS[dialect][:-1], ANSWERS[dialect] * 2):
+        for read in (codec.value_in, codec.bits_in):
+            with pytest.raises(FrameError):
+                read(PHRASES[dialect], frame, "0")
+        with pytest.raises(FrameError):
+            codec.words_in(PHRASES[dialect], frame)
