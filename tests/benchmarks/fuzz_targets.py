@@ -26,8 +26,10 @@ from doxedge.analysers.question import Function, Phrase, ReadBits, ReadRegisters
 from doxedge.commitments import amount
 from doxedge.consensus.certificate import decode_certificate
 from doxedge.consensus.header import InvalidBlock, decode_header
+from doxedge.evidence import answer_file
 from doxedge.evidence import check as evidence_check
 from doxedge.evidence import format as evidence_format
+from doxedge.evidence.samples import check_samples
 from doxedge.fieldbus.errors import NotBound
 from doxedge.fieldbus.modbus_pdu import bind
 from doxedge.fieldbus.modbus_tcp import HEADER, whole_frame
@@ -39,6 +41,7 @@ from doxedge.ledger.receipt import InvalidReceipt, decode_receipt
 from doxedge.ledger.transaction import open_transaction
 from doxedge.measurement.hourly_file import HourlyFileError, parse
 from doxedge.signing import canonical, envelope, record
+from tests.evidence.answer_files import one_file
 from tests.evidence.evidence_files import Archive
 from tests.fieldbus.hostile_bus import BusQuestion
 from tests.fieldbus.hostile_text import ANSWERS, OTHERS, PHRASES
@@ -90,6 +93,10 @@ def _signed_things() -> dict[str, Target]:
         "genesis": Target(decode_genesis, (InvalidGenesis,), [opened.genesis]),
         "evidence": Target(evidence_format.decode, (evidence_format.BadEvidence,), [proof], 16_384),
         "evidence check": Target(evidence_check.check, (evidence_check.NotProved,), [proof], 16_384),
+        "samples": Target(
+            lambda data: list(answer_file.read(data)), (answer_file.BadAnswerFile,), [one_file()], 32_768
+        ),
+        "samples check": Target(check_samples, (evidence_check.NotProved,), [one_file()], 32_768),
         "amount": Target(_amount, (ValueError,), [canonical.encode([0, 5]), canonical.encode([0, 2**63])]),
     }
 
