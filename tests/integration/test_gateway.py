@@ -7,7 +7,9 @@ real rules. Hours are compared with what really left the simulated stack.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -154,6 +156,27 @@ async def test_a_restart_in_mid_hour_loses_and_doubles_nothing(tmp_path: Path) -
         assert len(starts) == 2
         records = ledger.final_records()
         assert [seq for seq, _, _ in records] == list(range(1, len(records) + 1))
+
+
+async def test_a_record_that_was_altered_on_the_disk_is_told_to_the_regulator(tmp_path: Path) -> None:
+    """Also one that is final and proved: its file must say what the ledger says."""
+    ledger = MemoryLedger.begin()
+
+    def told() -> list[str]:
+        texts = [str(body[3]) for body in ledger.final_bodies("event") if body[1] == "alarm.raised"]
+        return [text for text in texts if text.startswith("outbox.altered")]
+
+    async with simulated_site() as site:
+        async with gateway_at(site, tmp_path, ledger):
+            await until(lambda: len(ledger.final_records()) > 0, within_s=PATIENCE_S, what="a final record")
+        assert told() == []
+        with contextlib.closing(sqlite3.connect(tmp_path / "gateway" / "outbox.db")) as file, file:
+            [(sealed,)] = file.execute("SELECT envelope FROM entry WHERE seq = 1").fetchall()
+            altered = (bytes([*sealed[:-1], sealed[-1] ^ 1]),)
+            file.execute("UPDATE entry SET envelope = ? WHERE seq = 1", altered)
+        async with gateway_at(site, tmp_path, ledger):
+            await until(lambda: len(told()) > 0, within_s=PATIENCE_S, what="the alarm on the ledger")
+        assert told() == [f"outbox.altered {UNIT}: record 1: the signature does not hold"]
 
 
 async def test_an_analyser_that_falls_silent_makes_a_gap_with_its_cause_and_comes_back(
