@@ -37,6 +37,8 @@ from doxedge.analysers.question import Phrase
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)(?::([1-9]))?\}")
 _BIT_MAX: Final = 63
+_NATURAL_MAX: Final = 999_999_999
+"""No channel, parameter or bit has more digits."""
 _NITROGEN_OXIDES: Final = frozenset({"no_ppb", "no2_ppb", "nox_ppb"})
 _TEST_GASES: Final = ("zero", "span")
 
@@ -176,8 +178,9 @@ class _Build:
         return value
 
     def _natural(self, path: str, name: str, value: Decimal) -> int:
-        if value != int(value) or value < 0:
-            self.frame.refuse(path, f"{name} = {value} is no whole number of 0 or more")
+        # The bound comes first: to make a whole number of 1e999999 takes for ever.
+        if not 0 <= value <= _NATURAL_MAX or value != int(value):
+            self.frame.refuse(path, f"{name} = {value} is no whole number of 0 to {_NATURAL_MAX}")
         return int(value)
 
 

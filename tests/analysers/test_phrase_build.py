@@ -174,6 +174,7 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
     "no words": (base('says = ["SEGA"]', "says = []"), "status[1].says", "at least 1"),
     "a negative number": (base("equals = [0, 9]", "equals = [0, -9]"), "status[2].equals[1]", "0 or more"),
     "a bit beyond any word": (base("default = 3", "default = 64"), "status[3].bit", "0 to 63"),
+    "a bit without end": (base("default = 3", 'default = "1e999999"'), "status[3].bit", "no whole number"),
     "half a bit": (base("default = 3", "default = 3.5"), "status[3].bit", "no whole number"),
     "a setting that nobody declared": (
         base("{channel}", "{chanel}"), "points[0].ask", "no [settings.chanel]",

@@ -125,7 +125,7 @@ def test_a_file_says_what_is_done_to_which_unit_and_when(tmp_path: Path) -> None
         ('finds = "gap"', 'finds = "hour"', "expect[0]", 'finds = "gap"'),
         ('away = "meter"\ntimes = 0', 'away = "meter"', "expect[2]", "times"),
         ('away = "meter"', 'away = "meter"\nevent = "x"', "expect[2]", "exactly one of"),
-        ("[[unit]]", "[[unit", "", "cannot be read"),
+        ("[[unit]]", "[[unit", "", "not TOML"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_its_place(
