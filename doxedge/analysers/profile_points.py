@@ -75,7 +75,8 @@ def quality_of(
         words = []
         for index, item in enumerate(listed):
             value = number(f"{path}.{key}[{index}]", item)
-            if value != int(value) or int(value) & ~mask:
+            # The bound comes first: to make a whole number of 1e999999 takes for ever.
+            if not 0 <= value <= mask or value != int(value) or int(value) & ~mask:
                 refuse(f"{path}.{key}[{index}]", f"{value} is no whole number within mask = {mask}")
             words.append(int(value))
         return tuple(words)

@@ -143,6 +143,7 @@ def test_a_value_without_its_quality_is_no_value(lost: int) -> None:
     ("what", "instead", "reason"),
     [
         ("good = [0xC0]", "good = [0xC1]", r"points\[0\].quality\[0\].good\[0\]: 193 is no whole number within mask"),
+        ("good = [0xC0]", 'good = ["1e999999"]', r"good\[0\]: 1E\+999999 is no whole number within mask"),
         ("good = [0xC0]", "good = []", r"points\[0\].quality\[0\].good"),
         ("good = [0xC0]", "good = [0.5]", "no whole number"),
         ("uncertain = [0x40, 0x80]", "uncertain = [0xC0]", r"quality\[0\].uncertain: 192 is good already"),
