@@ -16,6 +16,10 @@ from doxedge.quantity import MINUTE_MS
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 SettingValue = Annotated[Decimal | str, Field(union_mode="left_to_right")]
 """A number, or one of the words that a register map offers."""
+VALUE_MAX = Decimal(10**15)
+"""No quantity is larger, in whichever unit; numbers without end would stop the arithmetic of an hour."""
+SiteValue = Annotated[Decimal, Field(ge=-VALUE_MAX, le=VALUE_MAX)]
+PositiveValue = Annotated[Decimal, Field(gt=0, le=VALUE_MAX)]
 Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -89,8 +93,8 @@ class OperatingTable(_Table):
     """`[unit.operating]`: when the unit counts as running."""
 
     quantity: str = "power_w"
-    on_above: Decimal
-    off_below: Decimal
+    on_above: SiteValue
+    off_below: SiteValue
     hold_ms: int = Field(5 * MINUTE_MS, ge=1_000)
     """A reading of the quantity stands for so long; after that the unit counts as running."""
 
@@ -98,9 +102,9 @@ class OperatingTable(_Table):
 class EnergyTable(_Table):
     """`[unit.energy]`: what the site knows of its energy counter."""
 
-    rollover_wh: Decimal | None = Field(None, gt=0)
+    rollover_wh: PositiveValue | None = None
     """Where the counter begins at 0 again: 1000000 for one that goes from 999999 to 0. None: it never does."""
-    max_power_w: Decimal | None = Field(None, gt=0)
+    max_power_w: PositiveValue | None = None
     """What the unit can generate at most: no step of the counter is believed beyond it, and every rollover within."""
 
 
@@ -117,7 +121,7 @@ class UnitTable(_Table):
     concentration_basis: Literal["dry", "wet"] = "dry"
     flow: str = "flow_m3_per_h"
     flow_basis: Literal["actual_wet", "normal_wet", "normal_dry"] = "actual_wet"
-    mg_per_m3_per_ppm: Decimal = Decimal("2.0525")
+    mg_per_m3_per_ppm: Decimal = Field(Decimal("2.0525"), gt=0, le=10)
     """Mass of one ppm of NOx as NO2 at 0 degC and 101.325 kPa (measurement.md 3)."""
     operating: OperatingTable | None = None
     energy: EnergyTable = EnergyTable()
