@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from doxedge.cli.demo_replay import replay
     from doxedge.cli.demo_site import Stage
     from doxedge.cli.demo_story import tell
-    from doxedge.cli.demo_view import DemoView
+    from doxedge.cli.demo_view import REPLAY_STEPS, STORY_STEPS, DemoView
 
     if not 60 <= options.speed <= 3_600:
         raise Failure(Exit.USAGE, "--speed is between 60 and 3600")
@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
     folder = _folder(options.dir)
     stage = Stage(folder, options.speed)
     try:
-        with DemoView(json_output=options.output == "json") as view:
+        steps = STORY_STEPS if options.replay is None else REPLAY_STEPS
+        with DemoView(json_output=options.output == "json", steps=steps) as view:
             if options.replay is not None:
                 result = asyncio.run(replay(stage, view, options.broker, options.replay))
             else:

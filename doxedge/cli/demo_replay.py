@@ -145,7 +145,7 @@ async def _post(
     while (pending := (await outbox.counts()).pending) and waited_s < PATIENCE_S:
         if posting.done():
             posting.result()
-        view.heights({UNIT: f"{len(drafts) - pending} of {len(drafts)} records final"})
+        view.table({UNIT: f"{len(drafts) - pending} of {len(drafts)} records final"})
         await asyncio.sleep(0.25)
         waited_s += 0.25
     return await _compare(rows, view, acknowledged, channel, source, nodes)
@@ -224,7 +224,8 @@ async def _prove(stage: Stage, node: Node, channel: bytes, record_id: bytes) -> 
 def _drafts(rows: tuple[HourlyRow, ...]) -> list[Draft]:
     """An hour record for each row with a mass or at a standstill; a gap for what the file leaves unknown.
 
-    Unknown are operating hours without a mass, and hours that the file passes over. Rows are in the order of time.
+    Unknown are hours without a mass unless the unit stood still, and hours that the file passes over. Rows are in
+    the order of time.
     """
     drafts = []
     due_ms = rows[0].start_ms()
@@ -234,7 +235,7 @@ def _drafts(rows: tuple[HourlyRow, ...]) -> list[Draft]:
             to_ms = min(start_ms, from_ms + GAP_HOURS_MAX * HOUR_MS)
             drafts.append(_gap(from_ms, to_ms, "not in the file"))
         due_ms = start_ms + HOUR_MS
-        if row.grams is None and row.operating:
+        if row.grams is None and row.operating_h != 0:
             drafts.append(_gap(start_ms, due_ms, "missing in the file"))
         else:
             drafts.append(_hour(row))

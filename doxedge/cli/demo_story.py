@@ -13,6 +13,7 @@ from doxedge.backends.port import TransactionStatus
 from doxedge.cli.demo_officer import Node, Numbering
 from doxedge.cli.demo_site import Stage, gateway_config, until_served
 from doxedge.cli.demo_view import DemoView
+from doxedge.cli.demo_watch import watched
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.evidence import check as evidence
 from doxedge.gateway.bodies import firmware_text
@@ -51,20 +52,21 @@ class Cast:
 async def tell(stage: Stage, view: DemoView, broker: str) -> dict[str, Any]:
     """Play it. Returns what `--output json` prints (wire.md 8)."""
     cast = Cast()
-    await _set_up(stage, view, cast, broker)
-    await _register(stage, view, cast)
-    await _measure(stage, view, cast)
-    await _kill_and_return(stage, view, cast)
-    await _refuse(stage, view, cast)
-    lost, doubled, record_id = await _finish(stage, view, cast)
-    proof = await _prove(stage, view, cast, record_id)
-    result = {
-        "channels": {name: await _channel_json(cast, name) for name in cast.channels},
-        "refusals": cast.refusals,
-        "evidence": proof,
-        "lost": lost,
-        "doubled": doubled,
-    }
+    async with watched(view, cast):
+        await _set_up(stage, view, cast, broker)
+        await _register(stage, view, cast)
+        await _measure(stage, view, cast)
+        await _kill_and_return(stage, view, cast)
+        await _refuse(stage, view, cast)
+        lost, doubled, record_id = await _finish(stage, view, cast)
+        proof = await _prove(stage, view, cast, record_id)
+        result: dict[str, Any] = {
+            "channels": {name: await _channel_json(cast, name) for name in cast.channels},
+            "refusals": cast.refusals,
+            "evidence": proof,
+            "lost": lost,
+            "doubled": doubled,
+        }
     view.step(f"Done in {view.elapsed_s:.0f} s: {lost} records lost, {doubled} doubled.")
     return result
 
@@ -143,13 +145,12 @@ def _profile_hash(stage: Stage, party: str, plant: dict[str, Any], channel: byte
 async def _measure(stage: Stage, view: DemoView, cast: Cast) -> None:
     """The first full hour is trial; the regulator compares it by hand, commissions, and issues the year's credits."""
     for unit, (party, channel) in UNITS.items():
-        rows = await cast.nodes["regulator"].until(
+        await cast.nodes["regulator"].until(
             cast.path(channel, "units"),
             _has_hours(unit, "hours", 1),
             what=f"the first hour of {unit}; --dir DIR keeps {party}-gateway.log, which tells more",
             seconds=stage.patience_s(2),
         )
-        view.heights({row["unit"]: f"{row['hours']} hours" for row in rows})
         cast.first_hours[unit] = await _first_hour(cast, unit, channel)
     view.step("The first signed hours are final on every node, as trial hours.")
     for unit, (_, channel) in UNITS.items():

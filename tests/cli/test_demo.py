@@ -16,6 +16,7 @@ MEASURED = "77,B-1,0701{day:02d},{hour},100.5,.201,1,50,500,1"
 PARTIAL = "77,B-1,0701{day:02d},{hour},0.1,.201,.25,50,1,3"
 OFF = "77,B-1,0701{day:02d},{hour},-9,-9,0,-9,-9,"
 WITHOUT_MASS = "77,B-1,0701{day:02d},{hour},-9,-9,1,50,500,"
+WITHOUT_A_WORD = "77,B-1,0701{day:02d},{hour},-9,-9,-9,-9,-9,"
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,6 +42,7 @@ def test_a_replayed_file_is_on_the_ledger_to_the_gram_with_a_gap_for_all_it_leav
 ) -> None:
     rows = [MEASURED.format(day=1, hour=hour) for hour in range(20)]
     rows += [OFF.format(day=1, hour=20), PARTIAL.format(day=1, hour=21), WITHOUT_MASS.format(day=1, hour=22)]
+    rows += [WITHOUT_A_WORD.format(day=1, hour=23)]
     rows += [MEASURED.format(day=3, hour=5)]
     done = demo("--replay", write(tmp_path / "unit.csv", rows), "--output", "json")
     assert done.returncode == 0, done.stderr
@@ -53,7 +55,7 @@ def test_a_replayed_file_is_on_the_ledger_to_the_gram_with_a_gap_for_all_it_leav
     assert replay["hours"] == {"replayed": 23}
     assert (result["lost"], result["doubled"], result["evidence"]["verdict"]) == (0, 0, "proved")
     assert len(set(replay["heights"].values())) == len(set(replay["state_roots"].values())) == 1
-    # One hour without a mass, and the 30 hours from 23:00 of the first day to 05:00 of the third.
+    # One hour without a mass, one without anything, and the 29 hours to 05:00 of the third day that are not there.
     assert "23 hours and 31 gap hours" in done.stderr
 
 
