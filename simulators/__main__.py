@@ -210,9 +210,13 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 def _plans(arguments: argparse.Namespace, origin_ms: int) -> list[UnitPlan]:
     if arguments.config is not None:
         return read_site(Path(arguments.config), meter_origin_ms=origin_ms)
-    names = (
-        arguments.names.split(",") if arguments.names else [f"unit-{n + 1}" for n in range(arguments.units)]
-    )
+    if arguments.units is not None and arguments.units < 1:
+        raise ValueError("--units wants 1 or more")
+    names = [f"unit-{n + 1}" for n in range(arguments.units or 1)]
+    if arguments.names:
+        names = arguments.names.split(",")
+        if arguments.units not in (None, len(names)):
+            raise ValueError(f"--units {arguments.units} does not fit the {len(names)} of --names")
     if len(set(names)) < len(names) or not all(names):
         raise ValueError("--names wants different names, separated by commas")
     return simple_site(
@@ -332,7 +336,7 @@ def _add_units(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", metavar="FILE", help="TOML file with the units; takes the place of the flags below"
     )
-    parser.add_argument("--units", type=int, default=1, metavar="N", help="how many units")
+    parser.add_argument("--units", type=int, default=None, metavar="N", help="how many units (default 1)")
     parser.add_argument("--names", metavar="A,B", help="their names; default unit-1, unit-2 ...")
     parser.add_argument(
         "--seed", type=int, default=1, help="the first unit's seed; the next has the next one"

@@ -17,6 +17,9 @@ from doxedge.cli.outcome import Exit, Failure
 
 SPEED: Final = 720
 """Plant seconds in a real one: an hour takes five."""
+LONGEST_SOCKET: Final = "regulator.sock"
+SOCKET_PATH_BYTES_MAX: Final = 107
+"""sockaddr_un.sun_path holds 108 bytes with its NUL (unix(7))."""
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -106,9 +109,22 @@ def _keep_evidence(folder: Path) -> Path:
 
 
 def _folder(wanted: Path | None) -> Path:
-    if wanted is None:
-        return Path(tempfile.mkdtemp(prefix="doxedge-demo-"))
-    if wanted.exists() and any(wanted.iterdir()):
-        raise Failure(Exit.USAGE, f"{wanted} is not empty: the demo begins with a fresh folder")
-    wanted.mkdir(parents=True, exist_ok=True)
-    return wanted.absolute()
+    """A fresh folder, in which a socket can lie."""
+    try:
+        if wanted is None:
+            folder = Path(tempfile.mkdtemp(prefix="doxedge-demo-"))
+        else:
+            folder = wanted.absolute()
+            if folder.exists() and any(folder.iterdir()):
+                raise Failure(Exit.USAGE, f"{wanted} is not empty: the demo begins with a fresh folder")
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        where = wanted or tempfile.gettempdir()
+        text = f"{where} cannot be used: {error.strerror or error}; give another folder with --dir"
+        raise Failure(Exit.LOCAL_IO, text) from error
+    if len(os.fsencode(folder / LONGEST_SOCKET)) > SOCKET_PATH_BYTES_MAX:
+        text = f"the path {folder} is too long for a socket in it; give a shorter one with --dir"
+        if not any(folder.iterdir()):
+            folder.rmdir()
+        raise Failure(Exit.USAGE, text)
+    return folder

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from doxedge.cli.init_answers import toml_value
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.consensus.validators import Validator
 from doxedge.fieldbus.clock import VARIABLE
@@ -67,7 +68,7 @@ class Stage:
 
     def key_uri(self, name: str) -> str:
         """Where the key lies."""
-        return f"file://{self.folder.absolute() / 'keys' / name}.pem"
+        return (self.folder.absolute() / "keys" / f"{name}.pem").as_uri()
 
     def genesis(
         self, name: str, place: str, companies: Sequence[str], **parameters: int
@@ -113,13 +114,13 @@ class Stage:
         if not config.exists():
             lines = [
                 f'party = "{party}"',
-                f'state_dir = "{self.folder / party}"',
-                f'key = "{self.key_uri(f"{party}-node")}"',
+                f"state_dir = {toml_value(str(self.folder / party))}",
+                f"key = {toml_value(self.key_uri(f'{party}-node'))}",
                 "block_interval_ms = 100",
             ]
-            lines += [f'[[channel]]\ngenesis = "{path}"' for path in channels]
-            lines += [f'[[broker]]\nhost = "{self.broker_host}"\nport = {self.broker_port}']
-            lines += [f'[listen]\nsocket = "{self.socket(party)}"']
+            lines += [f"[[channel]]\ngenesis = {toml_value(str(path))}" for path in channels]
+            lines += [f"[[broker]]\nhost = {toml_value(self.broker_host)}\nport = {self.broker_port}"]
+            lines += [f"[listen]\nsocket = {toml_value(str(self.socket(party)))}"]
             config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.start(f"{party}-node", ["-m", "doxedge", "node", "run", "--config", str(config)])
 
@@ -206,10 +207,10 @@ class Stage:
 def gateway_config(stage: Stage, party: str, units: Sequence[tuple[Mapping[str, Any], bytes, bytes]]) -> Path:
     """Write a gateway's configuration: for each unit what the simulator described, its channel and its source."""
     lines = [
-        f'state_dir = "{stage.folder / party}"',
-        f'key = "{stage.key_uri(f"{party}-device")}"',
+        f"state_dir = {toml_value(str(stage.folder / party))}",
+        f"key = {toml_value(stage.key_uri(f'{party}-device'))}",
         "group_commit_ms = 50",
-        f'[node]\nurl = "unix://{stage.socket(party)}"',
+        f"[node]\nurl = {toml_value(f'unix://{stage.socket(party)}')}",
     ]
     for unit, channel, source in units:
         lines += [

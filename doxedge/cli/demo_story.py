@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from doxedge.backends.port import TransactionStatus
+from doxedge.cli.demo_cast import Cast
 from doxedge.cli.demo_officer import Node, Numbering
 from doxedge.cli.demo_site import Stage, gateway_config, until_served
 from doxedge.cli.demo_view import DemoView
@@ -26,27 +26,6 @@ UNITS: Final = {"alpha-1": ("alpha", "north"), "beta-1": ("beta", "north"), "bet
 """Unit to company and channel: beta is in both channels with one gateway and one node."""
 ISSUED_G: Final = {"alpha-1": 5_000_000, "beta-1": 1_000_000, "beta-2": 2_000_000}
 COUNTED_HOURS: Final = 2
-
-
-@dataclass
-class Cast:
-    """Everybody, by name."""
-
-    channels: dict[str, bytes] = field(default_factory=dict)
-    nodes: dict[str, Node] = field(default_factory=dict)
-    numberings: dict[str, Numbering] = field(default_factory=dict)
-    refusals: list[dict[str, str | None]] = field(default_factory=list)
-    profiles: dict[str, bytes] = field(default_factory=dict)
-    first_hours: dict[str, tuple[int, int]] = field(default_factory=dict)
-    year: int = 1970
-
-    def members(self, channel: str) -> list[str]:
-        """Parties with a node in the channel."""
-        return ["regulator", "alpha", "beta"] if channel == "north" else ["regulator", "beta"]
-
-    def path(self, channel: str, what: str) -> str:
-        """A path of the HTTP interface."""
-        return f"/v1/channels/{self.channels[channel].hex()}/{what}"
 
 
 async def tell(stage: Stage, view: DemoView, broker: str) -> dict[str, Any]:

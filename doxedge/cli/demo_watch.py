@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from doxedge.backends.port import LedgerError
+from doxedge.cli.demo_cast import Cast
 from doxedge.cli.demo_view import DemoView
 from doxedge.quantity import kilograms_text
-
-if TYPE_CHECKING:
-    from doxedge.cli.demo_story import Cast
 
 PAUSE_S: Final = 0.5
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ def test_a_replayed_file_is_on_the_ledger_to_the_gram_with_a_gap_for_all_it_leav
     rows += [OFF.format(day=1, hour=20), PARTIAL.format(day=1, hour=21), WITHOUT_MASS.format(day=1, hour=22)]
     rows += [WITHOUT_A_WORD.format(day=1, hour=23)]
     rows += [MEASURED.format(day=3, hour=5)]
-    done = demo("--replay", write(tmp_path / "unit.csv", rows), "--output", "json")
+    with tempfile.TemporaryDirectory(prefix='any "name", 50 %20 ü ') as folder:  # shorter than tmp_path
+        done = demo("--replay", write(tmp_path / "unit.csv", rows), "--output", "json", "--dir", folder)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     # 100.5 lb are 45,586.03 g and 0.1 lb are 45.36 g; each hour is rounded before it is summed (wire.md 8).
@@ -89,6 +91,23 @@ def test_a_wrong_call_ends_with_its_own_exit_code_and_words(
     done = demo(*arguments)
     assert done.returncode == code, f"{what}: {done.stdout}{done.stderr}"
     assert done.stderr.startswith("doxedge"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "code", "says"),
+    [
+        ("a file", "notes.txt", 7, "give another folder"),
+        ("a folder in a file", "notes.txt/demo", 7, "give another folder"),
+        ("a folder too deep for a socket", "deep/" + "a" * 108, 2, "too long for a socket"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_told_before_anything_starts(
+    tmp_path: Path, what: str, name: str, code: int, says: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="ascii")
+    done = demo("--dir", str(tmp_path / name))
+    assert (done.returncode, says in done.stderr) == (code, True), f"{what}: {done.stderr}"
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:

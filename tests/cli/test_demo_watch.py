@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from doxedge.cli.demo_cast import Cast
 from doxedge.cli.demo_officer import Node
-from doxedge.cli.demo_story import Cast
 from doxedge.cli.demo_view import DemoView
 from doxedge.cli.demo_watch import unit_text, watched
 from tests.ledger.channels import START_MS, hour

@@ -108,6 +108,8 @@ def test_the_truth_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
         (["plant", "--fault", "meter:fire"], "faults are silence"),
         (["plant", "--fault", "south:meter:silence"], "there is no unit 'south'"),
         (["plant", "--names", "a,a"], "different names"),
+        (["plant", "--units", "0"], "1 or more"),
+        (["plant", "--units", "2", "--names", "a"], "does not fit"),
         (["plant", "--capacity-mw", "0"], "a unit has"),
         (["plant", "--config", "not-there.toml"], "not-there.toml: cannot be read"),
         (["truth", "--from", "1", "--to", "0"], "--to lies"),
