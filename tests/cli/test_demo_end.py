@@ -15,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
+AS_ON_A_TERMINAL = ("env", "--default-signal=HUP,INT,TERM")
+"""Whoever runs the tests may have hang-ups or Ctrl-C switched off, as nohup and background jobs do."""
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def started(folder: Path, *wrapper: str) -> Iterator[subprocess.Popen[str]]:
     """A demo of its own process group, whose temporary files lie in `folder`."""
     environment = {name: value for name, value in os.environ.items() if name != "DOXEDGE_PLANT_CLOCK"}
     process = subprocess.Popen(
-        [*wrapper, sys.executable, "-m", "doxedge", "demo", "--output", "json"],
+        [*AS_ON_A_TERMINAL, *wrapper, sys.executable, "-m", "doxedge", "demo", "--output", "json"],
         cwd=ROOT,
         env={**environment, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
