@@ -8,12 +8,13 @@ is bounded, and an account that is full takes no more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from doxedge.commitments.open_amount import OpenAmount
 from doxedge.contracts import emissions, figures, numbering, parties, units
 from doxedge.contracts.entry import fields_of, shape
+from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Act, Book, Value, is_name, require, require_found
 
 ACCOUNTS: Final = "accounts"
@@ -22,7 +23,7 @@ _ACCOUNT: Final = shape(str, (str, None), bytes)
 _BALANCE: Final = shape(int, int, list)
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class AccountEntry:
     """An account as opened."""
 
@@ -33,7 +34,7 @@ class AccountEntry:
     """What numbers its outgoing transactions."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class OpenAccount:
     """Facts of `account.open`."""
 
@@ -45,7 +46,7 @@ class OpenAccount:
     new_source: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Fold:
     """Facts of `account.fold`."""
 
@@ -53,7 +54,7 @@ class Fold:
     vintage: int
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Balance:
     """Holding of one account in one vintage."""
 
@@ -69,7 +70,7 @@ class Balance:
         return total
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Position:
     """One account in one year, in grams."""
 
@@ -86,20 +87,19 @@ class Position:
         return self.held_g - self.reserved_g - self.emitted_g
 
 
+_NOTHING: Final = Balance(OpenAmount(0), OpenAmount(0), ())
+
+
 def find_account(book: Book, account: str) -> AccountEntry | None:
     """The entry of an account, or None."""
-    fields = fields_of(book.get(ACCOUNTS, account.encode()), _ACCOUNT)
-    return None if fields is None else AccountEntry(*fields)
+    return book.read(ACCOUNTS, account.encode(), _account)
 
 
 def balance(book: Book, account: str, vintage: int) -> Balance:
     """The holding; empty where nothing was ever credited, and for a vintage that is not a year."""
-    known = book.get(BALANCES, balance_key(account, vintage)) if emissions.is_year(vintage) else None
-    fields = fields_of(known, _BALANCE)
-    if fields is None:
-        return Balance(OpenAmount(0), OpenAmount(0), ())
-    folded, reserved, pending = fields
-    return Balance(OpenAmount(folded), OpenAmount(reserved), tuple(OpenAmount(grams) for grams in pending))
+    if not emissions.is_year(vintage):
+        return _NOTHING
+    return book.read(BALANCES, balance_key(account, vintage), _balance)
 
 
 def put_balance(book: Book, account: str, vintage: int, holding: Balance) -> None:
@@ -166,3 +166,16 @@ def has_room_for_pending(book: Book, account: str, vintage: int) -> bool:
 def balance_key(account: str, vintage: int) -> bytes:
     """Account and vintage as one key."""
     return account.encode() + b"\0" + vintage.to_bytes(4, "big")
+
+
+def _account(value: Value) -> AccountEntry | None:
+    fields = fields_of(value, _ACCOUNT)
+    return None if fields is None else AccountEntry(*fields)
+
+
+def _balance(value: Value) -> Balance:
+    fields = fields_of(value, _BALANCE)
+    if fields is None:
+        return _NOTHING
+    folded, reserved, pending = fields
+    return Balance(OpenAmount(folded), OpenAmount(reserved), tuple(OpenAmount(grams) for grams in pending))

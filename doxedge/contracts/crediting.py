@@ -6,18 +6,18 @@ it cannot be seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from doxedge.commitments.open_amount import OpenAmount
 from doxedge.contracts import accounts, emissions, headroom
+from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Act, Book, require
 from doxedge.quantity import MAX_AMOUNT_G
 
 ROOM: Final = "vintages"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class IssueVintage:
     """Facts of `vintage.issue`."""
 

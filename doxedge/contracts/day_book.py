@@ -8,9 +8,9 @@ without mass), and the last two say who stated the latest and whether with the r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
+from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Book, Value
 from doxedge.quantity import DAY_MS, HOUR_MS
 
@@ -22,7 +22,7 @@ START_MS_MAX: Final = 2**31 * DAY_MS - HOUR_MS
 """The last hour of the last day that a key can name. Witnessed hours come from outside and are not yet judged."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class HourEntry:
     """What the ledger knows of one hour of one unit."""
 
@@ -45,7 +45,10 @@ def find_hour(book: Book, unit: str, start_ms: int) -> HourEntry | None:
     rows = _rows(book, unit, start_ms)
     if not rows or rows[-1][0] < slot:
         return None
-    return next((HourEntry(start_ms, *row[1:]) for row in rows if row[0] == slot), None)
+    for row in rows:
+        if row[0] == slot:
+            return HourEntry(start_ms, *row[1:])
+    return None
 
 
 def trial_g(book: Book, unit: str, device: str, start_ms: int) -> int | None:
@@ -70,13 +73,15 @@ def put_hour(book: Book, unit: str, entry: HourEntry) -> None:
         entry.device,
         entry.with_own_map,
     ]
-    rows = _rows(book, unit, entry.start_ms)
+    key = _key(unit, entry.start_ms)
+    stored = book.get(ROOM, key)
+    rows: list[Any] = stored if isinstance(stored, list) else []
     if not rows or rows[-1][0] < slot:
         after = [*rows, row]
     else:
         others = [other for other in rows if other[0] != slot]
         after = sorted([*others, row], key=lambda other: other[0])
-    book.put(ROOM, _key(unit, entry.start_ms), after)
+    book.put(ROOM, key, after)
 
 
 def day(book: Book, unit: str, at_ms: int) -> Iterator[HourEntry]:

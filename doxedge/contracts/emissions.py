@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from doxedge.contracts import figures
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.rule import Book
+from doxedge.contracts.fact import fact
+from doxedge.contracts.rule import Book, Value
 from doxedge.quantity import DAY_MS, MINUTE_MS
 
 ROOM: Final = "emissions"
@@ -18,7 +19,7 @@ YEAR_MIN: Final = 1970
 YEAR_MAX: Final = 2200
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class YearTotal:
     """One unit in one year."""
 
@@ -32,10 +33,12 @@ class YearTotal:
     """Emissions have passed the holding, and that was said."""
 
 
+_NOTHING: Final = YearTotal(0, 0, 0, 0, False, False)
+
+
 def find(book: Book, unit: str, year: int) -> YearTotal:
     """The total; empty where no hour counts yet, and for a number that is not a year."""
-    fields = fields_of(book.get(ROOM, _key(unit, year)), _TOTAL) if is_year(year) else None
-    return YearTotal(0, 0, 0, 0, False, False) if fields is None else YearTotal(*fields)
+    return book.read(ROOM, _key(unit, year), _total) if is_year(year) else _NOTHING
 
 
 def put(book: Book, unit: str, year: int, total: YearTotal) -> None:
@@ -56,13 +59,23 @@ def calendar_year(local_ms: int) -> int:
     """The year of a time that is already local. Times beyond 2200 count as 2200, before 1970 as 1970."""
     if local_ms < 0:
         return YEAR_MIN
-    days = min(local_ms // DAY_MS, 366 * (YEAR_MAX - YEAR_MIN))
-    return min(YEAR_MAX, dt.date.fromordinal(_EPOCH_ORDINAL + days).year)
+    return _year_of_day(min(local_ms // DAY_MS, 366 * (YEAR_MAX - YEAR_MIN)))
 
 
 def is_year(number: int) -> bool:
     """Whether a number can be a vintage."""
     return YEAR_MIN <= number <= YEAR_MAX
+
+
+@lru_cache(maxsize=1_024)
+def _year_of_day(days: int) -> int:
+    """Of a day since 1970. The hours of a batch fall on few days."""
+    return min(YEAR_MAX, dt.date.fromordinal(_EPOCH_ORDINAL + days).year)
+
+
+def _total(value: Value) -> YearTotal:
+    fields = fields_of(value, _TOTAL)
+    return _NOTHING if fields is None else YearTotal(*fields)
 
 
 def _key(unit: str, year: int) -> bytes:

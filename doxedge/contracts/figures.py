@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.rule import Act, Book, require
+from doxedge.contracts.rule import Act, Book, Value, require
 
 ROOM: Final = "figures"
 _FIGURE: Final = shape(int)
@@ -113,8 +113,8 @@ class Config:
 
 def figure(book: Book, name: str) -> int:
     """The value in force. KeyError for a name that is not a figure."""
-    fields = fields_of(book.get(ROOM, name.encode()), _FIGURE)
-    return FIGURES[name].default if fields is None else int(fields[0])
+    known = book.read(ROOM, name.encode(), _number)
+    return FIGURES[name].default if known is None else known
 
 
 def configure(book: Book, act: Act, facts: Config) -> None:
@@ -127,3 +127,8 @@ def configure(book: Book, act: Act, facts: Config) -> None:
     require(bool(facts.reason), "1.5", "a change of a figure states its reason")
     book.put(ROOM, facts.name.encode(), [facts.value])
     book.emit(["figure.changed", facts.name, facts.value, facts.reason])
+
+
+def _number(value: Value) -> int | None:
+    fields = fields_of(value, _FIGURE)
+    return None if fields is None else int(fields[0])

@@ -9,11 +9,11 @@ an answer that comes late is taken and marked *late*, and one that does not come
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from doxedge.contracts import units
 from doxedge.contracts.entry import fields_of, shape
+from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Act, Book, Value, require, require_found
 from doxedge.quantity import DAY_MS, HOUR_MS
 
@@ -37,7 +37,7 @@ PRODUCED: Final = "produced"
 LOST: Final = "lost"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Request:
     """Facts of `samples.request`."""
 
@@ -48,7 +48,7 @@ class Request:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Answer:
     """Facts of `samples.answer`."""
 
@@ -63,7 +63,7 @@ class Answer:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class InquiryEntry:
     """A request as it stands."""
 
@@ -78,7 +78,7 @@ class InquiryEntry:
     """Record id of the answer, None while the request is open."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class AnswerEntry:
     """An answer as it stands, kept under the request's record id."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from doxedge.contracts.entry import fields_of, shape
+from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Book, Value
 
 KEYS: Final = "keys"
 _KEY: Final = shape(int, bytes, str, str, str, bool)
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class KeyEntry:
     """A public key and what it may do."""
 
@@ -29,8 +29,7 @@ class KeyEntry:
 
 def find_key(book: Book, key_id: bytes) -> KeyEntry | None:
     """The entry of a key, or None when the channel does not know it."""
-    fields = fields_of(book.get(KEYS, key_id), _KEY)
-    return None if fields is None else KeyEntry(*fields)
+    return book.read(KEYS, key_id, _key)
 
 
 def put_key(book: Book, key_id: bytes, entry: KeyEntry) -> None:
@@ -44,3 +43,8 @@ def put_key(book: Book, key_id: bytes, entry: KeyEntry) -> None:
         entry.revoked,
     ]
     book.put(KEYS, key_id, value)
+
+
+def _key(value: Value) -> KeyEntry | None:
+    fields = fields_of(value, _KEY)
+    return None if fields is None else KeyEntry(*fields)

@@ -6,10 +6,11 @@ shows as a hole; two records with one number are a proof against their source.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from doxedge.contracts.entry import fields_of, shape
+from doxedge.contracts.fact import fact
 from doxedge.contracts.keys import find_key
 from doxedge.contracts.rule import REGULATOR, Act, Book, Value, require, require_found
 
@@ -28,7 +29,7 @@ ONE_NUMBER_CLAUSE: Final = "3.4"
 """What the submitter of a second record hears at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class SourceEntry:
     """Where a numbering stands, and whose it is."""
 
@@ -41,7 +42,7 @@ class SourceEntry:
     account: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Conflict:
     """Facts of `conflict`, both signatures checked: two records of one source and number."""
 
@@ -56,7 +57,7 @@ class Conflict:
     """Key ids that signed the two, in the same order."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Reinstate:
     """Facts of `source.reinstate`: the regulator has decided about a suspended source."""
 
@@ -64,7 +65,7 @@ class Reinstate:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Equivocation:
     """Facts of `equivocation`, judged by the consensus room: one validator voted twice."""
 
@@ -74,8 +75,7 @@ class Equivocation:
 
 def find_source(book: Book, source: bytes) -> SourceEntry | None:
     """The entry of a source, or None when the channel does not know it."""
-    fields = fields_of(book.get(ROOM, source), _SOURCE)
-    return None if fields is None else SourceEntry(*fields)
+    return book.read(ROOM, source, _source)
 
 
 def put_source(book: Book, source: bytes, entry: SourceEntry) -> None:
@@ -106,10 +106,11 @@ def create_source(
     _hold(book, holder_key_id, source)
 
 
-def advance(book: Book, source: bytes, entry: SourceEntry, *, seq: int, record_id: bytes) -> None:
+def advance(book: Book, source: bytes, entry: SourceEntry, *, seq: int, record_id: bytes) -> SourceEntry:
     """A record has consumed its number, whether it was accepted or refused."""
     holder, suspended = entry.holder_key_id, entry.suspended
     book.put(ROOM, source, [holder, seq, record_id, suspended, entry.party, entry.device, entry.account])
+    return SourceEntry(holder, seq, record_id, suspended, entry.party, entry.device, entry.account)
 
 
 def held_sources(book: Book, key_id: bytes) -> list[bytes]:
@@ -186,6 +187,11 @@ def judge_equivocation(book: Book, act: Act, facts: Equivocation) -> None:
     require(book.get(FORKS, key) is None, "3.13", "this equivocation stands already")
     book.put(FORKS, key, [facts.view, act.party])
     book.emit(["validator.equivocated", facts.key_id, facts.view])
+
+
+def _source(value: Value) -> SourceEntry | None:
+    fields = fields_of(value, _SOURCE)
+    return None if fields is None else SourceEntry(*fields)
 
 
 def _hold(book: Book, key_id: bytes, sources: bytes) -> None:

@@ -7,13 +7,14 @@ numberings it holds to its successor, so that nothing a party owns is lost with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from doxedge.contracts import numbering
 from doxedge.contracts.entry import fields_of, shape
+from doxedge.contracts.fact import fact
 from doxedge.contracts.keys import KEYS, KeyEntry, find_key, put_key
-from doxedge.contracts.rule import REGULATOR, ROLES, Act, Book, is_name, require, require_found
+from doxedge.contracts.rule import REGULATOR, ROLES, Act, Book, Value, is_name, require, require_found
 
 __all__ = ["KEYS", "PARTIES", "KeyEntry", "find_key", "find_party", "put_key", "role_of", "write_party"]
 """Keys are read together with the parties that hold them; their file stands apart because numbering needs it too."""
@@ -22,7 +23,7 @@ PARTIES: Final = "parties"
 _PARTY: Final = shape(str, bytes, (bytes, None))
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Enrol:
     """Facts of `party.enrol`; key ids are computed and the keys were checked before the rule sees them."""
 
@@ -38,7 +39,7 @@ class Enrol:
     """Of the officer, made from the record's id."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Rotate:
     """Facts of `key.rotate`; possession of the new key was checked."""
 
@@ -48,7 +49,7 @@ class Rotate:
     new_key_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Revoke:
     """Facts of `key.revoke`."""
 
@@ -56,7 +57,7 @@ class Revoke:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class PartyEntry:
     """A party as enrolled."""
 
@@ -68,8 +69,7 @@ class PartyEntry:
 
 def find_party(book: Book, party: str) -> PartyEntry | None:
     """The entry of a party, or None."""
-    fields = fields_of(book.get(PARTIES, party.encode()), _PARTY)
-    return None if fields is None else PartyEntry(*fields)
+    return book.read(PARTIES, party.encode(), _party)
 
 
 def role_of(book: Book, party: str) -> str | None:
@@ -139,3 +139,8 @@ def revoke(book: Book, act: Act, facts: Revoke) -> None:
     require(bool(facts.reason), "2.16", "a revocation states its reason")
     put_key(book, facts.key_id, replace(entry, revoked=True))
     book.emit(["key.revoked", facts.key_id, facts.reason])
+
+
+def _party(value: Value) -> PartyEntry | None:
+    fields = fields_of(value, _PARTY)
+    return None if fields is None else PartyEntry(*fields)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from doxedge.contracts.entry import fields_of, shape
+from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Book, Value
 from doxedge.contracts.statements import Hour
 from doxedge.quantity import HOUR_MS
@@ -14,7 +15,7 @@ ROOM: Final = "reception"
 _SHEET: Final = shape(*[int] * 7, str, int, bytes, str)
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class UnitReception:
     """Counts since the unit's first statement."""
 

@@ -9,9 +9,10 @@ inside it do not hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol, TypeAlias, TypeVar
+
+from doxedge.contracts.fact import fact
 
 Value: TypeAlias = "int | str | bytes | bool | list[Value] | None"
 """What the ledger can hold: the types of the wire."""
@@ -47,6 +48,7 @@ A list and not a question to the interpreter: its tables differ between versions
 """
 
 _Found = TypeVar("_Found")
+_Parsed = TypeVar("_Parsed")
 
 
 class Refused(Exception):
@@ -66,6 +68,10 @@ class Book(Protocol):
         """What stands under the key, or None."""
         ...
 
+    def read(self, room: str, key: bytes, parse: Callable[[Value], _Parsed]) -> _Parsed:
+        """What `parse` makes of what stands under the key; a book may remember it until something else stands there."""
+        ...
+
     def put(self, room: str, key: bytes, value: Value) -> None:
         """Write; None deletes."""
         ...
@@ -79,7 +85,7 @@ class Book(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Act:
     """Who does it, when, and under which number."""
 

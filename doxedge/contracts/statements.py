@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Value
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Hour:
     """Facts of `hour` (wire.md 3)."""
 
@@ -32,7 +31,7 @@ class Hour:
     recipe: list[Value] | None
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Revision:
     """Facts of `hour.revise`."""
 
@@ -42,7 +41,7 @@ class Revision:
     hour: Hour
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Gap:
     """Facts of `gap`: no mass is known from `from_ms` to `to_ms`."""
 
@@ -52,7 +51,7 @@ class Gap:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Event:
     """Facts of `event`."""
 

@@ -6,15 +6,16 @@ account's source is used once; a credit is good on the channel that issued it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from doxedge.commitments.open_amount import OpenAmount
 from doxedge.contracts import accounts, figures, headroom, parties
+from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import REGULATOR, Act, Book, require, require_found
 from doxedge.quantity import MAX_AMOUNT_G
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Transfer:
     """Facts of `transfer`."""
 

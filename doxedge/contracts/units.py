@@ -8,11 +8,12 @@ leaves the count by himself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from doxedge.contracts import day_book, figures, keys, numbering, parties
 from doxedge.contracts.entry import fields_of, shape
+from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import COMPANY, VERIFIER, Act, Book, Value, is_name, require, require_found
 from doxedge.quantity import HOUR_MS
 
@@ -22,7 +23,7 @@ _UNIT: Final = shape(str, str, int, str, (str, None), (str, None))
 _DEVICE: Final = shape(str, bytes, bytes, str, bytes, int, (int, None))
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class UnitEntry:
     """A unit as registered."""
 
@@ -35,7 +36,7 @@ class UnitEntry:
     """The device that states its hours now."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class DeviceEntry:
     """A device as registered."""
 
@@ -52,7 +53,7 @@ class DeviceEntry:
     """Hours that start here or later and are stated after the commissioning count; None before it."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RegisterUnit:
     """Facts of `unit.register`."""
 
@@ -63,7 +64,7 @@ class RegisterUnit:
     zone: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RegisterDevice:
     """Facts of `device.register`; the key was checked."""
 
@@ -77,7 +78,7 @@ class RegisterDevice:
     new_source: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Commission:
     """Facts of `device.commission`."""
 
@@ -90,8 +91,7 @@ class Commission:
 
 def find_unit(book: Book, unit: str) -> UnitEntry | None:
     """The entry of a unit, or None."""
-    fields = fields_of(book.get(UNITS, unit.encode()), _UNIT)
-    return None if fields is None else UnitEntry(*fields)
+    return book.read(UNITS, unit.encode(), _unit)
 
 
 def put_unit(book: Book, unit: str, entry: UnitEntry) -> None:
@@ -109,8 +109,7 @@ def put_unit(book: Book, unit: str, entry: UnitEntry) -> None:
 
 def find_device(book: Book, device: str) -> DeviceEntry | None:
     """The entry of a device, or None."""
-    fields = fields_of(book.get(DEVICES, device.encode()), _DEVICE)
-    return None if fields is None else DeviceEntry(*fields)
+    return book.read(DEVICES, device.encode(), _device)
 
 
 def put_device(book: Book, device: str, entry: DeviceEntry) -> None:
@@ -192,3 +191,13 @@ def commission(book: Book, act: Act, facts: Commission) -> None:
     counts_from_ms = max(start_ms for start_ms, _ in facts.witnessed) + HOUR_MS
     put_device(book, facts.device, replace(device, counts_from_ms=counts_from_ms))
     book.emit(["device.commissioned", facts.device, device.unit, counts_from_ms])
+
+
+def _unit(value: Value) -> UnitEntry | None:
+    fields = fields_of(value, _UNIT)
+    return None if fields is None else UnitEntry(*fields)
+
+
+def _device(value: Value) -> DeviceEntry | None:
+    fields = fields_of(value, _DEVICE)
+    return None if fields is None else DeviceEntry(*fields)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from doxedge.contracts import accounts, numbering, parties, units
 from doxedge.contracts.rule import Book, Value
 from doxedge.ledger.transaction import Transaction
+
+_Parsed = TypeVar("_Parsed")
 
 
 class BrokenChain(ValueError):
@@ -32,6 +35,10 @@ class Passage:
         """What stands under the key, or None."""
         self.passed.add((room, key))
         return self._read(room, key)
+
+    def read(self, room: str, key: bytes, parse: Callable[[Value], _Parsed]) -> _Parsed:
+        """What `parse` makes of what stands under the key."""
+        return parse(self.get(room, key))
 
     def items(self, room: str) -> Iterable[tuple[bytes, Value]]:
         """A walk asks for single entries only."""

@@ -76,14 +76,25 @@ class Shape:
     make: Maker
 
 
-def facts_of(kind: str, body: list[Value], context: BodyContext) -> object:
-    """The facts in a body. Raises InvalidBody for another shape, KeyError for a kind without facts of its own."""
-    return _make(kind, body, context)
+def facts_of(kind: str, body: list[Value], context: BodyContext | None) -> object:
+    """The facts in a body; a plain kind needs no context.
+
+    Raises InvalidBody for another shape, KeyError for a kind without facts of its own.
+    """
+    shape = SHAPES[kind]
+    if tuple(map(type, body)) not in shape.types:
+        raise InvalidBody(f"the body of `{kind}` is [{shape.words}]")
+    return shape.make(context, *body)
+
+
+def is_plain(kind: str) -> bool:
+    """Whether the facts of a kind follow from the body alone: no channel, no record id, no ledger goes into them."""
+    return kind in _PLAIN
 
 
 def hour_facts(body: list[Value]) -> statements.Hour:
     """The facts of an hour, which need nothing but the body: for readers of the ledger. Raises InvalidBody."""
-    facts = _make("hour", body, None)
+    facts = facts_of("hour", body, None)
     assert isinstance(facts, statements.Hour)  # noqa: S101 - the table says so
     return facts
 
@@ -104,13 +115,6 @@ def enrol_facts(
         raise InvalidBody("a node key comes with its algorithm, or neither is given")
     node = _checked_key(node_alg, node_key)
     return parties.Enrol(party, role, alg, key, officer, node_alg, node_key, node, new_source)
-
-
-def _make(kind: str, body: list[Value], context: BodyContext | None) -> object:
-    shape = SHAPES[kind]
-    if tuple(map(type, body)) not in shape.types:
-        raise InvalidBody(f"the body of `{kind}` is [{shape.words}]")
-    return shape.make(context, *body)
 
 
 def _hour(
@@ -353,3 +357,6 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "equivocation": _shape(_accusation, first_vote=_BYTES, second_vote=_BYTES),
 }  # fmt: skip
 """Every kind of record; a tick is the leader's, and a batch is a frame around records."""
+_PLAIN: Final = frozenset(
+    {"hour", "hour.revise", "gap", "event", "transfer", "account.fold", "vintage.issue"}
+)

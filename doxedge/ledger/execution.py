@@ -143,21 +143,18 @@ class _Run:
         except Inadmissible as error:
             return Receipt(transaction.tx_id, Outcome.INADMISSIBLE, error.code, ())
         if transaction.record.kind == BATCH:
-            return self._batch(transaction, key)
-        outcome, clause, events = self._record(
-            transaction.records[0], transaction.record_ids[0], source, transaction, key
-        )
+            return self._batch(transaction, source, key)
+        outcome, clause, events, _ = self._record(0, source, transaction, key)
         return Receipt(transaction.tx_id, outcome, clause, tuple(events))
 
-    def _batch(self, transaction: Transaction, key: parties.KeyEntry) -> Receipt:
+    def _batch(
+        self, transaction: Transaction, source: numbering.SourceEntry, key: parties.KeyEntry
+    ) -> Receipt:
         """Each record of a batch stands for itself; the batch counts as accepted when all of them do."""
         events: list[list[Value]] = []
         worst, first_clause = Outcome.ACCEPTED, None
-        for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
-            source = numbering.find_source(self._draft, record.source)
-            if source is None:
-                raise RuntimeError("a source vanished while its own records were executed")
-            outcome, clause, own = self._record(record, record_id, source, transaction, key)
+        for place, record in enumerate(transaction.records):
+            outcome, clause, own, source = self._record(place, source, transaction, key)
             events.append(["record", record.seq, int(outcome), clause])
             events += own
             if outcome is not Outcome.ACCEPTED and worst is Outcome.ACCEPTED:
@@ -165,40 +162,32 @@ class _Run:
         return Receipt(transaction.tx_id, worst, first_clause, tuple(events))
 
     def _record(
-        self,
-        record: Record,
-        record_id: bytes,
-        source: numbering.SourceEntry,
-        transaction: Transaction,
-        key: parties.KeyEntry,
-    ) -> tuple[Outcome, str | None, list[list[Value]]]:
-        """One record: its number is consumed whatever the rule says."""
-        draft = self._draft
+        self, place: int, source: numbering.SourceEntry, transaction: Transaction, key: parties.KeyEntry
+    ) -> tuple[Outcome, str | None, list[list[Value]], numbering.SourceEntry]:
+        """The record at a place: its number is consumed whatever the rule says. Also how its source stands after it."""
+        draft, record, record_id = self._draft, transaction.records[place], transaction.record_ids[place]
         draft.open_layer()
         try:
-            self._apply(record, record_id, source, transaction, key)
+            self._apply(place, source, transaction, key)
         except Refused as refusal:
             draft.drop_layer()
-            numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
-            return Outcome.REFUSED, refusal.clause, [["refused", refusal.clause, refusal.reason]]
+            after = numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
+            return Outcome.REFUSED, refusal.clause, [["refused", refusal.clause, refusal.reason]], after
         if draft.has_changed(numbering.ROOM, record.source):
             # The rule has changed the entry itself: a rotated key holds the numbering from here on.
             source = numbering.find_source(draft, record.source) or source
         events = draft.keep_layer()
-        numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
-        return Outcome.ACCEPTED, None, events
+        after = numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
+        return Outcome.ACCEPTED, None, events, after
 
     def _apply(
-        self,
-        record: Record,
-        record_id: bytes,
-        source: numbering.SourceEntry,
-        transaction: Transaction,
-        key: parties.KeyEntry,
+        self, place: int, source: numbering.SourceEntry, transaction: Transaction, key: parties.KeyEntry
     ) -> None:
         """Hand the facts to the rule. Raises Refused."""
+        record, record_id = transaction.records[place], transaction.record_ids[place]
+        key_id = transaction.envelope.key_id
         require(
-            not source.suspended and self._is_in_force(source, transaction.envelope.key_id),
+            not source.suspended and self._is_in_force(source, key_id),
             "0.1",
             "the source was suspended, or its key withdrawn, by an earlier record",
         )
@@ -208,14 +197,16 @@ class _Run:
             party=key.party,
             role=key.role,
             purpose=key.purpose,
-            key_id=transaction.envelope.key_id,
+            key_id=key_id,
             source=record.source,
             record_id=record_id,
             device=source.device,
             account=source.account,
         )
         try:
-            facts = self._facts(record, record_id)
+            facts = transaction.facts[place] if transaction.facts else None
+            if facts is None:
+                facts = self._facts(record, record_id)
         except bodies.InvalidBody as error:
             # Such a record is turned away at the door; where it was ordered all the same, its number is consumed.
             raise Refused("0.2", f"the body has no meaning: {error}") from error

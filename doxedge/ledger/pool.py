@@ -180,11 +180,17 @@ class Pool:
         return error
 
     def _check_bodies(self, state: State, transaction: Transaction) -> None:
+        """Every body means something; what it means is kept where that cannot change until it is executed."""
+        found: list[object | None] = []
         for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
+            plain = bodies.is_plain(record.kind)
+            context = None if plain else bodies.BodyContext(self._channel, record_id, state)
             try:
-                bodies.facts_of(record.kind, record.body, bodies.BodyContext(self._channel, record_id, state))
+                facts = bodies.facts_of(record.kind, record.body, context)
             except bodies.InvalidBody as error:
                 raise Inadmissible("bad_body", f"record {record.seq} ({record.kind}): {error}") from error
+            found.append(facts if plain else None)
+        transaction.facts[:] = found
 
     def _covers(self, transaction: Transaction) -> bool:
         """Whether every record of it waits here, alone or in a batch."""

@@ -6,8 +6,8 @@ or forgotten. Inside a draft each transaction runs on a layer of its own, so tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeAlias, TypeVar
 
 from doxedge.contracts.rule import Value
 from doxedge.ledger import state_tree
@@ -17,6 +17,9 @@ Name: TypeAlias = tuple[str, bytes]
 """Room and key."""
 Writes: TypeAlias = dict[Name, Value]
 """What changes; None deletes."""
+_Parsed = TypeVar("_Parsed")
+_UNWRITTEN: Final[Any] = object()
+"""What stood on a sheet before the first write under a key."""
 
 
 class State:
@@ -40,6 +43,10 @@ class State:
         """What stands under the key, or None."""
         entries = self.rooms.get(room)
         return None if entries is None else entries.get(key)
+
+    def read(self, room: str, key: bytes, parse: Callable[[Value], _Parsed]) -> _Parsed:
+        """What `parse` makes of what stands under the key."""
+        return parse(self.get(room, key))
 
     def items(self, room: str) -> Iterator[tuple[bytes, Value]]:
         """All entries of a room in the order of their keys."""
@@ -76,38 +83,54 @@ class State:
 
 
 class Draft:
-    """A sheet over a state: what the transactions of one block write. Implements the contracts' Book."""
+    """A sheet over a state: what the transactions of one block write. Implements the contracts' Book.
 
-    __slots__ = ("_base", "_events", "_layer", "_rooms", "_written")
+    A layer is a list of what to put back: nearly every transaction is accepted, and nothing is copied for it.
+    """
+
+    __slots__ = ("_base", "_before", "_events", "_parsed", "_rooms", "_written")
 
     def __init__(self, base: State) -> None:
         """Nothing is written yet."""
         self._base, self._rooms = base, base.rooms
         self._written: Writes = {}
-        self._layer: Writes | None = None
+        self._before: Writes | None = None
+        self._parsed: dict[Name, tuple[Callable[[Value], object], Any]] = {}
         self._events: list[list[Value]] = []
 
     def get(self, room: str, key: bytes) -> Value:
         """The newest value: of this transaction, of this block, of the state."""
-        name = (room, key)
-        if self._layer is not None and name in self._layer:
-            return self._layer[name]
-        if name in self._written:
-            return self._written[name]
+        written: Value = self._written.get((room, key), _UNWRITTEN)
+        if written is not _UNWRITTEN:
+            return written
         entries = self._rooms.get(room)
         return None if entries is None else entries.get(key)
 
+    def read(self, room: str, key: bytes, parse: Callable[[Value], _Parsed]) -> _Parsed:
+        """What `parse` makes of the newest value, remembered until something is written under the key."""
+        name = (room, key)
+        known = self._parsed.get(name)
+        if known is not None and known[0] is parse:
+            found: _Parsed = known[1]
+            return found
+        made = parse(self.get(room, key))
+        self._parsed[name] = (parse, made)
+        return made
+
     def put(self, room: str, key: bytes, value: Value) -> None:
         """Write on the open layer, or on the sheet when none is open."""
-        (self._written if self._layer is None else self._layer)[room, key] = value
+        name = (room, key)
+        if self._before is not None and name not in self._before:
+            self._before[name] = self._written.get(name, _UNWRITTEN)
+        self._written[name] = value
+        self._parsed.pop(name, None)
 
     def items(self, room: str) -> Iterator[tuple[bytes, Value]]:
         """All entries of a room, with what was written over them."""
         merged = dict(self._base.rooms.get(room, {}))
-        for layer in (self._written, self._layer or {}):
-            for (written_room, key), value in layer.items():
-                if written_room == room:
-                    merged[key] = value
+        for (written_room, key), value in self._written.items():
+            if written_room == room:
+                merged[key] = value
         return iter(sorted((key, value) for key, value in merged.items() if value is not None))
 
     def emit(self, event: list[Value]) -> None:
@@ -116,22 +139,26 @@ class Draft:
 
     def has_changed(self, room: str, key: bytes) -> bool:
         """Whether the transaction on the open layer has written under the key."""
-        return self._layer is not None and (room, key) in self._layer
+        return self._before is not None and (room, key) in self._before
 
     def open_layer(self) -> None:
         """Begin a transaction."""
-        self._layer, self._events = {}, []
+        self._before, self._events = {}, []
 
     def keep_layer(self) -> list[list[Value]]:
         """The transaction was accepted: what it wrote stays. Returns its events."""
-        if self._layer is not None:
-            self._written.update(self._layer)
-        events, self._layer, self._events = self._events, None, []
+        events, self._before, self._events = self._events, None, []
         return events
 
     def drop_layer(self) -> None:
         """The transaction was refused: nothing of it stays."""
-        self._layer, self._events = None, []
+        for name, before in (self._before or {}).items():
+            if before is _UNWRITTEN:
+                del self._written[name]
+            else:
+                self._written[name] = before
+            self._parsed.pop(name, None)
+        self._before, self._events = None, []
 
     def seal(self) -> SealedWrites:
         """Encode what was written, once, and compute the new tree."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from doxedge.signing import canonical, envelope, limits
@@ -36,6 +36,9 @@ class Transaction:
     record_ids: tuple[RecordId, ...]
     tx_id: TxId
     wire_id: WireId
+    facts: list[object | None] = field(default_factory=list, compare=False, repr=False)
+    """Of each record, where they follow from its body alone; None for the others. Empty until the
+    admission has been over all records, and then there for the execution."""
 
     @property
     def source(self) -> bytes:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from doxedge.contracts.rule import Value
+
+_Parsed = TypeVar("_Parsed")
 
 
 class MemoryBook:
@@ -19,6 +22,10 @@ class MemoryBook:
     def get(self, room: str, key: bytes) -> Value:
         """What stands under the key, or None."""
         return copy.deepcopy(self.entries.get((room, key)))
+
+    def read(self, room: str, key: bytes, parse: Callable[[Value], _Parsed]) -> _Parsed:
+        """What `parse` makes of what stands under the key."""
+        return parse(self.get(room, key))
 
     def put(self, room: str, key: bytes, value: Value) -> None:
         """Write; None deletes."""
