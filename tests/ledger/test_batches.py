@@ -106,7 +106,7 @@ def test_who_took_it_into_his_pool_and_who_did_not_execute_it_alike(said: list[E
 
 
 def test_what_is_kept_of_a_body_needs_nothing_but_the_body() -> None:
-    """The facts of a plain kind are the same with and without a context; every kind that needs one is not plain."""
+    """The facts of a plain kind are the same with and without a context, so they may be kept from the door on."""
     channel = running()
     plain = 0
     for kind, body in every_kind.bodies().items():
