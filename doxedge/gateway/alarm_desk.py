@@ -13,17 +13,31 @@ What the disk refuses is seen again at the next look: the course of a condition 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Literal
+
+from pydantic import Field
 
 from doxedge.gateway.alarm_rules import rule_of
+from doxedge.gateway.operator_door import Caller, Question, Refusal, Words
 from doxedge.gateway.record_desk import Happening
+from doxedge.gateway.status import alarm_as_dict
 from doxedge.measurement.alarms import QUIET, Acknowledgement, Alarm, Change, Course, Sighting, step
 from doxedge.quantity import DAY_MS
 from doxedge.store.alarms import AlarmStore
 from doxedge.store.errors import Kind, StoreError
 
 log = logging.getLogger(__name__)
+
+
+class AskAcknowledge(Question):
+    """Somebody has seen an alarm."""
+
+    ask: Literal["acknowledge"]
+    alarm: int = Field(ge=1, lt=2**63)
+    name: Words
+    reason: Words
+
 
 HAND_IN_AGAIN_MS: Final = 7 * DAY_MS
 """How far back a restart looks for events that were not signed; the outbox remembers its keys for 35 days."""
@@ -77,6 +91,19 @@ class AlarmDesk:
         if alarm is not None:
             log.info("alarm %d (%s) was acknowledged by %s: %s", number, alarm.code, said.name, said.reason)
         return alarm
+
+    async def answer(self, asked: AskAcknowledge, caller: Caller) -> Mapping[str, object]:
+        """At the operators' door: the acknowledged alarm. Raises Refusal, StoreError."""
+        said = Acknowledgement(asked.name, asked.reason, caller.at_ms, caller.user)
+        try:
+            alarm = await self.acknowledge(asked.alarm, said)
+        except StoreError as error:
+            if error.kind is Kind.CONFLICT:
+                raise Refusal("acknowledged", str(error)) from error
+            raise
+        if alarm is None:
+            raise Refusal("unknown_alarm", f"there is no alarm {asked.alarm}")
+        return {"alarm": alarm_as_dict(alarm)}
 
     async def _kept(self, key: tuple[str, str], sighting: Sighting, change: Change, now_ms: int) -> bool:
         """Duties (1) and (2). False when the disk has no room: the next look tries again."""

@@ -17,13 +17,13 @@ from doxedge.backends.service import ServiceManager
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.line import DeviceState
 from doxedge.gateway import numbering
-from doxedge.gateway.alarm_desk import AlarmDesk
+from doxedge.gateway.alarm_desk import AlarmDesk, AskAcknowledge
 from doxedge.gateway.alarm_watch import AlarmWatch, free_bytes
 from doxedge.gateway.bodies import Provenance, firmware_text
 from doxedge.gateway.clock_state import ClockReading, boot_id, read_clock
 from doxedge.gateway.clock_watch import ClockWatch
 from doxedge.gateway.line_progress import LineProgress
-from doxedge.gateway.operator_door import SOCKET_NAME, OperatorDoor
+from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor
 from doxedge.gateway.pipeline import UnitPipeline, UnitStores
 from doxedge.gateway.plant import longest_period_ms, make_lines, plan_units, unit_of_device
 from doxedge.gateway.poster import Poster
@@ -31,7 +31,7 @@ from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.record_desk import Happening, UnitIdentity
 from doxedge.gateway.sample_clerk import SampleClerk, answer_forever
 from doxedge.gateway.settings import GatewaySettings
-from doxedge.gateway.status import UnitStatus, gateway_as_dict
+from doxedge.gateway.status import AskStatus, UnitStatus, gateway_as_dict
 from doxedge.keystore.keys import open_signer
 from doxedge.measurement.quality import Assessor
 from doxedge.measurement.sample import Sample
@@ -175,12 +175,10 @@ class Gateway:
     ) -> None:
         outbox, samples = stores.outbox, stores.samples
         records = RecordCheck(outbox, signer)
-        door = OperatorDoor(
-            stores.folder / SOCKET_NAME,
-            status=functools.partial(self._status, stores, desk, signer, self.clock.now_ms()),
-            acknowledge=desk.acknowledge,
-            now_ms=self.clock.now_ms,
-        )
+        answers = Answers()
+        answers.add(AskStatus, functools.partial(self._status, stores, desk, signer, self.clock.now_ms()))
+        answers.add(AskAcknowledge, desk.answer)
+        door = OperatorDoor(stores.folder / SOCKET_NAME, answers, now_ms=self.clock.now_ms)
         try:
             async with asyncio.TaskGroup() as group:
                 for line in self.lines:
@@ -290,7 +288,13 @@ class Gateway:
             await watch.look()
 
     async def _status(
-        self, stores: UnitStores, desk: AlarmDesk, signer: Signer, started_ms: int
+        self,
+        stores: UnitStores,
+        desk: AlarmDesk,
+        signer: Signer,
+        started_ms: int,
+        asked: AskStatus,
+        caller: Caller,
     ) -> dict[str, object]:
         """How everything is now. Raises StoreError."""
         units = []
@@ -310,9 +314,9 @@ class Gateway:
                     waiting=pipeline.desk.waiting,
                 )
             )
-        return gateway_as_dict(
+        status = gateway_as_dict(
             units,
-            now_ms=self.clock.now_ms(),
+            now_ms=caller.at_ms,
             started_ms=started_ms,
             firmware=firmware_text(),
             key_id=signer.key_id,
@@ -320,6 +324,7 @@ class Gateway:
             disk_free_bytes=free_bytes(stores.folder),
             alarms=await desk.wanting(),
         )
+        return {asked.ask: status}
 
     async def _live_forever(self, ledger: Ledger) -> None:
         while True:

@@ -1,12 +1,13 @@
-"""Where a person beside the running gateway asks how it is, and acknowledges alarms: a Unix socket in the state folder.
+"""Where a person beside the running gateway asks how it is, and says what a person must say: a Unix socket in the state
+folder.
 
 One question, one answer, each one line of JSON, then the connection ends:
 
-    {"ask": "status"}                                              -> {"ok": true, "status": {...}}
-    {"ask": "acknowledge", "alarm": 7, "name": "...", "reason": "..."} -> {"ok": true, "alarm": {...}}
-    whatever cannot be done                                        -> {"ok": false, "code": "...", "reason": "..."}
+    {"ask": "status"}        -> {"ok": true, "status": {...}}
+    whatever cannot be done  -> {"ok": false, "code": "...", "reason": "..."}
 
-The file's mode says who may: the service's user and group. Nothing that is asked here changes what is measured.
+Which questions there are says the daemon: each is a model of its own with who answers it. The file's mode says who may
+ask: the service's user and group.
 """
 
 from __future__ import annotations
@@ -19,14 +20,13 @@ import pwd
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from doxedge.gateway.status import alarm_as_dict
-from doxedge.measurement.alarms import Acknowledgement, Alarm
-from doxedge.store.errors import Kind, StoreError
+from doxedge.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -39,47 +39,82 @@ CALLERS_MAX: Final = 16
 _CREDENTIALS: Final = struct.Struct("3i")
 """struct ucred: process, user, group (unix(7), SO_PEERCRED)."""
 
-_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+"""A name or a reason, as a person types it."""
 
 
-class _Question(BaseModel):
+class Question(BaseModel):
+    """One kind of question: its field `ask` is a literal that no other kind has."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class AskStatus(_Question):
-    """How is it?"""
+class _Name(BaseModel):
+    """Only what is asked."""
 
-    ask: Literal["status"]
-
-
-class AskAcknowledge(_Question):
-    """Somebody has seen an alarm."""
-
-    ask: Literal["acknowledge"]
-    alarm: int = Field(ge=1, lt=2**63)
-    name: _Words
-    reason: _Words
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    ask: str = Field(max_length=64)
 
 
-_QUESTIONS: Final[TypeAdapter[AskStatus | AskAcknowledge]] = TypeAdapter(
-    Annotated[AskStatus | AskAcknowledge, Field(discriminator="ask")]
-)
+class Refusal(Exception):
+    """What was asked cannot be done."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        """`code` is for programs, `reason` says to a person what to do."""
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and when."""
+
+    user: str
+    """The account at the other end, as the kernel knows it."""
+    at_ms: int
+
+
+Q = TypeVar("Q", bound=Question)
+
+
+_Answerer = Callable[[Any, Caller], Awaitable[Mapping[str, object]]]
+
+
+class Answers:
+    """What may be asked, and who answers."""
+
+    def __init__(self) -> None:
+        """Nothing may be asked yet."""
+        self._kinds: dict[str, type[Question]] = {}
+        self._by_kind: dict[type[Question], _Answerer] = {}
+
+    def add(self, kind: type[Q], answerer: Callable[[Q, Caller], Awaitable[Mapping[str, object]]]) -> None:
+        """`answerer` returns what is put beside `ok`, or raises Refusal."""
+        (name,) = get_args(kind.model_fields["ask"].annotation)
+        self._kinds[name] = kind
+        # Only what was read as this kind is given to it.
+        self._by_kind[kind] = cast("_Answerer", answerer)
+
+    def read(self, line: bytes) -> Question:
+        """One question. Raises pydantic's ValidationError, or Refusal for one that nobody answers."""
+        name = _Name.model_validate_json(line).ask
+        kind = self._kinds.get(name)
+        if kind is None:
+            raise Refusal("bad_question", f"ask: nobody answers {name!r}; there are {', '.join(self._kinds)}")
+        return kind.model_validate_json(line)
+
+    async def answer(self, question: Question, caller: Caller) -> Mapping[str, object]:
+        """Ask whoever answers this kind. Raises Refusal."""
+        return await self._by_kind[type(question)](question, caller)
 
 
 class OperatorDoor:
     """Answers at one socket."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        status: Callable[[], Awaitable[Mapping[str, object]]],
-        acknowledge: Callable[[int, Acknowledgement], Awaitable[Alarm | None]],
-        now_ms: Callable[[], int],
-    ) -> None:
-        """`status` and `acknowledge` do what is asked for."""
+    def __init__(self, path: Path, answers: Answers, *, now_ms: Callable[[], int]) -> None:
+        """`answers` says what may be asked."""
         self.path = path
-        self._status, self._acknowledge, self._now_ms = status, acknowledge, now_ms
+        self._answers, self._now_ms = answers, now_ms
         self._callers = 0
 
     async def serve(self) -> None:
@@ -119,21 +154,16 @@ class OperatorDoor:
 
     async def _reply(self, line: bytes, user: str) -> dict[str, object]:
         try:
-            question = _QUESTIONS.validate_json(line)
+            question = self._answers.read(line)
+            return {"ok": True, **await self._answers.answer(question, Caller(user, self._now_ms()))}
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "the question"
             return _no("bad_question", f"{where}: {first['msg']}")
-        try:
-            if isinstance(question, AskStatus):
-                return {"ok": True, "status": dict(await self._status())}
-            said = Acknowledgement(question.name, question.reason, self._now_ms(), user)
-            alarm = await self._acknowledge(question.alarm, said)
+        except Refusal as refusal:
+            return _no(refusal.code, refusal.reason)
         except StoreError as error:
-            return _no("acknowledged" if error.kind is Kind.CONFLICT else "disk", str(error))
-        if alarm is None:
-            return _no("unknown_alarm", f"there is no alarm {question.alarm}")
-        return {"ok": True, "alarm": alarm_as_dict(alarm)}
+            return _no("disk", str(error))
 
 
 def _no(code: str, reason: str) -> dict[str, object]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from doxedge.fieldbus.line import DeviceState
 from doxedge.gateway.alarm_rules import rule_of
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.operator_door import Question
 from doxedge.gateway.poster import PosterState
 from doxedge.measurement.alarms import Alarm
 from doxedge.measurement.collected_hour import RunningHour
@@ -19,6 +20,13 @@ from doxedge.measurement.reading import Reading
 from doxedge.measurement.validity import QUADRANT_MS
 from doxedge.quantity import MINUTE_MS
 from doxedge.store.rows import Queue
+
+
+class AskStatus(Question):
+    """How is it?"""
+
+    ask: Literal["status"]
+
 
 SCHEMA: Final = "doxedge.gateway.status/1"
 MINUTES_PER_QUARTER: Final = QUADRANT_MS // MINUTE_MS

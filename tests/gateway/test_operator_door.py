@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from doxedge.gateway.alarm_desk import AlarmDesk
-from doxedge.gateway.operator_door import QUESTION_BYTES_MAX, SOCKET_MODE, OperatorDoor
+from doxedge.gateway.alarm_desk import AlarmDesk, AskAcknowledge
+from doxedge.gateway.operator_door import QUESTION_BYTES_MAX, SOCKET_MODE, Answers, Caller, OperatorDoor
+from doxedge.gateway.status import AskStatus
 from doxedge.measurement.alarms import Sighting
 from doxedge.store.alarms import AlarmStore
 from tests.gateway.waiting import until
@@ -31,12 +32,13 @@ async def door(folder: Path) -> AsyncIterator[tuple[OperatorDoor, AlarmDesk]]:
         desk = AlarmDesk(store, post=lambda subject, happening: None)
         await desk.look([Sighting("device.away", "alpha-1.flow", True, "comms: no answer")], now_ms=NOW_MS)
 
-        async def status() -> dict[str, object]:
-            return {"alarms": len(await desk.wanting())}
+        async def status(asked: AskStatus, caller: Caller) -> dict[str, object]:
+            return {asked.ask: {"alarms": len(await desk.wanting())}}
 
-        opened = OperatorDoor(
-            folder / "gateway.sock", status=status, acknowledge=desk.acknowledge, now_ms=lambda: NOW_MS
-        )
+        answers = Answers()
+        answers.add(AskStatus, status)
+        answers.add(AskAcknowledge, desk.answer)
+        opened = OperatorDoor(folder / "gateway.sock", answers, now_ms=lambda: NOW_MS)
         serving = asyncio.create_task(opened.serve(), name="door")
         try:
             await until(opened.path.exists, what="the door")
@@ -147,14 +149,11 @@ async def test_a_file_left_by_a_run_that_was_killed_is_no_obstacle(tmp_path: Pat
 async def test_a_socket_that_cannot_be_made_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def status() -> dict[str, object]:
-        return {}
+    async def status(asked: AskStatus, caller: Caller) -> dict[str, object]:
+        return {asked.ask: caller.user}
 
-    async def acknowledge(number: int, said: object) -> None:
-        return None
-
-    nowhere = OperatorDoor(
-        tmp_path / "missing" / "gateway.sock", status=status, acknowledge=acknowledge, now_ms=lambda: 0
-    )
+    answers = Answers()
+    answers.add(AskStatus, status)
+    nowhere = OperatorDoor(tmp_path / "missing" / "gateway.sock", answers, now_ms=lambda: 0)
     await asyncio.wait_for(nowhere.serve(), 30)
     assert "nobody can ask for the status" in caplog.text
