@@ -27,7 +27,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={name: value for name, value in os.environ.items() if name != "DOXEDGE_PLANT_CLOCK"},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=240,
         check=False,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def until(
-    condition: Callable[[], bool | Awaitable[bool]], *, within_s: float = 20.0, what: str = ""
+    condition: Callable[[], bool | Awaitable[bool]], *, within_s: float = 60.0, what: str = ""
 ) -> None:
     """Look again and again until `condition` holds. TimeoutError naming `what` when time is up."""
     try:

@@ -108,7 +108,7 @@ class Bench:
 
     async def submit(self, transactions: Sequence[Transaction]) -> list[str]:
         """Hand in and wait for the blocks; the states of all records."""
-        statuses = await self.host.submit([t.raw for t in transactions], wait="final", timeout_s=20)
+        statuses = await self.host.submit([t.raw for t in transactions], wait="final", timeout_s=60)
         return [record.state for status in statuses for record in status.records]
 
 

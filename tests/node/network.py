@@ -33,7 +33,7 @@ from doxedge.signing.canonical import Value
 from doxedge.signing.tags import channel_id, source_id
 from tests.ledger.channels import Author, genesis, signer
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """How long a test waits for what must happen; on a busy machine that is long, and nothing depends on it."""
 
 

@@ -98,7 +98,7 @@ async def test_no_broker_at_all_is_told_to_the_operator_and_found_again(
         assert "submissions are kept meanwhile" in alpha.reasons()[0]
         await until(lambda: f"127.0.0.1:{port}: unreachable" in caplog.text)
         async with Broker(BrokerSettings(port=port)):
-            assert await alpha.wait_connected(timeout_s=20)
+            assert await alpha.wait_connected(timeout_s=60)
             assert alpha.reasons() == []
 
 

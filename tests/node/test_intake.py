@@ -128,7 +128,7 @@ async def test_the_same_record_again_has_the_same_answer_before_and_after_it_is_
         refused = hand.author("alpha officer").say("config", ["warning_percent", 20, "not mine to say"])
         answers = []
         for _ in range(3):
-            statuses = await node.host.submit([accepted.raw, refused.raw], wait="final", timeout_s=20)
+            statuses = await node.host.submit([accepted.raw, refused.raw], wait="final", timeout_s=60)
             answers.append([(r.state, r.outcome, r.clause, r.height) for s in statuses for r in s.records])
         assert answers[0] == answers[1] == answers[2]
         assert [answer[:2] for answer in answers[0]] == [("final", 0), ("final", 1)]
@@ -163,7 +163,7 @@ async def test_a_second_record_of_a_number_gets_the_clause_at_once(tmp_path: Pat
         node.host.node.standing.stop_voting("so that the first one waits in the pool")
         await node.host.submit([first.raw], wait="stored", timeout_s=1)
         for _ in range(2):
-            (status,) = await node.host.submit([second.raw], wait="final", timeout_s=20)
+            (status,) = await node.host.submit([second.raw], wait="final", timeout_s=60)
             assert [(r.state, r.clause) for r in status.records] == [
                 ("conflict", numbering.ONE_NUMBER_CLAUSE)
             ]
@@ -196,7 +196,7 @@ async def test_bytes_that_are_no_transaction_are_a_status_and_no_error(
 ) -> None:
     async with bench(tmp_path) as node:
         (good,) = Hand(CHANNEL).configs(1)
-        bad, well = await node.host.submit([raw, good.raw], wait="final", timeout_s=20)
+        bad, well = await node.host.submit([raw, good.raw], wait="final", timeout_s=60)
         assert (bad.tx_id, bad.records, bad.code) == (None, (), "bad_encoding")
         assert [record.state for record in well.records] == ["final"]
 
@@ -213,7 +213,7 @@ async def test_what_may_not_enter_is_refused_with_its_code_and_shown(tmp_path: P
         (hand.author("verifier officer").say("config", ["warning_percent"]), "bad_body"),
     ]
     async with bench(tmp_path) as node:
-        statuses = await node.host.submit([t.raw for t, _ in cases], wait="final", timeout_s=20)
+        statuses = await node.host.submit([t.raw for t, _ in cases], wait="final", timeout_s=60)
         assert [status.code for status in statuses] == [code for _, code in cases]
         assert {r.state for s in statuses for r in s.records} == {"refused_at_admission"}
         assert [view.code for view in node.host.node.refusals.views] == [code for _, code in cases]
@@ -253,11 +253,11 @@ async def test_who_waits_for_a_record_that_loses_its_number_is_told_to_ask_again
         stored = await leader.host.node.store.block(1)
     assert stored is not None
     async with bench(tmp_path, "alpha", has_broker=True) as alpha:
-        waiting = asyncio.create_task(alpha.host.submit([second.raw], wait="final", timeout_s=20))
+        waiting = asyncio.create_task(alpha.host.submit([second.raw], wait="final", timeout_s=60))
         await until(lambda: len(alpha.host.node.pool))
         alpha.host.node.block_arrived(block_of(stored), 1_000)
         (status,) = await waiting
         (record,) = status.records
         assert (record.state, record.code, record.reason) == ("refused_at_admission", "left_pool", LEFT_POOL)
-        (again,) = await alpha.host.submit([second.raw], wait="final", timeout_s=20)
+        (again,) = await alpha.host.submit([second.raw], wait="final", timeout_s=60)
         assert [(r.state, r.clause) for r in again.records] == [("conflict", numbering.ONE_NUMBER_CLAUSE)]

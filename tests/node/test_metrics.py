@@ -54,7 +54,7 @@ async def test_refusals_are_counted_by_who_refused(tmp_path: Path) -> None:
     by_rule = hand.author("alpha officer").say("config", ["warning_percent", 20, "not mine to say"])
     at_the_door = hand.author("beta officer").say("no.such.kind", [])
     async with bench(tmp_path) as leader:
-        await leader.host.submit([by_rule.raw, at_the_door.raw, at_the_door.raw], wait="final", timeout_s=20)
+        await leader.host.submit([by_rule.raw, at_the_door.raw, at_the_door.raw], wait="final", timeout_s=60)
         found = parsed(node_metrics([leader.host], None, LoopWatch()))
         channel = ("channel", CHANNEL[:8].hex())
         assert found["doxedge_refused_total", (("by", "rule"), channel)] == 1

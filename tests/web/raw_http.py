@@ -14,7 +14,7 @@ from doxedge.signing import canonical
 from doxedge.signing.canonical import Value
 from doxedge.web.serve import Addresses
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
