@@ -4,6 +4,7 @@
     python -m tests.benchmarks.fuzz --target canonical     one of them
     python -m tests.benchmarks.fuzz --list                 their names
     python -m tests.benchmarks.fuzz --runs 5000 --engine mutation
+    python -m tests.benchmarks.fuzz --resume FILE          keep a record, and skip what it says is done with this code
 
 Each decoder runs in a process of its own. `atheris` (pip install -e ".[fuzz]") grows inputs that reach new code;
 without it seeds are mutated at random, with the seed printed. An input that breaks a decoder is written to
@@ -24,7 +25,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.benchmarks.fuzz_record import BadRecord, Record, code_digest
 
 if TYPE_CHECKING:
     from tests.benchmarks.fuzz_targets import Target
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 HANG_S: Final = 20
 """No decoder takes milliseconds; so long without the next thousand inputs is a hang."""
 CHECK_EVERY: Final = 1_000
+COUNT_EVERY: Final = 20_000
+TELL_EVERY_S: Final = 30
+SAID_CHARACTERS_MAX: Final = 2_000
 RSS_MB_MAX: Final = 2_048
 TROUBLE: Final = (
     b"\xff" * 8, b"\x00" * 8, b"\x1b" + b"\xff" * 8, b"\x9f", b"\x5f", b"\xd8\x1d", b"\xf9\x7e\x00", b"-",
@@ -49,11 +55,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\n".join(names))
         return 0
     results = {}
+    record, code = options.resume, code_digest()
     for place, name in enumerate(names):
-        print(f"[{place + 1}/{len(names)}] {name}", file=sys.stderr, flush=True)
-        results[name] = _run(name, options)
+        where = f"[{place + 1}/{len(names)}] {name}"
+        result = record and record.done(name, engine=options.engine, runs=options.runs, code=code)
+        if result:
+            _tell(f"{where}: done before, with {result['runs']} inputs")
+        else:
+            _tell(where)
+            result = _run(name, where, options)
+            if record:
+                record.add(name, result, engine=options.engine, code=code)
+        results[name] = result
         if options.output == "table":
-            print(f"{name:28}{results[name]}")
+            print(f"{name:28}{result}", flush=True)
     broken = [name for name, result in results.items() if not result["sound"]]
     if options.output == "json":
         json.dump({"engine": options.engine, "targets": results, "broken": broken}, sys.stdout, indent=1)
@@ -81,6 +96,10 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--keep", type=Path, default=Path(tempfile.gettempdir()), help="where a breaking input goes"
     )
+    parser.add_argument(
+        "--resume", type=lambda name: Record(Path(name)), metavar="FILE", default=None,
+        help="a record of the decoders that are done: it is made, added to, and what it holds for this code is skipped",
+    )  # fmt: skip
     parser.add_argument("--output", choices=("table", "json"), default="table")
     parser.add_argument("--list", action="store_true", help="the names of the decoders")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -91,6 +110,11 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error('atheris is not installed: pip install -e ".[fuzz]", or --engine mutation')
     if options.target is not None and not options.child and options.target not in _names():
         parser.error(f"there is no decoder {options.target!r}; --list names them")
+    if options.resume is not None:
+        try:
+            options.resume.done("", engine="", runs=0, code="")
+        except (BadRecord, OSError) as error:
+            parser.error(f"--resume: {error}")
     if options.seed is None:
         options.seed = time.time_ns() % 2**31
     return options
@@ -102,24 +126,37 @@ def _names() -> list[str]:
     return list(targets())
 
 
-def _run(name: str, options: argparse.Namespace) -> dict[str, object]:
+def _run(name: str, where: str, options: argparse.Namespace) -> dict[str, Any]:
     started_s = time.monotonic()
-    done = subprocess.run(
+    said, runs, told_s = "", 0, 0.0
+    with subprocess.Popen(
         [
             sys.executable, "-m", "tests.benchmarks.fuzz", "--child", "--target", name, "--runs", str(options.runs),
             "--engine", options.engine, "--seed", str(options.seed), "--keep", str(options.keep),
         ],
-        capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
-    counted = re.findall(r"Done (\d+) runs", done.stderr + done.stdout)
-    runs = int(counted[-1]) if counted else 0
-    sound = done.returncode == 0 and runs >= options.runs
-    result: dict[str, object] = {
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as child:  # fmt: skip
+        assert child.stdout is not None
+        for line in child.stdout:
+            said = (said + line)[-SAID_CHARACTERS_MAX:]
+            if counted := re.match(r"#(\d+)\s", line):
+                seconds = time.monotonic() - started_s
+                if seconds >= told_s + TELL_EVERY_S:
+                    _tell(f"{where}: {counted[1]} of {options.runs} inputs in {seconds:.0f} s")
+                    told_s = seconds
+            if counted := re.search(r"Done (\d+) runs", line):
+                runs = int(counted[1])
+    sound = child.returncode == 0 and runs >= options.runs
+    result: dict[str, Any] = {
         "sound": sound, "runs": runs, "seed": options.seed, "seconds": round(time.monotonic() - started_s, 1),
     }  # fmt: skip
     if not sound:
-        result["said"] = (done.stderr + done.stdout)[-2_000:]
+        result["said"] = said
     return result
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _child(options: argparse.Namespace) -> int:
@@ -142,6 +179,8 @@ def _mutate(target: Target, options: argparse.Namespace) -> None:
     for number in range(options.runs):
         if number % CHECK_EVERY == 0:
             faulthandler.dump_traceback_later(HANG_S, exit=True, file=2)
+        if number and number % COUNT_EVERY == 0:
+            print(f"#{number} inputs", flush=True)
         data = mutated(dice.choice(seeds), dice)[: target.bytes_max]
         try:
             target.run(data)

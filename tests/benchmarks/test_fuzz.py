@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import fuzz
+from tests.benchmarks.fuzz_record import Record, code_digest
 from tests.benchmarks.fuzz_targets import Target, targets
 
 TARGETS = targets()
@@ -57,6 +58,44 @@ def test_a_decoder_that_crashes_is_told_with_the_input_that_did_it(
         fuzz.main(arguments)
     assert (tmp_path / "fuzz-broken.bin").exists()
     assert "broke it" in capsys.readouterr().err
+
+
+def test_what_a_record_holds_for_this_code_is_not_done_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "record.jsonl"
+    arguments = ["--target", "topic", "--engine", "mutation", "--runs", "200", "--resume", str(file)]
+
+    assert fuzz.main(arguments) == 0
+    assert "done before" not in capsys.readouterr().err
+    assert fuzz.main(arguments) == 0
+    assert "topic: done before, with 200 inputs" in capsys.readouterr().err
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 1
+
+    record = Record(file)
+    assert record.done("topic", engine="mutation", runs=200, code=code_digest()) is not None
+    assert record.done("topic", engine="mutation", runs=201, code=code_digest()) is None
+    assert record.done("topic", engine="mutation", runs=200, code="other code") is None
+    assert record.done("topic", engine="atheris", runs=200, code=code_digest()) is None
+
+
+def test_a_broken_decoder_stays_undone(tmp_path: Path) -> None:
+    record = Record(tmp_path / "record.jsonl")
+    record.add("broken", {"sound": False, "runs": 900}, engine="mutation", code="c")
+
+    assert record.done("broken", engine="mutation", runs=10, code="c") is None
+
+
+def test_a_file_that_is_no_record_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "record.jsonl"
+    file.write_text("not a record\n", encoding="utf-8")
+
+    with pytest.raises(SystemExit) as stop:
+        fuzz.main(["--resume", str(file)])
+
+    assert stop.value.code == 2
+    assert "line 1 of" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == "not a record\n"
 
 
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
