@@ -123,7 +123,7 @@ async def test_hours_hold_what_left_the_stack(tmp_path: Path) -> None:
         live = ledger.live[UNIT]
         assert {"nox_ppb", "flow_m3_per_h", "power_w"} <= set(live["values"])  # type: ignore[call-overload]
         await until(
-            lambda: all(state.up for state in gateway.device_states.values()),
+            lambda: all(state.up for state in gateway.measuring.device_states.values()),
             within_s=PATIENCE_S,
             what="all devices up",
         )
@@ -196,7 +196,7 @@ async def test_an_analyser_that_falls_silent_makes_a_gap_with_its_cause_and_come
         assert silent_ms not in hours(ledger)
         assert_true(site, body)
         await until(
-            lambda: gateway.device_states["alpha-1.analyser"].up,
+            lambda: gateway.measuring.device_states["alpha-1.analyser"].up,
             within_s=PATIENCE_S,
             what="the analyser is back",
         )
@@ -220,7 +220,7 @@ async def test_an_answer_that_is_wrong_makes_no_value(tmp_path: Path, fault: str
     ledger = MemoryLedger.begin()
     faults = [f"analyser:{fault}@0+86400"]
     async with simulated_site(faults=faults) as site, gateway_at(site, tmp_path, ledger) as gateway:
-        pipeline = gateway.pipelines[UNIT]
+        pipeline = gateway.measuring.pipelines[UNIT]
         await until(
             lambda: {"nox_ppb", "power_w", "flow_m3_per_h"} <= set(pipeline.latest),
             within_s=PATIENCE_S,
@@ -281,7 +281,7 @@ async def test_a_node_that_is_away_gets_the_backlog_afterwards(
         )
         ledger.away = True
         known = len(ledger.final_records())
-        desk = gateway.pipelines[UNIT].desk
+        desk = gateway.measuring.pipelines[UNIT].desk
         stored = desk.records_stored
         await until(lambda: desk.records_stored >= stored + 2, within_s=PATIENCE_S, what="a backlog")
         assert len(ledger.final_records()) == known

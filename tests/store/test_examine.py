@@ -22,13 +22,13 @@ async def filled(path: Path, *, records: int = 3, now_ms: int = 1_000) -> Outbox
     """An open outbox with pending records."""
     from functools import partial
 
-    from doxedge.gateway.daemon import _seal
+    from doxedge.gateway.measuring import seal_record
 
     outbox = await Outbox.open(path, now_ms=lambda: now_ms)
     await outbox.begin(CHANNEL, SOURCE)
     drafts = [Draft("event", [None, "test", 0, f"{number}"], f"key {number}") for number in range(records)]
     await outbox.append(
-        CHANNEL, SOURCE, drafts, seal=partial(_seal, channel=CHANNEL, signer=signer("device"))
+        CHANNEL, SOURCE, drafts, seal=partial(seal_record, channel=CHANNEL, signer=signer("device"))
     )
     return outbox
 

@@ -1,0 +1,172 @@
+"""What is measured now: the units of a plan, each with its pipeline, poster and clerk, and the lines they share."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from doxedge.fieldbus.clock import Clock
+from doxedge.fieldbus.line import DeviceState
+from doxedge.gateway import numbering
+from doxedge.gateway.bodies import Provenance, firmware_text
+from doxedge.gateway.clock_state import boot_id
+from doxedge.gateway.equipment import Equipment
+from doxedge.gateway.line_progress import LineProgress
+from doxedge.gateway.pipeline import UnitPipeline, UnitStores
+from doxedge.gateway.plant import Plan, PlannedUnit, longest_period_ms, make_lines, unit_of_device
+from doxedge.gateway.poster import Poster
+from doxedge.gateway.record_desk import Happening, UnitIdentity
+from doxedge.gateway.sample_clerk import SampleClerk
+from doxedge.gateway.status import UnitStatus
+from doxedge.measurement.quality import Assessor
+from doxedge.measurement.sample import Sample
+from doxedge.signing import envelope
+from doxedge.signing.record import Record
+from doxedge.signing.signer import Signer
+
+log = logging.getLogger(__name__)
+
+AGREE_EVERY_S: Final = 2.0
+"""Real seconds between two questions where the numbering stands, while the node does not answer."""
+
+
+class Measuring:
+    """Runs one plan. The tables are shared with whoever looks at the plant; they are filled by `restore`."""
+
+    def __init__(self, plan: Plan, *, clock: Clock, chance: Callable[[], float]) -> None:
+        """Raises ConfigError for a plan whose lines cannot be made."""
+        self.plan = plan
+        self.pipelines: dict[str, UnitPipeline] = {}
+        self.posters: dict[str, Poster] = {}
+        self.clerks: dict[str, SampleClerk] = {}
+        self.device_states: dict[str, DeviceState] = {}
+        self._clock, self._chance = clock, chance
+        self.lines = make_lines(
+            plan.units, clock=clock, chance=chance, on_sample=self._route, on_state=self._note_state
+        )
+        self.progress = LineProgress(self.lines, longest_period_ms=longest_period_ms(plan.units), clock=clock)
+
+    async def restore(self, equipment: Equipment) -> None:
+        """Every unit goes on where its last run stopped. Raises StoreError."""
+        for planned in self.plan.units:
+            await self._add_unit(planned, equipment)
+
+    async def run(self, equipment: Equipment) -> None:
+        """Poll every line and post every unit's records until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for line in self.lines:
+                group.create_task(line.run(), name=f"line {line.name}")
+            for unit in self.posters:
+                group.create_task(self._number_and_post(unit, equipment), name=f"poster {unit}")
+            log.info("measuring %d units over %d lines", len(self.plan.units), len(self.lines))
+
+    async def flush(self) -> None:
+        """Write the queued samples of all units, together, so that they share a commit."""
+        async with asyncio.TaskGroup() as group:
+            for unit, pipeline in self.pipelines.items():
+                group.create_task(pipeline.flush(), name=f"samples of {unit}")
+
+    async def close_hours(self) -> None:
+        """Close and sign what is due."""
+        for pipeline in list(self.pipelines.values()):
+            await pipeline.close_hours()
+
+    def happened(self, code: str, text: str) -> None:
+        """Something that concerns the records of every unit happened now."""
+        for pipeline in self.pipelines.values():
+            pipeline.happened(code, text)
+
+    def have_signed(self, subject: str, happening: Happening) -> None:
+        """Into the records of the unit that it is about; what concerns the machine, into those of every unit."""
+        unit = unit_of_device(subject)
+        for name, pipeline in self.pipelines.items():
+            if unit in ("", name):
+                pipeline.desk.hand_in([happening])
+
+    async def unit_status(self, planned: PlannedUnit, equipment: Equipment) -> UnitStatus:
+        """How a unit is now. Raises StoreError."""
+        pipeline, poster = self.pipelines[planned.table.name], self.posters[planned.table.name]
+        return UnitStatus(
+            unit=planned.table.name,
+            running=pipeline.is_running,
+            hour=pipeline.running_hour(),
+            latest=pipeline.latest,
+            devices=planned.devices,
+            device_states=self.device_states,
+            queue=await equipment.outbox.queue(poster.channel, poster.source),
+            poster=poster.state,
+            numbered=pipeline.desk.numbered,
+            waiting=pipeline.desk.waiting,
+        )
+
+    def summary(self) -> str:
+        """One line for the service manager."""
+        away = sum(not state.up for state in self.device_states.values())
+        waiting = sum(pipeline.desk.waiting for pipeline in self.pipelines.values())
+        return f"{len(self.plan.units)} units, {away} devices away, {waiting} records wait"
+
+    async def _add_unit(self, planned: PlannedUnit, equipment: Equipment) -> None:
+        unit = planned.table.name
+        channel, source = bytes.fromhex(planned.table.channel), bytes.fromhex(planned.table.source)
+        poster = Poster(
+            channel=channel,
+            source=source,
+            outbox=equipment.outbox,
+            ledger=equipment.ledger,
+            signer=equipment.signer,
+            clock=self._clock,
+            chance=self._chance,
+        )
+        pipeline = UnitPipeline(
+            UnitIdentity(unit, channel, source, planned.devices),
+            settings=planned.hour,
+            assessor=Assessor(planned.assessment),
+            provenance=Provenance(planned.profile_hash, planned.rules_hash, boot_id(), firmware_text()),
+            stores=UnitStores(equipment.outbox, equipment.samples, equipment.folder),
+            seal=functools.partial(seal_record, channel=channel, signer=equipment.signer),
+            clock=self._clock,
+            read_clock=equipment.read_clock,
+            on_stored=poster.wake.set,
+        )
+        await pipeline.restore()
+        self.pipelines[unit], self.posters[unit] = pipeline, poster
+        self.clerks[unit] = SampleClerk(
+            pipeline.desk,
+            samples=equipment.samples,
+            outbox=equipment.outbox,
+            ledger=equipment.ledger,
+            folder=equipment.folder,
+        )
+
+    async def _number_and_post(self, unit: str, equipment: Equipment) -> None:
+        """First agree on the next number, then post for ever."""
+        poster, pipeline = self.posters[unit], self.pipelines[unit]
+        agree = functools.partial(
+            numbering.agree, equipment.outbox, equipment.ledger, channel=poster.channel, source=poster.source,
+            on_conflict=poster.note_suspended,
+        )  # fmt: skip
+        while not await agree():  # noqa: ASYNC110 - it is the node that is asked again
+            await asyncio.sleep(AGREE_EVERY_S)
+        pipeline.desk.numbered = True
+        await pipeline.close_hours()
+        await poster.run()
+
+    def _route(self, sample: Sample) -> None:
+        self.pipelines[unit_of_device(sample.device)].take(sample)
+
+    def _note_state(self, state: DeviceState) -> None:
+        self.device_states[state.device] = state
+        if state.up:
+            log.info("device %s on line %s answers", state.device, state.line)
+        else:
+            log.warning(
+                "device %s on line %s is away: %s: %s", state.device, state.line, state.reason, state.detail
+            )
+
+
+def seal_record(record: Record, *, channel: bytes, signer: Signer) -> envelope.Envelope:
+    """A record of this gateway, signed for its channel."""
+    return envelope.seal(record.payload(), object_name="tx", channel=channel, signer=signer)
