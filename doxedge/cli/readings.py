@@ -16,6 +16,7 @@ from doxedge.cli.readings_requests import add_requests
 _COLUMNS: Final = (
     ("DEVICE", "<"),
     ("UNIT", "<"),
+    ("STANDING", "<"),
     ("LAST HOUR UTC", "<"),
     ("COMPLETE %", ">"),
     ("DUE", ">"),
@@ -42,7 +43,9 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "status",
         help="per device: last hour, completeness, gaps, revisions, forks, clock, register map and firmware",
         description="An hour is due a quarter of an hour after its end. It is accepted, declared as a gap by its "
-        "device, or silent: nothing has come. Without --from the period begins with the device's commissioning.",
+        "device, or silent: nothing has come. Without --from the period begins with the device's commissioning. "
+        "STANDING: trial before the commissioning, commissioned, reopened since its register map is another one, "
+        "replaced by another device.",
     )
     status.add_argument(
         "--channel", default=None, metavar="CHANNEL", help="name or id (default: every channel)"
@@ -114,6 +117,7 @@ def _row(device: Mapping[str, Any]) -> list[str]:
     return [
         str(device["device"]),
         str(device["unit"]),
+        str(device["commissioning"]),
         utc_text(device["last_hour_ms"]),
         "–" if complete is None else str(complete),
         str(device["hours_due"]),

@@ -51,10 +51,13 @@ def find_hour(book: Book, unit: str, start_ms: int) -> HourEntry | None:
     return None
 
 
-def trial_g(book: Book, unit: str, device: str, start_ms: int) -> int | None:
-    """The mass that this device stated for a trial hour, read with its registered register map, or None."""
+def trial_g(book: Book, unit: str, device: str, start_ms: int, *, own_map: bool) -> int | None:
+    """The mass that this device stated for a trial hour, or None.
+
+    `own_map` says whether the hour must have been read with the register map that was registered, or with another.
+    """
     entry = find_hour(book, unit, start_ms)
-    if entry is None or entry.standing != TRIAL or entry.device != device or not entry.with_own_map:
+    if entry is None or entry.standing != TRIAL or entry.device != device or entry.with_own_map != own_map:
         return None
     return entry.nox_g
 

@@ -2,8 +2,8 @@
 
 A device states the hours of its unit: the mass emitted, or that it is not known and why. A statement is never edited:
 a revision is a new statement that names the old one, and the latest counts. An hour that was read with another register
-map than the registered one is said on the receipt and shown at the regulator's desk; the figure `unregistered_maps`
-decides whether it is refused.
+map than the registered one is trial; it is said on the receipt and shown at the regulator's desk, and the figure
+`unregistered_maps` decides whether it is refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def state_hour(book: Book, act: Act, facts: Hour) -> None:
     known = day_book.find_hour(book, facts.unit, facts.start_ms)
     require(known is None or known.standing == GAP, "8.7", "the hour is stated already; revise it")
     _require_of_device(book, device, facts)
-    counts = device.counts_from_ms is not None and facts.start_ms >= device.counts_from_ms
+    own_map = facts.profile_hash == device.profile_hash
+    counts = own_map and device.counts_from_ms is not None and facts.start_ms >= device.counts_from_ms
     standing = COUNTED if counts else TRIAL
     entry = HourEntry(
         facts.start_ms,
@@ -45,9 +46,11 @@ def state_hour(book: Book, act: Act, facts: Hour) -> None:
         0,
         standing,
         _acting_device(act),
-        facts.profile_hash == device.profile_hash,
+        own_map,
     )
     day_book.put_hour(book, facts.unit, entry)
+    if not own_map:
+        _note_other_map(book, act, device, facts)
     map_before = reception.note_hour(book, facts, trial=not counts, filled_gap=known is not None)
     word = "counted" if counts else "trial"
     book.emit(["hour.accepted", facts.unit, facts.start_ms, facts.nox_g, word])
@@ -86,6 +89,8 @@ def revise_hour(book: Book, act: Act, facts: Revision) -> None:
     book.emit(["hour.revised", hour.unit, hour.start_ms, known.nox_g, hour.nox_g])
     if not own_map:
         book.emit(["device.unregistered_map", act.device, hour.unit, hour.profile_hash])
+        if known.standing == TRIAL:
+            _note_other_map(book, act, device, hour)
     if known.standing == COUNTED:
         _count(book, unit, hour, grams=hour.nox_g - known.nox_g, hours=0)
 
@@ -153,6 +158,16 @@ def _require_of_device(book: Book, device: DeviceEntry, facts: Hour) -> None:
     require(within, "8.8", "the hour had ended before the device was registered")
     registered = facts.profile_hash == device.profile_hash or figures.figure(book, "unregistered_maps") == 1
     require(registered, "8.9", "the hour was read with another register map than the registered one")
+
+
+def _note_other_map(book: Book, act: Act, device: DeviceEntry, facts: Hour) -> None:
+    """Reopen the commissioning of the device, if it was commissioned."""
+    if device.counts_from_ms is None:
+        return
+    known_to_ms = reception.find(book, facts.unit).last_end_ms
+    units.note_other_map(
+        book, _acting_device(act), facts.profile_hash, start_ms=facts.start_ms, known_to_ms=known_to_ms
+    )
 
 
 def _is_of_device(book: Book, device: DeviceEntry, start_ms: int) -> bool:

@@ -3,7 +3,8 @@
 A unit is the generating unit that emits. It has one compliance account and one device that states its hours. Hours
 that the device states before its commissioning are *trial*: kept, and not counted, also when they are revised later.
 Once the hours of a unit count, only the regulator puts another device in place of the commissioned one, so that nobody
-leaves the count by himself.
+leaves the count by himself. A commissioning is of one register map: hours that are read with another are trial again
+until the device is commissioned with that one.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from doxedge.quantity import HOUR_MS
 
 UNITS: Final = "units"
 DEVICES: Final = "devices"
+REOPENED: Final = "reopened"
 _UNIT: Final = shape(str, str, int, str, (str, None), (str, None))
 _DEVICE: Final = shape(str, bytes, bytes, str, bytes, int, (int, None))
+_REOPENED: Final = shape(bytes, int)
 
 
 @fact
@@ -51,6 +54,15 @@ class DeviceEntry:
     """The execution clock at registration."""
     counts_from_ms: int | None
     """Hours that start here or later and are stated after the commissioning count; None before it."""
+
+
+@fact
+class Reopened:
+    """A commissioned device measures with a register map that it was not commissioned with."""
+
+    profile_hash: bytes
+    from_ms: int
+    """Every trial hour of the device that starts here or later was read with this map."""
 
 
 @fact
@@ -126,6 +138,24 @@ def put_device(book: Book, device: str, entry: DeviceEntry) -> None:
     book.put(DEVICES, device.encode(), value)
 
 
+def find_reopened(book: Book, device: str) -> Reopened | None:
+    """The map with which a commissioned device measures instead of its own, or None."""
+    return book.read(REOPENED, device.encode(), _reopened)
+
+
+def note_other_map(book: Book, device: str, profile_hash: bytes, *, start_ms: int, known_to_ms: int) -> None:
+    """A commissioned device has stated an hour with another map. `known_to_ms` is the end of what was stated before.
+
+    The map counts as in use from there on only: among earlier hours there may be some of a third map.
+    """
+    known = find_reopened(book, device)
+    if known is not None and known.profile_hash == profile_hash:
+        return
+    from_ms = max(start_ms, known_to_ms)
+    book.put(REOPENED, device.encode(), [profile_hash, from_ms])
+    book.emit(["device.reopened", device, profile_hash, from_ms])
+
+
 def register_unit(book: Book, act: Act, facts: RegisterUnit) -> None:
     """The regulator enters a unit of a party."""
     require(act.is_regulator, "4.1", "only the regulator registers a unit")
@@ -176,20 +206,29 @@ def commission(book: Book, act: Act, facts: Commission) -> None:
     unit = find_unit(book, device.unit)
     present = unit is not None and unit.device == facts.device
     require(present, "4.15", "the device is not the present device of its unit")
-    require(device.counts_from_ms is None, "4.16", "the device is commissioned already")
-    same_map = facts.profile_hash == device.profile_hash
-    require(same_map, "4.17", "the register map is not the one that was registered")
+    own_map = facts.profile_hash == device.profile_hash
+    reopened = None if device.counts_from_ms is None else find_reopened(book, facts.device)
+    anew = device.counts_from_ms is None or not own_map
+    require(anew, "4.16", "the device is commissioned already with this register map")
+    in_use = own_map or (reopened is not None and reopened.profile_hash == facts.profile_hash)
+    other = "the register map is not the registered one, nor what the commissioned device now measures with"
+    require(in_use, "4.17", other)
     hours = len({start_ms for start_ms, _ in facts.witnessed})
     enough = hours >= figures.figure(book, "commission_hours_min")
     require(enough, "4.18", "fewer hours were witnessed than the channel demands")
+    from_ms = 0 if reopened is None else reopened.from_ms
     agree = all(
-        day_book.trial_g(book, device.unit, facts.device, start_ms) == nox_g
+        start_ms >= from_ms
+        and day_book.trial_g(book, device.unit, facts.device, start_ms, own_map=own_map) == nox_g
         for start_ms, nox_g in facts.witnessed
     )
-    own = "a witnessed hour is not a trial hour that this device stated so, with its registered register map"
+    own = "a witnessed hour is not a trial hour that this device stated so, with this register map"
     require(agree, "4.19", own)
     counts_from_ms = max(start_ms for start_ms, _ in facts.witnessed) + HOUR_MS
-    put_device(book, facts.device, replace(device, counts_from_ms=counts_from_ms))
+    entry = replace(device, profile_hash=facts.profile_hash, counts_from_ms=counts_from_ms)
+    put_device(book, facts.device, entry)
+    if reopened is not None:
+        book.put(REOPENED, facts.device.encode(), None)
     book.emit(["device.commissioned", facts.device, device.unit, counts_from_ms])
 
 
@@ -201,3 +240,8 @@ def _unit(value: Value) -> UnitEntry | None:
 def _device(value: Value) -> DeviceEntry | None:
     fields = fields_of(value, _DEVICE)
     return None if fields is None else DeviceEntry(*fields)
+
+
+def _reopened(value: Value) -> Reopened | None:
+    fields = fields_of(value, _REOPENED)
+    return None if fields is None else Reopened(*fields)

@@ -18,6 +18,10 @@ from doxedge.quantity import DAY_MS, HOUR_MS, MINUTE_MS, round_down, round_up
 GRACE_MS: Final = 15 * MINUTE_MS
 """An hour is closed, signed, posted and made final in a few minutes; nobody is reminded before that."""
 PERIOD_MS_MAX: Final = 366 * DAY_MS
+TRIAL: Final = "trial"
+COMMISSIONED: Final = "commissioned"
+REOPENED: Final = "reopened"
+REPLACED: Final = "replaced"
 MISSING_SHOWN_MAX: Final = 100
 """Stretches without hours that one row lists, newest kept."""
 
@@ -66,6 +70,8 @@ class DeviceRow:
     is_profile_registered: bool | None
     """Whether the last hour names the registered register map; None before the first hour."""
     is_firmware_registered: bool | None
+    commissioning: str
+    """`trial`, `commissioned`, `reopened` or `replaced`."""
     requests_open: int
     """Requests for raw samples of its unit that wait for it, overdue ones among them."""
     requests_overdue: int
@@ -101,8 +107,10 @@ class DeviceRow:
             found.append(f"its clock is {self.clock_state}")
         if not self.is_present:
             found.append("replaced: the unit has another device now")
-        elif self.counts_from_ms is None:
+        elif self.commissioning == TRIAL:
             found.append("not commissioned: its hours are trial")
+        elif self.commissioning == REOPENED:
+            found.append("its commissioning is reopened: hours of this register map are trial")
         return tuple(found)
 
 
@@ -135,6 +143,7 @@ def look_at(
     # Before a device's own first hour the unit's sheet still shows its predecessor's clock, map and firmware.
     spoke_last = is_present and newest is not None and newest.device == device
     known = spoke_last and bool(sheet.firmware or sheet.profile_hash)
+    own_map = sheet.profile_hash == entry.profile_hash if known else None
     return DeviceRow(
         device=device,
         unit=entry.unit,
@@ -156,11 +165,21 @@ def look_at(
         is_key_revoked=key is not None and key.revoked,
         clock_state=sheet.clock_state if known else "",
         clock_offset_ms=sheet.clock_offset_ms if known else 0,
-        is_profile_registered=sheet.profile_hash == entry.profile_hash if known else None,
+        is_profile_registered=own_map,
         is_firmware_registered=sheet.firmware == entry.firmware if known else None,
+        commissioning=_commissioning(entry, is_present=is_present, own_map=own_map),
         requests_open=len(asked),
         requests_overdue=sum(one.status == "overdue" for one in asked),
     )
+
+
+def _commissioning(entry: units.DeviceEntry, *, is_present: bool, own_map: bool | None) -> str:
+    """Whether the hours that it states now count: not before the commissioning, nor with another register map."""
+    if not is_present:
+        return REPLACED
+    if entry.counts_from_ms is None:
+        return TRIAL
+    return REOPENED if own_map is False else COMMISSIONED
 
 
 @dataclass(slots=True)

@@ -139,6 +139,7 @@ def reading_row(row: DeviceRow) -> Row:
         "clock_offset_ms": row.clock_offset_ms,
         "is_profile_registered": row.is_profile_registered,
         "is_firmware_registered": row.is_firmware_registered,
+        "commissioning": row.commissioning,
         "requests_open": row.requests_open,
         "requests_overdue": row.requests_overdue,
         "remarks": list(row.remarks),

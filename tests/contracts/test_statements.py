@@ -137,14 +137,23 @@ def test_a_device_states_the_hour_in_which_it_was_registered_but_none_before(
     assert attempt.cited() == (None if clause else "8.7")
 
 
-def test_an_hour_with_an_unregistered_map_is_accepted_and_said_once_where_the_channel_allows_it() -> None:
+def test_an_hour_with_an_unregistered_map_is_trial_and_said_once_where_the_channel_allows_it() -> None:
     channel = SmallChannel.begin().commissioned()
     said = ["device.unregistered_map", "alpha-gw", "alpha-1", OTHER_MAP]
-    assert channel.state("alpha-1", 1, 5, profile_hash=OTHER_MAP)[1] == said
-    assert said not in channel.state("alpha-1", 2, 5, profile_hash=OTHER_MAP)
-    assert said not in channel.state("alpha-1", 3, 5)
+    reopened = ["device.reopened", "alpha-gw", OTHER_MAP, SECOND_MS]
+    assert channel.state("alpha-1", 1, 5, profile_hash=OTHER_MAP) == [
+        reopened,
+        ["hour.accepted", "alpha-1", SECOND_MS, 5, "trial"],
+        said,
+    ]
+    assert channel.state("alpha-1", 2, 5, profile_hash=OTHER_MAP) == [
+        ["hour.accepted", "alpha-1", THIRD_MS, 5, "trial"]
+    ]
+    assert channel.state("alpha-1", 3, 7)[0][-1] == "counted"
     assert said in channel.state("alpha-1", 4, 5, profile_hash=OTHER_MAP)
     assert not entry_of(channel, SECOND_MS).with_own_map
+    total = emissions.find(channel.book, "alpha-1", 2026)
+    assert (total.emitted_g, total.hours) == (7, 1)
 
 
 def test_a_revision_with_an_unregistered_map_is_said_as_well() -> None:
@@ -299,7 +308,7 @@ def test_the_reception_sheet_keeps_the_newest_hours_words_and_all_counts() -> No
     "look",
     [
         lambda book, at_ms: day_book.find_hour(book, "alpha-1", at_ms),
-        lambda book, at_ms: day_book.trial_g(book, "alpha-1", "alpha-gw", at_ms),
+        lambda book, at_ms: day_book.trial_g(book, "alpha-1", "alpha-gw", at_ms, own_map=True),
     ],
     ids=["find", "trial"],
 )

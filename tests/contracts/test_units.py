@@ -55,6 +55,21 @@ def _commission() -> Attempt:
     return Attempt(channel, "device.commission", channel.officer("verifier"), facts)
 
 
+def _recommission(*, map_hash: bytes = OTHER_MAP) -> Attempt:
+    """The device was commissioned, then stated three hours with another map."""
+    channel = SmallChannel.begin(commission_hours_min=3).with_plants()
+    for number in range(3):
+        channel.state("alpha-1", number, 100 * number)
+    first = commission("alpha-gw", *((START_MS + number * HOUR_MS, 100 * number) for number in range(3)))
+    channel.do("device.commission", channel.officer("verifier"), first)
+    channel.state("alpha-1", 3, 300)
+    for number in range(4, 7):
+        channel.state("alpha-1", number, 100 * number, profile_hash=OTHER_MAP)
+    hours = ((START_MS + number * HOUR_MS, 100 * number) for number in range(4, 7))
+    facts = commission("alpha-gw", *hours, profile_hash=map_hash)
+    return Attempt(channel, "device.commission", channel.officer("verifier"), facts)
+
+
 def _replace(attempt: Attempt) -> None:
     """Alpha puts another device in the place of its uncommissioned one."""
     attempt.channel.do(
@@ -165,7 +180,7 @@ CASES = (
                 "a time after all time": lambda a: a.saying(witnessed=(*a.facts.witnessed, (2**63 - 1, 0))),
             },
         },
-        apart=frozenset({("4.15", "4.16")}),
+        apart=frozenset({("4.15", "4.16"), ("4.16", "4.17")}),
     ),
 )
 
@@ -289,6 +304,69 @@ def test_a_device_is_not_commissioned_by_hours_it_read_with_another_map() -> Non
         channel, "device.commission", channel.officer("verifier"), commission("alpha-gw", (START_MS, 700))
     )
     assert attempt.cited() == "4.19"
+
+
+def test_a_changed_map_is_commissioned_anew_and_hours_count_again() -> None:
+    attempt = _recommission()
+    channel = attempt.channel
+    counts_from_ms = START_MS + 7 * HOUR_MS
+    assert units.find_reopened(channel.book, "alpha-gw") == units.Reopened(OTHER_MAP, START_MS + 4 * HOUR_MS)
+    assert attempt.judge() == [["device.commissioned", "alpha-gw", "alpha-1", counts_from_ms]]
+    entry = units.find_device(channel.book, "alpha-gw")
+    assert entry is not None
+    assert (entry.profile_hash, entry.counts_from_ms) == (OTHER_MAP, counts_from_ms)
+    assert units.find_reopened(channel.book, "alpha-gw") is None
+    assert channel.state("alpha-1", 7, 1, profile_hash=OTHER_MAP)[0][-1] == "counted"
+    assert channel.state("alpha-1", 8, 1)[1][-1] == "trial"
+    assert units.find_reopened(channel.book, "alpha-gw") == units.Reopened(MAP, START_MS + 8 * HOUR_MS)
+
+
+def test_the_map_of_today_is_not_commissioned_twice_while_another_is_in_use() -> None:
+    assert _recommission(map_hash=MAP).cited() == "4.16"
+    assert _recommission(map_hash=long("a third map")).cited() == "4.17"
+
+
+def test_a_changed_map_is_not_commissioned_by_hours_of_a_third() -> None:
+    attempt = _recommission()
+    channel = attempt.channel
+    third = long("a third map")
+    channel.state("alpha-1", 7, 700, profile_hash=third)
+    assert attempt.cited() == "4.17"
+    attempt.saying(profile_hash=third)
+    assert attempt.cited() == "4.19"
+    for number in (8, 9):
+        channel.state("alpha-1", number, 100 * number, profile_hash=third)
+    own = tuple((START_MS + number * HOUR_MS, 100 * number) for number in (7, 8, 9))
+    assert (
+        Attempt(channel, attempt.kind, attempt.act, commission("alpha-gw", *own, profile_hash=third)).cited()
+        is None
+    )
+
+
+def test_an_hour_that_comes_late_does_not_let_a_third_map_in() -> None:
+    """The hours of the other map lie after the one that was stated last, and none of them is of the third."""
+    attempt = _recommission()
+    channel = attempt.channel
+    third = long("a third map")
+    channel.state("alpha-1", 9, 900, profile_hash=OTHER_MAP)
+    channel.state("alpha-1", 8, 800, profile_hash=third)
+    assert units.find_reopened(channel.book, "alpha-gw") == units.Reopened(third, START_MS + 10 * HOUR_MS)
+    mixed = commission(
+        "alpha-gw", *((START_MS + n * HOUR_MS, 100 * n) for n in (6, 8, 9)), profile_hash=third
+    )
+    assert Attempt(channel, attempt.kind, attempt.act, mixed).cited() == "4.19"
+
+
+def test_a_trial_hour_that_is_revised_with_a_third_map_reopens_again() -> None:
+    attempt = _recommission()
+    channel = attempt.channel
+    third, start_ms = long("a third map"), START_MS + 5 * HOUR_MS
+    known = day_book.find_hour(channel.book, "alpha-1", start_ms)
+    assert known is not None
+    revision = Revision(known.latest, "late samples", hour("alpha-1", start_ms, 500, profile_hash=third))
+    events = channel.do("hour.revise", channel.device("alpha-gw"), revision)
+    assert ["device.reopened", "alpha-gw", third, START_MS + 7 * HOUR_MS] in events
+    assert attempt.cited() == "4.17"
 
 
 def test_a_witnessed_hour_is_compared_with_its_latest_revision() -> None:

@@ -318,6 +318,27 @@ def test_a_new_device_is_not_blamed_for_the_map_and_clock_of_its_predecessor() -
     )  # fmt: skip
 
 
+def test_the_desk_says_whether_hours_count_and_when_a_changed_map_has_reopened_that() -> None:
+    channel = begun()
+    assert row(channel, 0).commissioning == "trial"
+    state_hours(channel, 0)
+    body: list[Value] = ["alpha-gw", bytes(32), [[START_MS, 1_000]], bytes(32)]
+    say(channel, channel.officer("verifier"), "device.commission", body)
+    assert row(channel, 1).commissioning == "commissioned"
+    state_hours(channel, 1, profile_hash=b"p" * 32)
+    found = row(channel, 2)
+    assert found.commissioning == "reopened"
+    assert "its commissioning is reopened: hours of this register map are trial" in found.remarks
+    body = ["alpha-gw", b"p" * 32, [[START_MS + HOUR_MS, 1_000]], bytes(32)]
+    say(channel, channel.officer("verifier"), "device.commission", body)
+    state_hours(channel, 2, profile_hash=b"p" * 32)
+    assert row(channel, 3).commissioning == "commissioned"
+    new = signer("alpha device 2")
+    body = ["alpha-gw-2", "alpha-1", new.alg, new.public_key, b"n" * 32, "doxedge 2"]
+    say(channel, channel.officer("regulator"), "device.register", body)
+    assert row(channel, 3).commissioning == "replaced"
+
+
 def test_looking_changes_nothing() -> None:
     channel = begun()
     state_hours(channel, 0, 3)

@@ -139,7 +139,8 @@ class DumbLedger:
             return "8.7"
         if clause := self._of_device(start_ms, profile):
             return clause
-        counted = unit in self.counts_from_ms and start_ms >= self.counts_from_ms[unit]
+        counting = unit in self.counts_from_ms and start_ms >= self.counts_from_ms[unit]
+        counted = counting and profile == bytes(32)
         self.hours[unit, start_ms] = Hour(grams, {name}, counted)
         return None
 
