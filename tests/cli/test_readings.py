@@ -34,9 +34,10 @@ async def test_the_table_shows_what_arrived_and_what_is_missing(
     page = capsys.readouterr().out
     assert page.startswith("north, height 2\n")
     (line,) = [line for line in page.splitlines() if line.startswith("alpha-gw")]
-    assert line.split()[:11] == [
+    assert line.split()[:12] == [
         "alpha-gw",
         "alpha-1",
+        "trial",
         "2026-01-01",
         "04:00",
         "60.0",
@@ -47,7 +48,7 @@ async def test_the_table_shows_what_arrived_and_what_is_missing(
         "0",
         "0",
     ]
-    assert line.split()[11] == "0", "nothing was asked for"
+    assert line.split()[12] == "0", "nothing was asked for"
     assert "not commissioned" in line
     assert "alpha-gw: declared gap from 2026-01-01 02:00 to 2026-01-01 03:00" in page
     assert "alpha-gw: silent from 2026-01-01 03:00 to 2026-01-01 04:00" in page
