@@ -1,182 +1,181 @@
-"""What a gateway costs: CPU per thousand signed points beside the reference sketch, idle CPU, memory.
+"""What a gateway costs and how it keeps its periods, beside the reference sketch; idle, over hours, on a small machine.
 
-`python -m tests.benchmarks.gateway`. A point is one 16-bit register, durably stored under a signed root.
+    python -m tests.benchmarks.gateway                 at 1,250, 12,500 and 125,000 points/s, each beside the sketch
+    python -m tests.benchmarks.gateway --others        ThingsBoard's gateway and Node-RED as well, where they are
+    python -m tests.benchmarks.gateway --soak 1        one hour of a usual plant: is memory flat? Exit 6 when it grows
+    python -m tests.benchmarks.gateway --soak 1 --small-gateway      the same on a quarter of a core
+
+A point is one 16-bit register: read, decoded, judged, kept with its raw frame, durable, under the root that is signed.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import os
-import re
-import sqlite3
-import subprocess
 import sys
 import tempfile
-import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doxedge.fieldbus.clock import RealClock
-from doxedge.quantity import HOUR_MS
-from doxedge.store.samples import SampleStore
 from tests.benchmarks import processes
+from tests.benchmarks.gateway_load import Load, Rate, load, until_measuring
+from tests.benchmarks.gateway_others import Others
+from tests.benchmarks.gateway_sketch import Sketched, run_sketch, sketch_path
+from tests.benchmarks.gateway_soak import soak
+from tests.benchmarks.handicap import Handicap
 from tests.benchmarks.measuring import median_of, parser, report, rounded, say
-from tests.benchmarks.plant import NODE, REGISTERS, REPOSITORY, Plant, plant
+from tests.benchmarks.plant import NODE, REGISTERS, Plant, plant
 
-SKETCH_COST = re.compile(r"([0-9.]+) ms CPU/1000 pts")
-PATIENCE_S = 60.0
+GROWING = 6
+"""Exit code of a soak whose memory grows."""
 
 
 @dataclass(frozen=True)
 class Size:
     """How much is done."""
 
-    units: int
-    period_ms: int
+    rates: tuple[Rate, ...]
     seconds: float
     rounds: int
     idle_seconds: float
+    small_seconds: float
     warm_up_s: float
     """After the first sample: caches get warm, the first words are signed and posted."""
 
+    @property
+    def devices(self) -> int:
+        """The instruments of the largest plant."""
+        return max(rate.devices for rate in self.rates)
 
-FULL = Size(units=10, period_ms=100, seconds=15.0, rounds=3, idle_seconds=20.0, warm_up_s=3.0)
-QUICK = Size(units=2, period_ms=100, seconds=1.0, rounds=1, idle_seconds=1.0, warm_up_s=0.2)
+
+FULL = Size(
+    rates=(Rate(10, 1_000), Rate(10, 100), Rate(10, 10)),
+    seconds=15.0,
+    rounds=3,
+    idle_seconds=20.0,
+    small_seconds=180.0,
+    warm_up_s=3.0,
+)
+QUICK = Size(rates=(Rate(2, 100),), seconds=1.0, rounds=1, idle_seconds=1.0, small_seconds=2.0, warm_up_s=0.2)
+QUICK_CPU_PERCENT = 90
+"""Enough of a handicap to see that it works."""
 
 
-def main() -> None:
+def main() -> int:
     """Measure and print."""
-    given = parser(__doc__ or "").parse_args()
-    report(run(quick=given.quick), output=given.output)
+    given = _options()
+    if given.soak is None:
+        result = run(quick=given.quick, others=given.others)
+        report(result, output=given.output)
+        return 0
+    result = run_soak(hours=given.soak, small=given.small_gateway)
+    report(result, output=given.output)
+    return GROWING if result["memory"] == "growing" else 0
 
 
-def run(*, quick: bool) -> dict[str, Any]:
+def _options() -> argparse.Namespace:
+    made = parser(__doc__ or "")
+    made.formatter_class = argparse.RawDescriptionHelpFormatter
+    made.add_argument("--others", action="store_true", help="beside ThingsBoard's gateway and Node-RED too")
+    made.add_argument(
+        "--soak", type=float, metavar="HOURS", help="only this: a usual plant for so many hours"
+    )
+    made.add_argument(
+        "--small-gateway", action="store_true", help="with --soak: 25 %% of a core, 512 MB, 10 ms a flush"
+    )
+    given = made.parse_args()
+    if given.soak is not None and not 0 < given.soak <= 1_000:
+        made.error("--soak takes more than 0 and at most 1000 hours")
+    if given.small_gateway and given.soak is None:
+        made.error("--small-gateway goes with --soak; the benchmark without it measures both machines")
+    return given
+
+
+def run(*, quick: bool, others: bool = False) -> dict[str, Any]:
     """The figures."""
     with tempfile.TemporaryDirectory(prefix="doxedge-bench-") as folder:
-        return asyncio.run(_measure(Path(folder), QUICK if quick else FULL))
+        return asyncio.run(_measure(Path(folder), QUICK if quick else FULL, quick=quick, others=others))
 
 
-async def _measure(folder: Path, size: Size) -> dict[str, Any]:
-    sketch = _sketch_path()
-    if sketch is None:
-        say(
-            "SKIPPED: the reference sketch is not there (DOXEDGE_PUBLISHED) or lacks orjson (uv run --extra bench)"
-        )
-    sketch_ms: list[float] = []
-    loads: list[Load] = []
-    async with plant(folder, units=size.units) as site:
-        for number in range(size.rounds):
-            say(f"round {number + 1} of {size.rounds}")
-            if sketch is not None:
-                sketch_ms.append(await asyncio.to_thread(_run_sketch, sketch, site, size, folder))
-            loads.append(await _load(site, size))
+def run_soak(*, hours: float, small: bool) -> dict[str, Any]:
+    """The soak alone."""
+
+    async def measure(folder: Path) -> dict[str, Any]:
+        async with plant(folder, units=1) as site:
+            handicap = Handicap() if small else None
+            return await soak(site, seconds=hours * 3_600, folder=folder, handicap=handicap)
+
+    with tempfile.TemporaryDirectory(prefix="doxedge-bench-") as folder:
+        return asyncio.run(measure(Path(folder)))
+
+
+async def _measure(folder: Path, size: Size, *, quick: bool, others: bool) -> dict[str, Any]:
+    async with plant(folder, units=size.devices) as site:
+        figures: dict[str, Any] = {
+            f"{rate.points_per_s}_points_per_s": await _rate(site, rate, size, folder) for rate in size.rates
+        }
+        if others:
+            beside = Others.prepare(folder, broker_port=site.broker_port)
+            for rate in size.rates:
+                say(f"the others at {rate.points_per_s} points/s")
+                figures[f"{rate.points_per_s}_points_per_s"] |= await asyncio.to_thread(
+                    beside.measure, rate, seconds=size.seconds
+                )
         say("idle")
-        idle = await _idle(site, size)
-    ratios = [load.ms_per_1000_points / ms for load, ms in zip(loads, sketch_ms, strict=False)]
+        figures["idle"] = await _idle(site, size)
+        say("small gateway")
+        handicap = Handicap(cpu_percent=QUICK_CPU_PERCENT) if quick else Handicap()
+        figures["small_gateway"] = await soak(
+            site, seconds=size.small_seconds, folder=folder, handicap=handicap
+        )
+    return figures
+
+
+async def _rate(site: Plant, rate: Rate, size: Size, folder: Path) -> dict[str, Any]:
+    sketch = sketch_path()
+    theirs: list[Sketched] = []
+    ours: list[Load] = []
+    for number in range(size.rounds):
+        say(f"{rate.points_per_s} points/s: round {number + 1} of {size.rounds}")
+        if sketch is not None:
+            theirs.append(
+                await asyncio.to_thread(run_sketch, sketch, site, rate, seconds=size.seconds, folder=folder)
+            )
+        ours.append(await load(site, rate, seconds=size.seconds, warm_up_s=size.warm_up_s))
+    ratios = [o.ms_per_1000_points / t.ms_per_1000_points for o, t in zip(ours, theirs, strict=False)]
     return {
-        "load": {
-            "devices": size.units,
-            "registers": REGISTERS,
-            "period_ms": size.period_ms,
-            "points_per_s": median_of([load.points_per_s for load in loads]),
-            "cpu_ms_per_1000_points": median_of([load.ms_per_1000_points for load in loads]),
-            "of_which_root_ms": median_of([load.root_ms_per_1000_points for load in loads]),
-            "missed_polls": sum(load.missed_polls for load in loads),
-            "written_bytes_per_point": median_of([load.written_bytes_per_point for load in loads]),
-            "sketch_cpu_ms_per_1000_points": median_of(sketch_ms) if sketch_ms else None,
-            "ratio_to_sketch": median_of(ratios) if ratios else None,
-            "gateway_pss_mb": median_of([load.gateway_pss_mb for load in loads]),
-            "node_pss_mb": median_of([load.node_pss_mb for load in loads]),
-            "together_mb": median_of([load.together_mb for load in loads]),
-        },
-        "idle": idle,
+        "devices": rate.devices,
+        "registers": REGISTERS,
+        "period_ms": rate.period_ms,
+        "points_per_s": median_of([one.points_per_s for one in ours]),
+        "cpu_ms_per_1000_points": median_of([one.ms_per_1000_points for one in ours]),
+        "of_which_root_ms": median_of([one.root_ms_per_1000_points for one in ours]),
+        "intervals_kept_percent": median_of([one.pace.kept_percent for one in ours]),
+        "interval_p50_ms": median_of([one.pace.p50_ms for one in ours]),
+        "interval_p99_ms": median_of([one.pace.p99_ms for one in ours]),
+        "written_bytes_per_point": median_of([one.written_bytes_per_point for one in ours]),
+        "gateway_pss_mb": median_of([one.gateway_pss_mb for one in ours]),
+        "node_pss_mb": median_of([one.node_pss_mb for one in ours]),
+        "together_mb": median_of([one.together_mb for one in ours]),
+        "ratio_to_sketch": median_of(ratios) if ratios else None,
+        "sketch": _sketched(theirs) if theirs else None,
     }
 
 
-@dataclass(frozen=True)
-class Load:
-    """One round under load."""
-
-    points_per_s: float
-    ms_per_1000_points: float
-    root_ms_per_1000_points: float
-    missed_polls: int
-    written_bytes_per_point: float
-    together_mb: float
-    gateway_pss_mb: float
-    node_pss_mb: float
-
-
-async def _load(site: Plant, size: Size) -> Load:
-    with site.gateway(units=size.units, registers=REGISTERS, period_ms=size.period_ms) as pid:
-        await _until_measuring(site, size)
-        begun_s, begun_ms, cpu_s = time.monotonic(), RealClock().now_ms(), processes.cpu_s(pid)
-        written = processes.written_bytes(pid)
-        await asyncio.sleep(size.seconds)
-        seconds, ended_ms = time.monotonic() - begun_s, RealClock().now_ms()
-        cpu_s = processes.cpu_s(pid) - cpu_s
-        written = processes.written_bytes(pid) - written
-        memory = processes.pss_mb(pid), processes.pss_mb(site.pid(NODE))
-        together_mb = processes.together_mb(pid, site.pid(NODE))
-    polls = _polls(site.samples, begun_ms, ended_ms)
-    assert polls, "the gateway has stored nothing within the round"
-    points = polls * REGISTERS
-    root_s = await _root_s(site, size.units, ended_ms)
-    due = int(seconds * 1_000 // size.period_ms) * size.units
-    return Load(
-        points_per_s=points / seconds,
-        ms_per_1000_points=(cpu_s / points + root_s) * 1e6,
-        root_ms_per_1000_points=root_s * 1e6,
-        missed_polls=max(0, due - polls),
-        written_bytes_per_point=written / points,
-        together_mb=together_mb,
-        gateway_pss_mb=memory[0],
-        node_pss_mb=memory[1],
-    )
-
-
-async def _until_measuring(site: Plant, size: Size) -> None:
-    """Until samples of this run are on the disk, and the start is over."""
-    begun_ms = RealClock().now_ms()
-    async with asyncio.timeout(PATIENCE_S):
-        while not (site.samples.exists() and _polls(site.samples, begun_ms, RealClock().now_ms())):
-            site.stage.require_alive()
-            await asyncio.sleep(0.1)
-    await asyncio.sleep(size.warm_up_s)
-
-
-def _polls(file: Path, from_ms: int, to_ms: int) -> int:
-    """Samples on the disk."""
-    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sample'").fetchone():
-            return 0
-        found = connection.execute(
-            "SELECT count(*) FROM sample WHERE id >= ? << 20 AND id < ? << 20", (from_ms, to_ms)
-        ).fetchone()
-    return int(found[0])
-
-
-async def _root_s(site: Plant, units: int, now_ms: int) -> float:
-    """CPU seconds per point of the root that the signed hour carries, over the samples that were just stored.
-
-    No hour closes within a round, so what it costs is measured on the gateway's own file with the gateway's own code.
-    """
-    async with await SampleStore.open(site.samples, now_ms=RealClock().now_ms) as store:
-        begun_s, samples = time.process_time(), 0
-        start_ms = now_ms - now_ms % HOUR_MS
-        for n in range(units):
-            # Each round has samples of its own behind those of the rounds before: a unit of this name has no root yet.
-            root = await store.hour_root(f"round-{now_ms}-{n}", [f"unit-{n}.stack"], start_ms)
-            samples += root.samples
-        return (time.process_time() - begun_s) / (samples * REGISTERS)
+def _sketched(rounds: list[Sketched]) -> dict[str, float]:
+    return {
+        "cpu_ms_per_1000_points": median_of([one.ms_per_1000_points for one in rounds]),
+        "intervals_kept_percent": median_of([one.pace.kept_percent for one in rounds]),
+        "interval_p50_ms": median_of([one.pace.p50_ms for one in rounds]),
+        "interval_p99_ms": median_of([one.pace.p99_ms for one in rounds]),
+    }
 
 
 async def _idle(site: Plant, size: Size) -> dict[str, Any]:
     """One instrument with three values every second, which is what is left when a plant has little to say."""
     with site.gateway(units=1, registers=3, period_ms=1_000) as pid:
-        await _until_measuring(site, size)
+        await until_measuring(site, warm_up_s=size.warm_up_s)
         pids = {"gateway": pid, "node": site.pid(NODE)}
         before = {name: processes.cpu_s(pid) for name, pid in pids.items()}
         await asyncio.sleep(size.idle_seconds)
@@ -191,38 +190,5 @@ async def _idle(site: Plant, size: Size) -> dict[str, Any]:
     }
 
 
-def _sketch_path() -> Path | None:
-    """The reference sketch in the published folder, if it can run here."""
-    folder = Path(os.environ.get("DOXEDGE_PUBLISHED") or REPOSITORY.parent / "shared")
-    path = folder / "reference" / "gateway" / "mini_gateway.py"
-    try:
-        import orjson  # noqa: F401 - the sketch needs it
-    except ImportError:
-        return None
-    return path if path.is_file() else None
-
-
-def _run_sketch(sketch: Path, site: Plant, size: Size, folder: Path) -> float:
-    """Its own statement of milliseconds of CPU per thousand points."""
-    arguments = [
-        size.units,
-        size.period_ms,
-        size.seconds,
-        site.broker_port,
-        folder / "sketch.db",
-        site.first_port,
-    ]
-    done = subprocess.run(
-        [sys.executable, str(sketch), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60 + 3 * size.seconds,
-    )
-    found = SKETCH_COST.search(done.stdout)
-    assert found is not None, done.stdout + done.stderr
-    return float(found[1])
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

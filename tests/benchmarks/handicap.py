@@ -2,6 +2,9 @@
 
 Everything here works without privileges: the processes under test form one process group, which is stopped and let go
 again so that together they never get more than their share of CPU.
+
+`python -m tests.benchmarks.handicap MEGABYTES [NAME=VALUE ...] -- ARGUMENTS` becomes a Python with these arguments, the
+leader of a process group of its own, with so much address space and these variables.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,3 +99,23 @@ def _hold(group: int, percent: int, over: threading.Event) -> None:
     if stopped:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGCONT)
+
+
+def limited(arguments: Sequence[str], *, memory_mb: int, environment: Mapping[str, str]) -> list[str]:
+    """Arguments of a Python that becomes one with `arguments`, in a group of its own and limited."""
+    variables = [f"{name}={value}" for name, value in environment.items()]
+    return ["-m", "tests.benchmarks.handicap", str(memory_mb), *variables, "--", *arguments]
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module."""
+    split = argv.index("--")
+    megabytes, *variables = argv[:split]
+    os.setsid()
+    memory_limit(int(megabytes))()
+    added = dict(variable.split("=", 1) for variable in variables)
+    os.execve(sys.executable, [sys.executable, *argv[split + 1 :]], {**os.environ, **added})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -7,10 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from doxedge.cli.demo_officer import Node, Numbering
 from doxedge.cli.demo_site import Stage, until_served
@@ -19,8 +20,17 @@ from doxedge.signing.algorithms import ED25519
 
 REGISTERS = 125
 REPOSITORY = Path(__file__).parents[2]
+LIMITS = "hard_range = [0, 65_535]\nsoft_range = [0, 60_000]\nmax_rate_per_min = 60_000\nstuck_minutes = 60"
+"""Of every value: all that the assessment can look at is looked at."""
 NODE = "regulator-node"
 GATEWAY = "gateway"
+
+
+Wrap = Callable[[list[str]], list[str]]
+
+
+def _as_it_is(arguments: list[str]) -> list[str]:
+    return arguments
 
 
 @dataclass
@@ -31,6 +41,8 @@ class Plant:
     channel: bytes
     sources: list[bytes]
     first_port: int
+    described: dict[str, Any] = field(default_factory=dict)
+    """The usual unit's instruments, once they run."""
 
     @property
     def broker_port(self) -> int:
@@ -49,23 +61,60 @@ class Plant:
     @contextmanager
     def gateway(self, *, units: int, registers: int, period_ms: int) -> Iterator[int]:
         """The daemon, polling the first `units` instruments; its process id."""
-        config = self._configuration(units, registers, period_ms)
-        process = self.stage.start(GATEWAY, ["-m", "doxedge", "gateway", "run", "--config", str(config)])
+        with self._running(self._configuration(units, registers, period_ms), _as_it_is) as pid:
+            yield pid
+
+    @contextmanager
+    def usual_gateway(self, wrapped: Wrap | None = None) -> Iterator[int]:
+        """The daemon at one unit with the shipped maps of an analyser, a flow and an energy meter, and their polls."""
+        with self._running(self._usual_configuration(), wrapped or _as_it_is) as pid:
+            yield pid
+
+    @contextmanager
+    def _running(self, config: Path, wrapped: Wrap) -> Iterator[int]:
+        arguments = ["-m", "doxedge", "gateway", "run", "--config", str(config)]
+        process = self.stage.start(GATEWAY, wrapped(arguments))
         try:
             yield process.pid
             self.stage.require_alive()
         finally:
             self.stage.stop(GATEWAY)
 
+    def _usual_configuration(self) -> Path:
+        if "plants" not in self.stage.processes:
+            (self.described,) = self.stage.start_plants(["unit-0"])
+        unit = self.described
+        lines = self._head()
+        lines += [f'[[unit]]\nname = "unit-0"\nchannel = "{self.channel.hex()}"']
+        lines += [f'source = "{self.sources[0].hex()}"']
+        lines += ['[unit.operating]\nquantity = "power_w"\non_above = 1000000\noff_below = 500000']
+        for role in ("analyser", "flow", "meter"):
+            device = unit[role]
+            settings = ", ".join(f"{name} = {value}" for name, value in device.get("settings", {}).items())
+            lines += [f'[[unit.instrument]]\nname = "{role}"\nprofile = "{device["profile"]}"']
+            lines += [f'host = "{device["host"]}"\nport = {device["port"]}\nunit_id = {device["unit_id"]}']
+            lines += [f"settings = {{ {settings} }}"]
+        lines += ['[[unit.instrument]]\nname = "moisture"\nprofile = "configured_moisture"']
+        lines += [f"settings = {{ moisture_percent = {unit['moisture_percent']} }}"]
+        return self._written(lines)
+
+    def _head(self) -> list[str]:
+        return [
+            f'state_dir = "{self.stage.folder / "gateway"}"',
+            f'key = "{self.stage.key_uri("operator-device")}"',
+            f'profiles = "{self.stage.folder}"',
+            f'[node]\nurl = "unix://{self.stage.socket("regulator")}"',
+        ]
+
+    def _written(self, lines: list[str]) -> Path:
+        path = self.stage.folder / "gateway.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
     def _configuration(self, units: int, registers: int, period_ms: int) -> Path:
         folder = self.stage.folder
         (folder / "benchmark.toml").write_text(register_map(registers, period_ms), encoding="utf-8")
-        lines = [
-            f'state_dir = "{folder / "gateway"}"',
-            f'key = "{self.stage.key_uri("operator-device")}"',
-            f'profiles = "{folder}"',
-            f'[node]\nurl = "unix://{self.stage.socket("regulator")}"',
-        ]
+        lines = self._head()
         for n, source in enumerate(self.sources[:units]):
             lines += [
                 f'[[unit]]\nname = "unit-{n}"\nchannel = "{self.channel.hex()}"\nsource = "{source.hex()}"',
@@ -73,9 +122,7 @@ class Plant:
                 '[[unit.instrument]]\nname = "stack"\nprofile = "benchmark"\nhost = "127.0.0.1"',
                 f"port = {self.first_port + n}",
             ]
-        path = folder / "gateway.toml"
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return path
+        return self._written(lines)
 
 
 @asynccontextmanager
@@ -133,15 +180,17 @@ def register_map(registers: int, period_ms: int) -> str:
     """One instrument with so many values, a 16-bit register each, all fetched by one read."""
     names = [("nox_ppb", "ppb"), ("flow_m3_per_h", "m3/h")]
     names += [(f"channel_{n}_v", "mV") for n in range(2, registers)]
+    # A plan whose slowest answers cannot fit the period is refused, here as anywhere.
+    timeout_ms = min(50, period_ms)
     lines = [
         "profile = 1",
         '[identity]\nmaker = "nobody"\nmodel = "benchmark"\nversion = "1"\nsource = "made up"\nverified = "document"',
-        '[transport]\nkind = "modbus-tcp"\naddress_base = 0\ntimeout_ms = 50',
+        f'[transport]\nkind = "modbus-tcp"\naddress_base = 0\ntimeout_ms = {timeout_ms}',
         f'[[groups]]\nname = "all"\nperiod_ms = {period_ms}\natomic = true',
     ]
     for address, (name, unit) in enumerate(names):
         lines.append(
             f'[[points]]\nquantity = "{name}"\ngroup = "all"\nfunction = "holding"\naddress = {address}\n'
-            f'type = "u16"\nunit = "{unit}"'
+            f'type = "u16"\nunit = "{unit}"\n{LIMITS}'
         )
     return "\n".join(lines) + "\n"

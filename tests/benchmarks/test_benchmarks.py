@@ -40,10 +40,32 @@ def test_the_ledger_benchmark_commits_transfers_and_readings() -> None:
 def test_the_gateway_benchmark_stores_points_of_real_instruments() -> None:
     found = quick("gateway")
 
-    assert found["load"]["points_per_s"] > 0
-    assert found["load"]["cpu_ms_per_1000_points"] > 0
+    load = found["2500_points_per_s"]
+    assert load["points_per_s"] > 0
+    assert load["cpu_ms_per_1000_points"] > 0
+    assert 0 < load["intervals_kept_percent"] <= 100
+    assert load["interval_p99_ms"] >= load["interval_p50_ms"] > 0
+    assert found["small_gateway"]["written_mb_per_day"] > 0
+    assert found["small_gateway"]["memory"] == "unsure"
     assert found["idle"]["pss_mb"] > 0
     assert found["idle"]["together_mb"] > 0
+
+
+@pytest.mark.slow
+def test_a_soak_of_the_usual_plant_says_that_it_was_too_short() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.gateway", "--soak", "0.0005", "--output", "json"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+
+    assert found["memory"] == "unsure"
+    assert found["pss_mb_most"] > 0
 
 
 @pytest.mark.slow

@@ -1,0 +1,164 @@
+"""One round of load on the real gateway: CPU per point, share of due polls that were made, how even they were."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from doxedge.analysers.question import unpack_evidence
+from doxedge.fieldbus.clock import RealClock
+from doxedge.quantity import HOUR_MS
+from doxedge.signing import canonical
+from doxedge.store.samples import SampleStore
+from tests.benchmarks import processes
+from tests.benchmarks.plant import NODE, REGISTERS, Plant
+
+PATIENCE_S: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many instruments of 125 registers, and how often each is read."""
+
+    devices: int
+    period_ms: int
+
+    @property
+    def points_per_s(self) -> int:
+        """What is asked for."""
+        return self.devices * REGISTERS * 1_000 // self.period_ms
+
+    def due(self, seconds: float) -> int:
+        """Polls within so long."""
+        return int(seconds * 1_000 // self.period_ms) * self.devices
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a gateway kept its periods."""
+
+    polls: int
+    """Read, answered, decoded and stored."""
+    kept_percent: float
+    """Of the polls that were due."""
+    p50_ms: float
+    p99_ms: float
+    """Of the time from one sample of a device to its next one."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """One round."""
+
+    points_per_s: float
+    ms_per_1000_points: float
+    root_ms_per_1000_points: float
+    pace: Pace
+    written_bytes_per_point: float
+    together_mb: float
+    gateway_pss_mb: float
+    node_pss_mb: float
+
+
+async def load(site: Plant, rate: Rate, *, seconds: float, warm_up_s: float) -> Load:
+    """Run the gateway for `seconds` at this rate, and measure it from outside."""
+    with site.gateway(units=rate.devices, registers=REGISTERS, period_ms=rate.period_ms) as pid:
+        await until_measuring(site, warm_up_s=warm_up_s)
+        begun_s, begun_ms, cpu_s = time.monotonic(), RealClock().now_ms(), processes.cpu_s(pid)
+        written = processes.written_bytes(pid)
+        await asyncio.sleep(seconds)
+        took_s, ended_ms = time.monotonic() - begun_s, RealClock().now_ms()
+        cpu_s = processes.cpu_s(pid) - cpu_s
+        written = processes.written_bytes(pid) - written
+        memory = processes.pss_mb(pid), processes.pss_mb(site.pid(NODE))
+        together_mb = processes.together_mb(pid, site.pid(NODE))
+    # After the end, when what was queued is on the disk as well.
+    pace = pace_of(site.samples, begun_ms, ended_ms, due=rate.due(took_s))
+    assert pace.polls, "the gateway has stored nothing within the round"
+    points = pace.polls * REGISTERS
+    root_s = await _root_s(site, rate.devices, ended_ms)
+    return Load(
+        points_per_s=points / took_s,
+        ms_per_1000_points=(cpu_s / points + root_s) * 1e6,
+        root_ms_per_1000_points=root_s * 1e6,
+        pace=pace,
+        written_bytes_per_point=written / points,
+        together_mb=together_mb,
+        gateway_pss_mb=memory[0],
+        node_pss_mb=memory[1],
+    )
+
+
+async def until_measuring(site: Plant, *, warm_up_s: float) -> None:
+    """Until samples of this run are on the disk, and the start is over."""
+    begun_ms = RealClock().now_ms()
+    async with asyncio.timeout(PATIENCE_S):
+        while not stored(site.samples, begun_ms, RealClock().now_ms()):
+            site.stage.require_alive()
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(warm_up_s)
+
+
+def stored(file: Path, from_ms: int, to_ms: int) -> int:
+    """Samples on the disk of [from, to)."""
+    return len(_rows(file, from_ms, to_ms, "1, 1"))
+
+
+def pace_of(file: Path, from_ms: int, to_ms: int, *, due: int) -> Pace:
+    """From the stored samples of [from, to): each tells its instant on a clock that is never set."""
+    instants: dict[int, list[int]] = {}
+    for device, raw in _rows(file, from_ms, to_ms, "device_id, raw"):
+        row = canonical.decode(raw)
+        assert isinstance(row, list)
+        _, monotonic_ns, _, _, evidence = row
+        assert isinstance(monotonic_ns, int)
+        assert isinstance(evidence, bytes)
+        if all(answer for _, answer in unpack_evidence(evidence)):
+            instants.setdefault(device, []).append(monotonic_ns)
+    gaps_ms = sorted(
+        (after - before) / 1e6
+        for of_device in instants.values()
+        for before, after in itertools.pairwise(of_device)
+    )
+    polls = sum(map(len, instants.values()))
+    kept = min(100.0, 100 * polls / due) if due else 0.0
+    return Pace(polls, kept, quantile(gaps_ms, 50), quantile(gaps_ms, 99))
+
+
+def quantile(ascending: Sequence[float], percent: int) -> float:
+    """The value that so many percent lie below; 0 where there is none."""
+    return ascending[len(ascending) * percent // 100] if ascending else 0.0
+
+
+def _rows(file: Path, from_ms: int, to_ms: int, columns: str) -> list[tuple[int, bytes]]:
+    if not file.exists():
+        return []
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sample'").fetchone():
+            return []
+        return connection.execute(
+            f"SELECT {columns} FROM sample WHERE id >= ? << 20 AND id < ? << 20 ORDER BY id",
+            (from_ms, to_ms),
+        ).fetchall()
+
+
+async def _root_s(site: Plant, units: int, now_ms: int) -> float:
+    """CPU seconds per point of the root that the signed hour carries, over the samples that were just stored.
+
+    No hour closes within a round, so what it costs is measured on the gateway's own file with the gateway's own code.
+    """
+    async with await SampleStore.open(site.samples, now_ms=RealClock().now_ms) as store:
+        begun_s, samples = time.process_time(), 0
+        start_ms = now_ms - now_ms % HOUR_MS
+        for n in range(units):
+            # Each round has samples of its own behind those of the rounds before: a unit of this name has no root yet.
+            root = await store.hour_root(f"round-{now_ms}-{n}", [f"unit-{n}.stack"], start_ms)
+            samples += root.samples
+        return (time.process_time() - begun_s) / (samples * REGISTERS)
