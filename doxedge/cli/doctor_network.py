@@ -17,7 +17,7 @@ from doxedge.cli.doctor_report import Finding, Site, error, ok, skipped, warning
 from doxedge.cli.outcome import Exit
 from doxedge.fieldbus.errors import LineError
 from doxedge.gateway.endpoints import Tenant, make_endpoint, make_link
-from doxedge.gateway.plant import Instrument
+from doxedge.gateway.instruments import Instrument
 from doxedge.gossip.session import BrokerSession, BrokerSettings, State, StateChange, TlsFiles
 from doxedge.node.settings import BrokerTable
 from doxedge.quantity import MINUTE_MS

@@ -116,7 +116,9 @@ class UnitTable(_Table):
     """The channel whose ledger holds the unit."""
     source: Hex16
     """What numbers the records of this device for this unit; printed when the device is registered."""
-    rule_set: Literal["us60"] = "us60"
+    rule_set: Literal["us60", "eu", "alberta"] = "us60"
+    averaging_minutes: Literal[30, 60] = 60
+    """Of the rule set `eu`; 30 where both halves of every hour are judged."""
     concentration: str = "nox_ppb"
     concentration_basis: Literal["dry", "wet"] = "dry"
     flow: str = "flow_m3_per_h"

@@ -78,12 +78,15 @@ def hour_as_dict(hour: RunningHour, *, running: bool) -> dict[str, object]:
     """The running hour, with what it needs to become valid (40 CFR 60.13(h)(2)(i), (ii): a point in each quarter).
 
     A quarter that is over without a point is lost, but for an hour with a calibration in it, (iii), which needs less.
+    Where two thirds of the hour decide, no quarter is lost, and what is needed are so many more minutes.
     """
     present = min(QUARTERS - 1, max(0, hour.minutes_elapsed - 1) // MINUTES_PER_QUARTER)
     lost = [quarter + 1 for quarter in hour.quadrants_empty if quarter < present]
     needed = sum(quarter >= present for quarter in hour.quadrants_empty)
     if running:
         needed += QUARTERS - 1 - present
+    if hour.minutes_wanted is not None:
+        lost, needed = [], max(0, hour.minutes_wanted - hour.minutes_valid)
     return {
         "start_ms": hour.start_ms,
         "minutes_elapsed": hour.minutes_elapsed,

@@ -13,6 +13,7 @@ from doxedge.measurement.emission import (
     CALIBRATION_FAILED,
     EXTRAPOLATED,
     NO_DATA,
+    START_STOP,
     TOO_FEW_POINTS,
     VALID,
     HourGap,
@@ -26,18 +27,16 @@ from doxedge.measurement.hour_settings import HourSettings
 from doxedge.measurement.operating import Operation
 from doxedge.measurement.quality import QA_REASONS
 from doxedge.measurement.reading import Reading
-from doxedge.measurement.validity import (
-    FAILED_CALIBRATION,
-    QUADRANT_MS,
-    CalibrationCheck,
-    Verdict,
-    judge_hour,
-)
+from doxedge.measurement.rule_sets import HourFacts
+from doxedge.measurement.validity import QUADRANT_MS, CalibrationCheck, Verdict
+from doxedge.measurement.validity_eu import minutes_wanted
 from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams, round_half_away, whole
 
 MINUTES: Final = 60
 ASSUMED: Final = "assumed"
 """Remark on an operating signal that was lost: the unit counted as running."""
+SCALED: Final = f"nox_g:{EXTRAPOLATED}"
+"""Remark on an hour whose quality has another thing to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,9 @@ class RunningHour:
 
     quadrants_empty: tuple[int, ...]
     """Quadrants (0 to 3) in which the unit ran and no valid point lies yet."""
+
+    minutes_wanted: int | None = None
+    """Valid minutes that make a whole hour of operation valid; None where quadrants decide."""
 
 
 class CollectedHour:
@@ -124,38 +126,44 @@ class CollectedHour:
         settings = self._settings
         operating_ms = self._operating_ms(operation)
         rates = self._operating_rates(operating_ms, MINUTES)
-        verdict = judge_hour(
-            self.start_ms,
+        facts = HourFacts(
+            start_ms=self.start_ms,
             operating=operation.spans,
-            points_ms=[self.start_ms + minute * MINUTE_MS for minute in rates],
+            operating_ms=operating_ms,
+            valid_minutes=rates.keys(),
             qa=self._is_qa(operating_ms),
             checks=self._checks,
         )
+        verdict = settings.rules.judge(facts, averaging_minutes=settings.averaging_minutes)
         percent = round_half_away(operation.operating_ms * 100, HOUR_MS)
         percent = max(1, percent) if operation.operating_ms else 0
         if verdict.valid is False:
             return self._gap(verdict, percent, len(rates), energy, self._remarks(operation, rates), revision)
         rates = {m: r for m, r in rates.items() if self.start_ms + m * MINUTE_MS >= verdict.usable_from_ms}
         mass = hour_mass({minute: rate.g_per_h for minute, rate in rates.items()}, operating_ms)
+        remarks = set(self._remarks(operation, rates))
+        if verdict.start_stop and mass.extrapolated:
+            remarks.add(SCALED)
         return HourRecord(
             settings.unit,
             self.start_ms,
-            settings.rule_set,
+            settings.rules.stamp,
             percent,
             mass.nox_g,
             energy.energy_wh,
-            EXTRAPOLATED if mass.extrapolated else VALID,
+            START_STOP if verdict.start_stop else EXTRAPOLATED if mass.extrapolated else VALID,
             verdict.clause,
             mass.method_code,
             len(rates),
             self.samples,
             energy.quality.value,
-            self._remarks(operation, rates),
+            tuple(sorted(remarks)),
             revision,
         )
 
     def preview(self, operation: Operation, *, until_ms: int) -> RunningHour:
         """The hour as far as it has come."""
+        settings = self._settings
         elapsed = min(MINUTES, max(0, -(-(until_ms - self.start_ms) // MINUTE_MS)))
         operating_ms = self._operating_ms(operation)
         rates = self._operating_rates(operating_ms, elapsed)
@@ -172,6 +180,7 @@ class CollectedHour:
             len(rates),
             nox_g,
             tuple(sorted(running - covered)),
+            minutes_wanted(settings.averaging_minutes) if not settings.rules.by_quadrants else None,
         )
 
     def _gap(
@@ -184,7 +193,7 @@ class CollectedHour:
         revision: int,
     ) -> HourGap:
         cause = TOO_FEW_POINTS if self._stamps else NO_DATA
-        if verdict.clause == FAILED_CALIBRATION:
+        if verdict.usable_from_ms > self.start_ms:  # only a failed calibration takes data away
             cause = CALIBRATION_FAILED
         return HourGap(
             self._settings.unit,

@@ -29,6 +29,8 @@ from doxedge.quantity import HOUR_MS, Grams, WattHours, whole
 
 VALID: Final = "valid"
 EXTRAPOLATED: Final = "extrapolated"
+START_STOP: Final = "start_stop"
+"""Quality of an hour with too little operation for a validated average: its mass counts, its average does not."""
 
 PRIMARY_METHOD: Final = "01"
 """Method of determination code: primary monitoring system (40 CFR 75.57, Table 4a)."""
@@ -89,10 +91,11 @@ class HourRecord:
 
     energy_wh: WattHours
     quality: str
-    """`valid`, or `extrapolated` when minutes without a mass were filled by scaling."""
+    """`valid`; `extrapolated` when minutes without a mass were filled by scaling; `start_stop` when the unit ran for
+    too short a time to have a validated average (and then a remark says whether it was scaled)."""
 
     clause: str
-    """What decided that the hour counts: a paragraph of 40 CFR 60.13, or `not operating`."""
+    """What decided that the hour counts: a paragraph of the rule set, or `not operating`."""
 
     method_code: str
     minutes_valid: int

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.energy import EnergySettings
 from doxedge.measurement.operating import OperatingSettings
+from doxedge.measurement.rule_sets import RULE_SETS, RuleSet
+from doxedge.measurement.validity_eu import AVERAGING_MINUTES
 from doxedge.quantity import MINUTE_MS
-
-RULE_SETS: Final = frozenset({"us60"})
-"""Rules for the validity of an hour that are in force here: 40 CFR 60.13(h)(2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +34,9 @@ class HourSettings:
     """An hour closes so long after its end; what comes later makes a revision."""
 
     rule_set: str = "us60"
+    averaging_minutes: int = 60
+    """Of the rule set `eu`: 60, or 30 where both halves of the hour are judged. The others judge the hour."""
+
     keep_closed_hours: int = 2
     """Closed hours that late samples can still revise."""
 
@@ -49,6 +50,10 @@ class HourSettings:
         if self.rule_set not in RULE_SETS:
             known = ", ".join(sorted(RULE_SETS))
             raise ValueError(f"rule_set: {self.rule_set!r} is not known; known are {known}")
+        if self.averaging_minutes not in AVERAGING_MINUTES:
+            raise ValueError(f"averaging_minutes: {self.averaging_minutes} is not 30 or 60")
+        if self.averaging_minutes != 60 and self.rules.by_quadrants:
+            raise ValueError(f"averaging_minutes: {self.rule_set} judges whole hours; leave it at 60")
         if not 1 <= self.coverage_percent <= 100:
             raise ValueError(f"coverage_percent: {self.coverage_percent} is not 1 to 100")
         if self.grace_ms < 0:
@@ -58,6 +63,11 @@ class HourSettings:
         for quantity, period_ms in {**self.poll_period_ms, "default": self.default_poll_period_ms}.items():
             if period_ms <= 0:
                 raise ValueError(f"poll_period_ms: {period_ms} ms for {quantity} is not a period")
+
+    @property
+    def rules(self) -> RuleSet:
+        """What decides whether an hour is valid."""
+        return RULE_SETS[self.rule_set]
 
     @property
     def averaged(self) -> frozenset[str]:

@@ -45,6 +45,8 @@ class Verdict:
     valid: bool | None
     clause: str
     usable_from_ms: int
+    start_stop: bool = False
+    """Too little operation for a validated average; the mass counts all the same (rule set `eu`)."""
 
 
 def judge_hour(

@@ -41,7 +41,7 @@ def test_a_whole_file_is_read() -> None:
         (settings_text().replace("1_000_000", "'1e999999'"), "unit[0].operating.on_above"),
         (settings_text(unit="energy = { rollover_wh = nan }"), "unit[0].energy.rollover_wh"),
         (settings_text(unit="energy = { rollover = 1 }"), "unit[0].energy.rollover: no such key"),
-        (settings_text(unit="rule_set = 'eu'"), "unit[0].rule_set"),
+        (settings_text(unit="rule_set = 'eu60'"), "unit[0].rule_set"),
         (settings_text(node="http://10.0.0.1:80"), "node.url"),
         (settings_text(node="mqtt:somewhere"), "node.url"),
         (settings_text().replace("north-1", "North 1"), "unit[0].name"),

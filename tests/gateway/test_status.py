@@ -42,6 +42,11 @@ def test_what_an_hour_still_needs(
     assert (told["minutes_needed"], told["quarters_lost"]) == (needed, lost)
 
 
+def test_where_two_thirds_decide_minutes_are_needed_and_no_quarter_is_lost() -> None:
+    told = hour_as_dict(RunningHour(0, 46, 46, 25, Grams(5), (0, 3), minutes_wanted=40), running=True)
+    assert (told["minutes_needed"], told["quarters_lost"]) == (15, [])
+
+
 def test_the_status_is_plain_json_and_a_bad_value_is_never_a_number() -> None:
     bad = Reading("alpha-1.analyser", "nox_ppb", 7, Decimal("12.50"), Quality.BAD, Reason.STUCK)
     unit = UnitStatus(

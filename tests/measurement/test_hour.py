@@ -58,7 +58,7 @@ def test_a_full_hour_closes_once_at_its_end_and_grace() -> None:
     assert record == HourRecord(
         unit="unit-1",
         start_ms=HOUR,
-        rule_set="us60",
+        rule_set="us60/1",
         operating_percent=100,
         nox_g=record.nox_g,
         energy_wh=record.energy_wh,
@@ -282,7 +282,7 @@ def test_the_running_hour_shows_what_is_there_and_what_is_missing() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"rule_set": "us61"}, "rule_set: 'us61' is not known; known are us60"),
+        ({"rule_set": "us61"}, "rule_set: 'us61' is not known; known are alberta, eu, us60"),
         ({"coverage_percent": 0}, "coverage_percent: 0"),
         ({"coverage_percent": 101}, "coverage_percent: 101"),
         ({"grace_ms": -1}, "grace_ms: -1"),
