@@ -14,8 +14,9 @@ from doxedge.backends.http_client import NodeAddress
 from doxedge.cli.doctor_report import Finding, Site, error, ok, skipped, warning
 from doxedge.cli.outcome import Exit
 from doxedge.fieldbus.clock import RealClock
-from doxedge.gateway.plant import make_lines, plan_units
-from doxedge.gateway.settings import GatewaySettings
+from doxedge.gateway.layers import read_layers
+from doxedge.gateway.plan import plan_of
+from doxedge.gateway.settings import GatewaySettings, try_settings
 from doxedge.keystore.keys import file_of, open_signer
 from doxedge.ledger.genesis import InvalidGenesis, decode_genesis
 from doxedge.node.settings import NodeSettings, read_genesis
@@ -44,27 +45,28 @@ def check_configuration(site: Site) -> Iterator[Finding]:
 
 def _gateway_file(site: Site, path: Path) -> Iterator[Finding]:
     check = "config gateway"
-    mistakes, settings = _load(path, GatewaySettings)
+    try:
+        layers = read_layers(path)
+    except ConfigError as mistake:
+        yield error(check, str(mistake), KEYS_THERE.format("gateway"), code=Exit.USAGE)
+        return
+    settings = try_settings(layers)
     if not isinstance(settings, GatewaySettings):
-        yield from (_mistake(check, path, mistake, "gateway") for mistake in mistakes)
+        yield from (
+            error(check, str(mistake), KEYS_THERE.format("gateway"), code=Exit.USAGE) for mistake in settings
+        )
         return
     site.gateway = settings
     try:
-        units = plan_units(settings, source=str(path), clock=RealClock())
-        lines = make_lines(
-            units,
-            clock=RealClock(),
-            chance=lambda: 0.5,
-            on_sample=lambda _: None,
-            on_state=lambda _: None,
-        )
+        plan = plan_of(layers, clock=RealClock())
     except ConfigError as mistake:
         yield error(
             check, str(mistake), "`doxedge gateway check` prints the plan when it is right", code=Exit.USAGE
         )
         return
-    site.units = units
-    yield ok(check, f"{path}: {len(units)} units over {len(lines)} lines")
+    site.units = plan.units
+    read = f"{path} and {len(layers.files) - 1} drop-ins" if len(layers.files) > 1 else str(path)
+    yield ok(check, f"{read}: {len(plan.units)} units over {len(plan.lines)} lines")
 
 
 def _node_file(site: Site, path: Path) -> Iterator[Finding]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.cli.daemons import configure_logging, run_until_signal
 from doxedge.cli.gateway_alarms import add_alarms
+from doxedge.cli.gateway_check import add_check
 from doxedge.cli.gateway_folder import DEFAULT_CONFIG
 from doxedge.cli.gateway_probe import add_probe
 from doxedge.cli.gateway_record import add_record
@@ -31,55 +31,33 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     run = verbs.add_parser("run", help="measure and post until stopped (SIGTERM)")
     run.set_defaults(func=_run)
-    check = verbs.add_parser(
-        "check", help="check the configuration and print the poll plan; touches no device"
+    run.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
     )
-    check.set_defaults(func=_check)
-    for verb in (run, check):
-        verb.add_argument(
-            "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
-        )
+    run.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    add_check(verbs)
     add_status(verbs)
     add_alarms(verbs)
     add_records(verbs)
     add_probe(verbs)
     add_record(verbs)
     add_samples(verbs)
-    run.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
 def _run(options: argparse.Namespace) -> int:
     from doxedge.backends.service import ServiceManager
     from doxedge.fieldbus.clock import from_environment
     from doxedge.gateway.daemon import Gateway
-    from doxedge.gateway.settings import load_settings
+    from doxedge.gateway.plan import load_plan
 
     configure_logging(options.log_level)
     try:
-        settings = load_settings(options.config)
+        clock = from_environment(os.environ)
         gateway = Gateway(
-            settings,
-            source=str(options.config),
-            clock=from_environment(os.environ),
+            load_plan(options.config, clock=clock),
+            clock=clock,
             service=ServiceManager.from_environment(os.environ),
         )
     except ConfigError as error:
         raise Failure(Exit.USAGE, str(error)) from error
     return asyncio.run(run_until_signal(gateway.run()))
-
-
-def _check(options: argparse.Namespace) -> int:
-    from doxedge.fieldbus.clock import RealClock
-    from doxedge.gateway.plant import describe, make_lines, plan_units
-    from doxedge.gateway.settings import load_settings
-
-    try:
-        settings = load_settings(options.config)
-        units = plan_units(settings, source=str(options.config), clock=RealClock())
-        make_lines(
-            units, clock=RealClock(), chance=lambda: 0.5, on_sample=lambda _: None, on_state=lambda _: None
-        )
-    except ConfigError as error:
-        raise Failure(Exit.USAGE, str(error)) from error
-    sys.stdout.write("\n".join(describe(units)) + "\n")
-    return Exit.OK

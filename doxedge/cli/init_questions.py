@@ -18,7 +18,8 @@ from doxedge.cli.outcome import Failure
 from doxedge.contracts.figures import FIGURES
 from doxedge.contracts.rule import REGULATOR, is_name
 from doxedge.fieldbus.clock import RealClock
-from doxedge.gateway.plant import make_lines, plan_units
+from doxedge.gateway.line_plan import make_lines
+from doxedge.gateway.plant import plan_units
 from doxedge.gateway.settings import parse_settings
 from doxedge.signing.limits import TEXT_BYTES
 

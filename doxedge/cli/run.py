@@ -31,20 +31,19 @@ def _run(options: argparse.Namespace) -> int:
     from doxedge.backends.service import JointService, ServiceManager
     from doxedge.fieldbus.clock import from_environment
     from doxedge.gateway.daemon import Gateway
-    from doxedge.gateway.settings import load_settings as load_gateway
+    from doxedge.gateway.plan import load_plan
     from doxedge.node.daemon import Node
-    from doxedge.node.settings import load_settings as load_node
+    from doxedge.node.settings import load_settings
 
     configure_logging(options.log_level)
     clock = from_environment(os.environ)
     service = JointService(ServiceManager.from_environment(os.environ), "gateway", "node")
     try:
         node = Node(
-            load_node(options.node), source=str(options.node), clock=clock, service=service.part("node")
+            load_settings(options.node), source=str(options.node), clock=clock, service=service.part("node")
         )
         gateway = Gateway(
-            load_gateway(options.gateway),
-            source=str(options.gateway),
+            load_plan(options.gateway, clock=clock),
             clock=clock,
             service=service.part("gateway"),
         )

@@ -19,10 +19,9 @@ from doxedge.gateway.clock_watch import ClockWatch
 from doxedge.gateway.equipment import Equipment, open_equipment
 from doxedge.gateway.measuring import Measuring
 from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor
-from doxedge.gateway.plant import make_plan
+from doxedge.gateway.plan import Plan
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.sample_clerk import answer_forever
-from doxedge.gateway.settings import GatewaySettings
 from doxedge.gateway.status import AskStatus, gateway_as_dict
 from doxedge.signing import algorithms
 
@@ -48,22 +47,16 @@ class Gateway:
 
     def __init__(
         self,
-        settings: GatewaySettings,
+        plan: Plan,
         *,
-        source: str,
         clock: Clock,
         ledger: Ledger | None = None,
         service: ServiceManager | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Plan everything; raises ConfigError before anything is opened. `source` names the settings' file.
-
-        `ledger` stands in for the node that the settings name; who gives it closes it.
-        """
-        self.settings, self.clock = settings, clock
-        self.measuring = Measuring(
-            make_plan(settings, source=source, clock=clock), clock=clock, chance=chance
-        )
+        """Nothing is opened yet. `ledger` stands in for the node that the plan names; who gives it closes it."""
+        self.settings, self.clock = plan.settings, clock
+        self.measuring = Measuring(plan, clock=clock, chance=chance)
         self._ledger, self._service = ledger, service or ServiceManager(None)
         self._turned_s = clock.monotonic_s()
 

@@ -36,6 +36,11 @@ class Instrument:
     address: Address
     polls: tuple[Poll, ...]
 
+    def is_same(self, other: Instrument) -> bool:
+        """Whether nothing about it differs: where it is, what is asked, what an answer means."""
+        ours = (self.device, self.table, self.profile, self.address)
+        return ours == (other.device, other.table, other.profile, other.address)
+
 
 def plan_instrument(
     unit: str, table: InstrumentTable, *, folders: list[Path], source: str, place: str

@@ -14,9 +14,11 @@ from doxedge.gateway import numbering
 from doxedge.gateway.bodies import Provenance, firmware_text
 from doxedge.gateway.clock_state import boot_id
 from doxedge.gateway.equipment import Equipment
+from doxedge.gateway.line_plan import make_line
 from doxedge.gateway.line_progress import LineProgress
 from doxedge.gateway.pipeline import UnitPipeline, UnitStores
-from doxedge.gateway.plant import Plan, PlannedUnit, longest_period_ms, make_lines, unit_of_device
+from doxedge.gateway.plan import Plan
+from doxedge.gateway.plant import PlannedUnit, longest_period_ms, unit_of_device
 from doxedge.gateway.poster import Poster
 from doxedge.gateway.record_desk import Happening, UnitIdentity
 from doxedge.gateway.sample_clerk import SampleClerk
@@ -37,16 +39,17 @@ class Measuring:
     """Runs one plan. The tables are shared with whoever looks at the plant; they are filled by `restore`."""
 
     def __init__(self, plan: Plan, *, clock: Clock, chance: Callable[[], float]) -> None:
-        """Raises ConfigError for a plan whose lines cannot be made."""
+        """Nothing runs yet."""
         self.plan = plan
         self.pipelines: dict[str, UnitPipeline] = {}
         self.posters: dict[str, Poster] = {}
         self.clerks: dict[str, SampleClerk] = {}
         self.device_states: dict[str, DeviceState] = {}
         self._clock, self._chance = clock, chance
-        self.lines = make_lines(
-            plan.units, clock=clock, chance=chance, on_sample=self._route, on_state=self._note_state
-        )
+        self.lines = [
+            make_line(line, clock=clock, chance=chance, on_sample=self._route, on_state=self._note_state)
+            for line in plan.lines
+        ]
         self.progress = LineProgress(self.lines, longest_period_ms=longest_period_ms(plan.units), clock=clock)
 
     async def restore(self, equipment: Equipment) -> None:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import Clock
-from doxedge.fieldbus.line import DeviceState, Line, check_load
 from doxedge.fieldbus.profile_folders import search_path
-from doxedge.gateway.endpoints import Address, make_endpoint, require_one_setting
+from doxedge.gateway.endpoints import require_one_setting
 from doxedge.gateway.instruments import (
     Instrument,
     combined_profile_hash,
     plan_instrument,
     quantities,
-    tenant,
     value_limits,
 )
 from doxedge.gateway.settings import GatewaySettings, UnitTable
 from doxedge.gateway.unit_rules import describe_hour, hour_rules, rules_hash
 from doxedge.measurement.hour import HourSettings
 from doxedge.measurement.quality import AssessmentSettings, ValueLimits
-from doxedge.measurement.sample import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +61,6 @@ def plan_units(settings: GatewaySettings, *, source: str, clock: Clock) -> tuple
     )
     require_one_setting([i.address for unit in units for i in unit.instruments], source=source)
     return units
-
-
-def make_lines(
-    units: tuple[PlannedUnit, ...],
-    *,
-    clock: Clock,
-    chance: Callable[[], float],
-    on_sample: Callable[[Sample], None],
-    on_state: Callable[[DeviceState], None],
-) -> list[Line]:
-    """One line for each endpoint, whichever units its devices belong to; one more for constants."""
-    by_address: dict[Address, list[Instrument]] = {}
-    for unit in units:
-        for instrument in unit.instruments:
-            by_address.setdefault(instrument.address, []).append(instrument)
-    lines = []
-    for address, instruments in by_address.items():
-        tenants = [found for instrument in instruments if (found := tenant(instrument))]
-        endpoint = make_endpoint(address, tenants)
-        name = address.name if endpoint else "constants"
-        polls = [poll for instrument in instruments for poll in instrument.polls]
-        if endpoint and clock.speed == 1:
-            check_load(name, polls, timeout_ms=endpoint.timeout_ms)
-        lines.append(
-            Line(name, endpoint, polls, clock=clock, chance=chance, on_sample=on_sample, on_state=on_state)
-        )
-    return lines
 
 
 def longest_period_ms(units: tuple[PlannedUnit, ...]) -> int:

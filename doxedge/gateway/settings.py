@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
+from doxedge.analysers.configuration import ConfigError
 from doxedge.backends.http_client import NodeAddress
+from doxedge.gateway.layers import Layers, add_layer, read_layers
 from doxedge.quantity import MINUTE_MS
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -161,18 +162,38 @@ class GatewaySettings(_Table):
 
 def parse_settings(text: str, *, source: str) -> GatewaySettings:
     """The settings in `text`; `source` names the file. Raises ConfigError for the first mistake, counting the rest."""
-    tables = parse_toml(text, source=source)
+    layers = Layers(source)
+    add_layer(layers, text, file=source)
+    return settings_of(layers)
+
+
+def load_settings(path: Path) -> GatewaySettings:
+    """The settings in a file and its drop-ins. Raises ConfigError."""
+    return settings_of(read_layers(path))
+
+
+def settings_of(layers: Layers) -> GatewaySettings:
+    """The settings that the files make together. Raises ConfigError by the file in which the first mistake stands."""
+    settings = try_settings(layers)
+    if isinstance(settings, GatewaySettings):
+        return settings
+    first = settings[0]
+    raise ConfigError(source=first.source, path=first.path, reason=first.reason, more=len(settings) - 1)
+
+
+def try_settings(layers: Layers) -> GatewaySettings | list[ConfigError]:
+    """The settings, or every mistake by the file in which it stands."""
     try:
-        return GatewaySettings.model_validate(tables)
+        return GatewaySettings.model_validate(layers.tables)
     except ValidationError as error:
-        mistakes = _innermost(error.errors(include_url=False))
-        first = mistakes[0]
-        reason = str(first["msg"])
-        if first["type"] == "extra_forbidden":
-            reason = "no such key; the keys there are stand in firmware_configs/gateway.toml"
-        raise ConfigError(
-            source=source, path=table_path(first["loc"]), reason=reason, more=len(mistakes) - 1
-        ) from error
+        return [_mistake(layers, found) for found in _innermost(error.errors(include_url=False))]
+
+
+def _mistake(layers: Layers, found: ErrorDetails) -> ConfigError:
+    reason = str(found["msg"])
+    if found["type"] == "extra_forbidden":
+        reason = "no such key; the keys there are stand in firmware_configs/gateway.toml"
+    return layers.mistake(found["loc"], reason)
 
 
 def _innermost(mistakes: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -185,12 +206,3 @@ def _innermost(mistakes: list[ErrorDetails]) -> list[ErrorDetails]:
             for other in mistakes
         )
     ]
-
-
-def load_settings(path: Path) -> GatewaySettings:
-    """The settings in a file. Raises ConfigError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(source=str(path), path="", reason=f"cannot be read: {error}") from error
-    return parse_settings(text, source=str(path))

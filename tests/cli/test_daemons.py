@@ -13,6 +13,7 @@ from doxedge.cli.daemons import run_until_signal
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.fieldbus.clock import RealClock
 from doxedge.gateway.daemon import Gateway
+from doxedge.gateway.plan import make_plan
 from doxedge.gateway.settings import parse_settings
 from doxedge.signing.algorithms import UnfitLibrary
 from tests.gateway.key_files import write_key
@@ -45,7 +46,7 @@ async def test_a_gateway_does_not_start_and_the_operator_is_told_without_a_resta
     settings = parse_settings(
         settings_text(key=key, state_dir=str(tmp_path / "state")), source="gateway.toml"
     )
-    gateway = Gateway(settings, source="gateway.toml", clock=RealClock())
+    gateway = Gateway(make_plan(settings, source="gateway.toml", clock=RealClock()), clock=RealClock())
     with pytest.raises(Failure, match="it must not vote: install the versions") as failure:
         await asyncio.wait_for(run_until_signal(gateway.run()), 30)
     # systemd's RestartPreventExitStatus: another start would find the same library.

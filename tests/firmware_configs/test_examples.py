@@ -16,7 +16,8 @@ from pydantic_core import PydanticUndefined
 from doxedge.analysers.profile_choices import SettingValue
 from doxedge.fieldbus.clock import RealClock
 from doxedge.fieldbus.profile_folders import load_profile
-from doxedge.gateway.plant import make_lines, plan_units
+from doxedge.gateway.line_plan import make_lines
+from doxedge.gateway.plant import plan_units
 from doxedge.gateway.settings import GatewaySettings
 from doxedge.gateway.settings import load_settings as load_gateway
 from doxedge.gateway.settings import parse_settings as parse_gateway

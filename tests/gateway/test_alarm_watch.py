@@ -10,8 +10,8 @@ from pathlib import Path
 from doxedge.fieldbus.line import DeviceState
 from doxedge.gateway.alarm_desk import AlarmDesk
 from doxedge.gateway.alarm_watch import AlarmWatch, free_bytes
+from doxedge.gateway.line_plan import make_lines
 from doxedge.gateway.line_progress import LineProgress
-from doxedge.gateway.plant import make_lines
 from doxedge.gateway.poster import Poster
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.measurement.alarms import Sighting

@@ -11,7 +11,8 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import RealClock
-from doxedge.gateway.plant import describe, make_lines, plan_units
+from doxedge.gateway.line_plan import make_lines
+from doxedge.gateway.plant import describe, plan_units
 from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.sample import Sample
 from simulators.instrument import f32

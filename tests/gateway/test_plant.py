@@ -8,14 +8,8 @@ import pytest
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import CompressedClock, RealClock
-from doxedge.gateway.plant import (
-    PlannedUnit,
-    describe,
-    longest_period_ms,
-    make_lines,
-    plan_units,
-    unit_of_device,
-)
+from doxedge.gateway.line_plan import make_lines
+from doxedge.gateway.plant import PlannedUnit, describe, longest_period_ms, plan_units, unit_of_device
 from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.energy import EnergySettings
 from tests.gateway.plant_settings import settings_text, unit_text

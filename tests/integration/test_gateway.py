@@ -20,6 +20,7 @@ import pytest
 
 from doxedge.fieldbus.clock import CompressedClock
 from doxedge.gateway.daemon import Gateway
+from doxedge.gateway.plan import make_plan
 from doxedge.gateway.settings import parse_settings
 from doxedge.quantity import HOUR_MS
 from doxedge.store.outbox import Outbox
@@ -62,8 +63,9 @@ async def gateway_at(
     key = write_key(folder / "device.pem", "alpha device")
     text = site.settings(folder, key=key, channel=ledger.channel, source=ledger.source, top=top)
     gateway = Gateway(
-        parse_settings(text, source="gateway.toml"),
-        source="gateway.toml",
+        make_plan(
+            parse_settings(text, source="gateway.toml"), source="gateway.toml", clock=clock or site.clock
+        ),
         clock=clock or site.clock,
         ledger=ledger,
         chance=lambda: 0.5,

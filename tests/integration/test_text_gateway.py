@@ -18,7 +18,8 @@ from doxedge.fieldbus.clock import RealClock
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.gateway.endpoints import Tenant, make_endpoint
 from doxedge.gateway.instruments import Instrument
-from doxedge.gateway.plant import PlannedUnit, make_lines, plan_units
+from doxedge.gateway.line_plan import make_lines
+from doxedge.gateway.plant import PlannedUnit, plan_units
 from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.averaging import MinuteBucket, MinuteMean
 from doxedge.measurement.sample import Reason, Sample

@@ -1,0 +1,110 @@
+"""`doxedge gateway check`: what the gateway makes of its configuration, and which file each value came from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from doxedge.analysers.configuration import ConfigError
+from doxedge.cli.gateway_folder import DEFAULT_CONFIG, Section, print_json, print_section, printable
+from doxedge.cli.outcome import Exit, Failure
+
+if TYPE_CHECKING:
+    from doxedge.gateway.layers import Layers, Location
+    from doxedge.gateway.plan import Plan
+
+SCHEMA: Final = "doxedge.gateway.check/1"
+DEFAULT: Final = "default"
+
+
+def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `gateway check`."""
+    from pathlib import Path
+
+    check = verbs.add_parser(
+        "check",
+        help="check the configuration and print the poll plan; touches no device",
+        description="Reads the gateway's file and its drop-ins, the *.toml in the folder beside it (gateway.d for "
+        "gateway.toml) in the order of their names: later ones win key by key, units and instruments meet by name. "
+        "Checks everything that can be checked without a device, and prints what would be polled.",
+        epilog="Exit codes: 0 right, 2 a mistake, named by file, table and key. A running gateway takes the "
+        "configuration up with `doxedge gateway reload`.",
+    )
+    check.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
+    )
+    check.add_argument(
+        "--show", action="store_true", help="every value that counts, with the file it came from"
+    )
+    check.add_argument("--output", default="table", choices=("table", "json"), help="default: table")
+    check.set_defaults(func=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from doxedge.fieldbus.clock import RealClock
+    from doxedge.gateway.layers import read_layers
+    from doxedge.gateway.plan import plan_of
+    from doxedge.gateway.plant import describe
+
+    try:
+        layers = read_layers(options.config)
+        plan = plan_of(layers, clock=RealClock())
+    except ConfigError as error:
+        raise Failure(Exit.USAGE, str(error)) from error
+    values = list(_values(plan, layers))
+    if options.output == "json":
+        found: dict[str, object] = {"schema": SCHEMA, "files": layers.files, "units": _units(plan)}
+        if options.show:
+            found["values"] = [dict(zip(("key", "value", "file"), row, strict=True)) for row in values]
+        print_json(found)
+    elif options.show:
+        rows = [(key, json.dumps(value, ensure_ascii=False), file) for key, value, file in values]
+        print_section(Section("configuration", ("key", "value", "from"), rows, nothing="nothing"))
+    else:
+        print("\n".join(printable(line) for line in describe(plan.units)))
+    return Exit.OK
+
+
+def _units(plan: Plan) -> list[dict[str, object]]:
+    return [
+        {
+            "unit": unit.table.name,
+            "channel": unit.table.channel,
+            "source": unit.table.source,
+            "profile_hash": unit.profile_hash.hex(),
+            "rules_hash": unit.rules_hash.hex(),
+            "polls": [
+                {
+                    "instrument": instrument.table.name,
+                    "profile": instrument.table.profile,
+                    "line": instrument.address.name,
+                    "group": poll.group,
+                    "period_ms": poll.period_ms,
+                    "questions": len(poll.driver.requests(poll.group)),
+                }
+                for instrument in unit.instruments
+                for poll in instrument.polls
+            ],
+        }
+        for unit in plan.units
+    ]
+
+
+def _values(plan: Plan, layers: Layers) -> Iterator[tuple[str, object, str]]:
+    """(key, value, file) of everything that has a value; tables of an array are shown by their name."""
+    settings = plan.settings.model_dump(mode="json", exclude_none=True)
+    for location, key, value in _leaves(settings, (), ""):
+        yield key, value, layers.origins[location].file if location in layers.origins else DEFAULT
+
+
+def _leaves(value: Any, location: Location, key: str) -> Iterator[tuple[Location, str, object]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, (*location, name), f"{key}.{name}" if key else name)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, (*location, index), f"{key}[{inner.get('name', index)}]")
+    else:
+        yield location, key, value
