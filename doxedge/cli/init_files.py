@@ -181,6 +181,8 @@ def gateway_text(answers: Answers, *, channel: bytes, source: bytes) -> str:
         quantity, on_above, off_below = answers.text("running").split(":")
         lines += ["", "[unit.operating]", f"quantity = {toml_value(quantity)}"]
         lines += [f"on_above = {on_above}", f"off_below = {off_below}"]
+    if answers.text("max_power_w"):
+        lines += ["", "[unit.energy]", f"max_power_w = {answers.text('max_power_w')}"]
     for item in answers.items("instrument"):
         lines += _instrument(item, answers)
     return "\n".join(lines) + "\n"

@@ -21,6 +21,7 @@ from doxedge.fieldbus.clock import RealClock
 from doxedge.gateway.line_plan import make_lines
 from doxedge.gateway.plant import plan_units
 from doxedge.gateway.settings import parse_settings
+from doxedge.gateway.site_limits import VALUE_MAX
 from doxedge.signing.limits import TEXT_BYTES
 
 SYSTEM_FOLDER: Final = Path("/etc/doxedge")
@@ -170,6 +171,18 @@ def _running(text: str, _: Answers) -> str:
     return f"{parts[0]}:{on_above}:{off_below}"
 
 
+def _max_power(text: str, _: Answers) -> str:
+    if not text:
+        return ""
+    try:
+        number = Decimal(text.replace("_", ""))
+    except InvalidOperation as error:
+        raise WrongAnswer(f"`{text}` is no number of watts, e.g. 120000000 for 120 MW") from error
+    if not (number.is_finite() and 0 < number <= VALUE_MAX):
+        raise WrongAnswer("the unit generates something, in watts; empty: no bound")
+    return f"{number:f}"
+
+
 def _source(text: str, _: Answers) -> str:
     if text and not re.fullmatch(r"[0-9a-f]{32}", text):
         raise WrongAnswer("a source has 32 hexadecimal digits, in small letters")
@@ -180,14 +193,16 @@ def _plan(items: Sequence[str], answers: Answers) -> None:
     """Whether the unit can be measured with these instruments. Raises WrongAnswer with the plan's own words."""
     if not items:
         raise WrongAnswer("a unit is measured by at least one instrument")
-    draft = Answers(answers.folder, {**answers.values, "instrument": list(items), "running": "always"})
+    draft = Answers(
+        answers.folder, {**answers.values, "instrument": list(items), "running": "always", "max_power_w": ""}
+    )
     _plan_text(init_files.gateway_text(draft, channel=bytes(32), source=bytes(16)))
 
 
 def _running_planned(text: str, answers: Answers) -> str:
     """The answer, when the unit's instruments deliver that quantity often enough."""
     running = _running(text, answers)
-    draft = Answers(answers.folder, {**answers.values, "running": running})
+    draft = Answers(answers.folder, {**answers.values, "running": running, "max_power_w": ""})
     _plan_text(init_files.gateway_text(draft, channel=bytes(32), source=bytes(16)))
     return running
 
@@ -279,6 +294,12 @@ QUESTIONS: Final = (
         "when the unit counts as running: always, or by a measured quantity, e.g. power_w:1000000:500000 (on above "
         "1 MW, off below 500 kW)", _running_planned, default=lambda _: "always",
         applies=lambda a: a.has_gateway, metavar="WHEN",
+    ),
+    Question(
+        "max_power_w", "the most that the unit can generate, in W (empty: no bound)",
+        "what the unit can generate at most, in watts (its capacity and a little more): no step of its energy counter "
+        "is believed beyond it, such as that to a new meter", _max_power, default=lambda _: "",
+        applies=lambda a: a.has_gateway, metavar="WATTS",
     ),
     Question(
         "source", "the device's source", "what numbers the device's records, where it is registered already (32 "

@@ -17,6 +17,7 @@ from doxedge.gateway.instruments import (
     value_limits,
 )
 from doxedge.gateway.settings import GatewaySettings, UnitTable
+from doxedge.gateway.site_limits import with_site
 from doxedge.gateway.unit_rules import describe_hour, hour_rules, rules_hash
 from doxedge.measurement.hour import HourSettings
 from doxedge.measurement.quality import AssessmentSettings, ValueLimits
@@ -115,6 +116,10 @@ def _plan_unit(unit: UnitTable, *, folders: list[Path], source: str, place: str,
             periods[quantity] = period_ms
         for quantity, point in instrument.profile.limits().items():
             limits[quantity] = value_limits(point)
+    try:
+        limits = with_site(limits, unit.limits)
+    except ValueError as error:
+        raise ConfigError(source=source, path=f"{place}.limits", reason=str(error)) from None
     settling_ms = max((i.profile.settling_ms for i in instruments), default=0)
     hour = hour_rules(unit, owner, periods, source=source, place=place)
     return PlannedUnit(

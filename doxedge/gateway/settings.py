@@ -12,13 +12,12 @@ from pydantic_core import ErrorDetails
 from doxedge.analysers.configuration import ConfigError
 from doxedge.backends.http_client import NodeAddress
 from doxedge.gateway.layers import Layers, add_layer, read_layers
+from doxedge.gateway.site_limits import VALUE_MAX, LimitsTable
 from doxedge.quantity import MINUTE_MS
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 SettingValue = Annotated[Decimal | str, Field(union_mode="left_to_right")]
 """A number, or one of the words that a register map offers."""
-VALUE_MAX = Decimal(10**15)
-"""No quantity is larger, in whichever unit; numbers without end would stop the arithmetic of an hour."""
 SiteValue = Annotated[Decimal, Field(ge=-VALUE_MAX, le=VALUE_MAX)]
 PositiveValue = Annotated[Decimal, Field(gt=0, le=VALUE_MAX)]
 Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -128,9 +127,16 @@ class UnitTable(_Table):
     """Mass of one ppm of NOx as NO2 at 0 degC and 101.325 kPa (measurement.md 3)."""
     operating: OperatingTable | None = None
     energy: EnergyTable = EnergyTable()
+    limits: dict[str, LimitsTable] = Field(default_factory=dict)
+    """By quantity: what is plausible on this site, where it differs from the register map."""
     coverage_percent: int = Field(75, ge=1, le=100)
     grace_ms: int = Field(90_000, ge=0, le=3_600_000)
     instrument: tuple[InstrumentTable, ...] = Field(min_length=1)
+
+    @field_validator("limits")
+    @classmethod
+    def _in_one_order(cls, limits: dict[str, LimitsTable]) -> dict[str, LimitsTable]:
+        return dict(sorted(limits.items()))  # the order of the file is no rule
 
 
 class GatewaySettings(_Table):

@@ -8,6 +8,7 @@ import os
 import pwd
 import stat
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,9 @@ WRONG = {
     "one name twice": (["--instrument", INSTRUMENTS[0], "--instrument", INSTRUMENTS[0]], "give another name"),
     "running by an unmeasured quantity": (["--running", "steam_w:2:1"], "nothing delivers steam_w"),
     "running between swapped bounds": (["--running", "power_w:1:2"], "--running:"),
+    "a power in words": (["--max-power-w", "120 MW"], "`120 MW` is no number of watts"),
+    "a power of nothing": (["--max-power-w", "0"], "the unit generates something"),
+    "a power that is none": (["--max-power-w", "nan"], "--max-power-w:"),
     "a source too short": (["--source", "abc"], "--source: a source has 32 hexadecimal digits"),
     "a socket with a long path": (["--socket", "/" + "s" * 120], "--socket:"),
     "an officer's key that is a path": (["--officer-key", "/k/o.pem"], "did you mean file:///k/o.pem"),
@@ -342,7 +346,7 @@ CONVERSATION = (
     "both", "later", "", "alpha", "none", "", "?", "alpha-1",
     "horiba", "teledyne_t200", "analyser", "127.0.0.1:5020", "oxygen calibration diagnostics",
     "",  # no more instruments, which does not suffice
-    INSTRUMENTS[1], "configured_moisture", "moisture", "12", "", "",
+    INSTRUMENTS[1], "configured_moisture", "moisture", "12", "", "", "",
 )  # fmt: skip
 
 
@@ -360,6 +364,15 @@ def test_a_person_is_asked_again_until_the_answers_suffice(
     genesis = found(tmp_path / "regulator", tmp_path / "plant" / "alpha.member.toml")
     assert init(tmp_path / "plant", "--channel", "join", "--genesis", str(genesis)) == 0
     assert main(["gateway", "check", "--config", str(tmp_path / "plant" / "gateway.toml")]) == 0
+
+
+def test_what_the_unit_can_generate_bounds_its_energy_counter(tmp_path: Path) -> None:
+    plant = whole_plant(tmp_path)
+    assert init(plant, "--max-power-w", "1.2e8") == 0  # the file that is there stays
+    assert load_gateway(plant / "gateway.toml").unit[0].energy.max_power_w is None
+    (plant / "gateway.toml").unlink()
+    assert init(plant) == 0
+    assert load_gateway(plant / "gateway.toml").unit[0].energy.max_power_w == Decimal(120_000_000)
 
 
 def test_answers_survive_an_interruption(

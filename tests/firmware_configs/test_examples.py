@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -34,7 +34,7 @@ _SHOWN: Final = re.compile(r"^#(?=[a-z0-9_]+ = )", re.MULTILINE)
 NO_DEFAULT_TO_SHOW: Final = {
     "profiles", "token_file", "framing", "timeout_ms", "baud", "parity", "stop_bits", "channel",
     "unit_id", "data_bits", "vote_again_from_height", "ca_file", "cert_file", "key_file", "port",
-    "rollover_wh", "max_power_w",
+    "rollover_wh", "max_power_w", "stuck_minutes",
 }  # fmt: skip
 """Keys whose default is None, so that the example shows some value of theirs."""
 
@@ -65,8 +65,15 @@ def keys_in(table: Mapping[str, Any], model: type[BaseModel], place: str = "") -
         yield place + name, value
         inner = [*models_within(model.model_fields[name].annotation)] if name in model.model_fields else []
         if inner:
-            for item in value if isinstance(value, list) else [value]:
+            for item in _tables(value, model.model_fields[name].annotation):
                 yield from keys_in(item, inner[0], f"{place}{name}.")
+
+
+def _tables(value: Any, annotation: object) -> list[Mapping[str, Any]]:
+    """One table, those of an array, or those that have names of the site's own."""
+    if isinstance(value, list):
+        return value
+    return [*value.values()] if get_origin(annotation) is dict else [value]
 
 
 def test_the_gateways_example_is_a_plan(tmp_path: Path) -> None:
