@@ -161,6 +161,7 @@ def check_stores(site: Site, *, deep: bool) -> Iterator[Finding]:
         yield _store("outbox", folder / "outbox.db", deep=deep)
         yield _store("samples", folder / "samples.db", deep=deep)
         yield _store("alarms", folder / "alarms.db", deep=deep)
+        yield _store("qa", folder / "qa.db", deep=deep)
     if site.node is not None:
         for channel, genesis in site.genesis.items():
             path = ledger_file(site.node.state_dir, channel)

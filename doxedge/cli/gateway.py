@@ -10,6 +10,7 @@ from pathlib import Path
 from doxedge.analysers.configuration import ConfigError
 from doxedge.cli.daemons import configure_logging, run_until_signal
 from doxedge.cli.gateway_alarms import add_alarms
+from doxedge.cli.gateway_calibrate import add_calibrate
 from doxedge.cli.gateway_check import add_check
 from doxedge.cli.gateway_folder import DEFAULT_CONFIG
 from doxedge.cli.gateway_probe import add_probe
@@ -38,6 +39,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_check(verbs)
     add_status(verbs)
     add_alarms(verbs)
+    add_calibrate(verbs)
     add_records(verbs)
     add_probe(verbs)
     add_record(verbs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,9 +124,37 @@ def _sections(told: Mapping[str, Any]) -> list[Section]:
             "no unit is measured",
         ),
         alarm_section(told["alarms"]),
+        *_monitors(units, now_ms),
         Section("Instruments", ("instrument", "state", "why", "since", "line"), devices, "no instrument"),
         Section("Values", ("unit", "quantity", "value", "quality", "why", "read"), values, "no value yet"),
     ]
+
+
+def _monitors(units: Sequence[Mapping[str, Any]], now_ms: int) -> list[Section]:
+    """What is checked with gas; no table where nothing is."""
+    rows = []
+    for unit in units:
+        for monitor in unit["monitors"]:
+            until_ms, check = monitor["valid_until_ms"], monitor["check"]
+            left = "–" if until_ms is None else length(max(0, until_ms - now_ms))
+            rows.append(
+                [
+                    unit["unit"],
+                    monitor["quantity"],
+                    monitor["standing"],
+                    utc(monitor["since_ms"] or None),
+                    left,
+                    "–" if check is None else _under_way(check),
+                    monitor["why"] or "–",
+                ]
+            )
+    columns = ("unit", "quantity", "standing", "since", "good for", "check", "why")
+    return [Section("Calibration", columns, rows, "")] if rows else []
+
+
+def _under_way(check: Mapping[str, Any]) -> str:
+    wanted = check["wanted"]
+    return f"{check['check']}, by the {check['origin']}" + ("" if wanted is None else f": {wanted} gas")
 
 
 def _unit(unit: Mapping[str, Any], now_ms: int) -> list[str]:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from doxedge.backends.port import Ledger, LedgerError
@@ -20,6 +20,7 @@ from doxedge.gateway.equipment import Equipment, open_equipment
 from doxedge.gateway.measuring import Measuring
 from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor
 from doxedge.gateway.plan import Plan
+from doxedge.gateway.qa_office import AskCalibrate, AskCheck
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.sample_clerk import answer_forever
 from doxedge.gateway.status import AskStatus, gateway_as_dict
@@ -102,7 +103,16 @@ class Gateway:
         answers = Answers()
         answers.add(AskStatus, functools.partial(self._status, equipment, desk, self.clock.now_ms()))
         answers.add(AskAcknowledge, desk.answer)
+        answers.add(AskCalibrate, self._calibrate)
+        answers.add(AskCheck, self._check)
         return answers
+
+    async def _calibrate(self, asked: AskCalibrate, caller: Caller) -> Mapping[str, object]:
+        """By whoever measures now. Raises Refusal, StoreError."""
+        return await self.measuring.quality.calibrate(asked, caller)
+
+    async def _check(self, asked: AskCheck, caller: Caller) -> Mapping[str, object]:
+        return await self.measuring.quality.check(asked, caller)
 
     async def _flush_forever(self) -> None:
         while True:

@@ -20,6 +20,7 @@ from doxedge.quantity import DAY_MS
 from doxedge.signing.signer import Signer
 from doxedge.store.alarms import AlarmStore
 from doxedge.store.outbox import Outbox
+from doxedge.store.qa import QaStore
 from doxedge.store.samples import SampleSettings, SampleStore
 
 
@@ -32,6 +33,7 @@ class Equipment:
     outbox: Outbox
     samples: SampleStore
     alarms: AlarmStore
+    qa: QaStore
     ledger: Ledger
     signer: Signer
     clock: Clock
@@ -43,7 +45,12 @@ class Equipment:
     @property
     def quarantined(self) -> list[str]:
         """Names of the stores' files that were damaged and moved aside at this start."""
-        files = (self.outbox.quarantined, self.samples.quarantined, self.alarms.quarantined)
+        files = (
+            self.outbox.quarantined,
+            self.samples.quarantined,
+            self.alarms.quarantined,
+            self.qa.quarantined,
+        )
         return [file.name for file in files if file is not None]
 
 
@@ -67,10 +74,12 @@ async def open_equipment(
         stack.push_async_callback(samples.close)
         alarms = await AlarmStore.open(folder / "alarms.db", now_ms=clock.now_ms())
         stack.push_async_callback(alarms.close)
+        qa = await QaStore.open(folder / "qa.db", now_ms=clock.now_ms())
+        stack.push_async_callback(qa.close)
         if ledger is None:
             ledger = _remote(settings.node)
             stack.push_async_callback(ledger.close)
-        yield Equipment(folder, outbox, samples, alarms, ledger, signer, clock)
+        yield Equipment(folder, outbox, samples, alarms, qa, ledger, signer, clock)
 
 
 def sample_settings(table: SamplesTable) -> SampleSettings:

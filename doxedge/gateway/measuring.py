@@ -20,6 +20,7 @@ from doxedge.gateway.pipeline import UnitPipeline, UnitStores
 from doxedge.gateway.plan import Plan
 from doxedge.gateway.plant import PlannedUnit, longest_period_ms, unit_of_device
 from doxedge.gateway.poster import Poster
+from doxedge.gateway.qa_office import QaOffice
 from doxedge.gateway.record_desk import Happening, UnitIdentity
 from doxedge.gateway.sample_clerk import SampleClerk
 from doxedge.gateway.status import UnitStatus
@@ -45,6 +46,7 @@ class Measuring:
         self.posters: dict[str, Poster] = {}
         self.clerks: dict[str, SampleClerk] = {}
         self.device_states: dict[str, DeviceState] = {}
+        self.quality = QaOffice(clock=clock, command=self._command)
         self._clock, self._chance = clock, chance
         self.lines = [
             make_line(line, clock=clock, chance=chance, on_sample=self._route, on_state=self._note_state)
@@ -64,6 +66,7 @@ class Measuring:
                 group.create_task(line.run(), name=f"line {line.name}")
             for unit in self.posters:
                 group.create_task(self._number_and_post(unit, equipment), name=f"poster {unit}")
+            group.create_task(self.quality.run(), name="quality assurance")
             log.info("measuring %d units over %d lines", len(self.plan.units), len(self.lines))
 
     async def flush(self) -> None:
@@ -103,6 +106,7 @@ class Measuring:
             poster=poster.state,
             numbered=pipeline.desk.numbered,
             waiting=pipeline.desk.waiting,
+            monitors=self.quality.standings(planned.table.name),
         )
 
     def summary(self) -> str:
@@ -123,6 +127,7 @@ class Measuring:
             clock=self._clock,
             chance=self._chance,
         )
+        checks = await self.quality.open_desk(planned, equipment.qa)
         pipeline = UnitPipeline(
             UnitIdentity(unit, channel, source, planned.devices),
             settings=planned.hour,
@@ -133,8 +138,11 @@ class Measuring:
             clock=self._clock,
             read_clock=equipment.read_clock,
             on_stored=poster.wake.set,
+            quality=checks,
         )
         await pipeline.restore()
+        if checks is not None:
+            await checks.begin(pipeline, open_from_ms=pipeline.open_from_ms)
         self.pipelines[unit], self.posters[unit] = pipeline, poster
         self.clerks[unit] = SampleClerk(
             pipeline.desk,
@@ -159,6 +167,9 @@ class Measuring:
 
     def _route(self, sample: Sample) -> None:
         self.pipelines[unit_of_device(sample.device)].take(sample)
+
+    async def _command(self, device: str, command: str) -> str | None:
+        return f"{device} has no command {command}"
 
     def _note_state(self, state: DeviceState) -> None:
         self.device_states[state.device] = state

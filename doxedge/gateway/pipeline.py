@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import sample_rows
@@ -55,6 +55,18 @@ class UnitStores:
     """Where each unit's memory lies."""
 
 
+class QualityAssurance(Protocol):
+    """Who knows which monitors are in control (`qa_desk`)."""
+
+    def standing(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+        """The readings, those out of control made bad."""
+        ...
+
+    def see(self, readings: Iterable[Reading]) -> None:
+        """New readings of this moment."""
+        ...
+
+
 class UnitPipeline:
     """Assesses, keeps and averages for one unit."""
 
@@ -70,8 +82,9 @@ class UnitPipeline:
         clock: Clock,
         read_clock: Callable[[], ClockReading],
         on_stored: Callable[[], None],
+        quality: QualityAssurance | None = None,
     ) -> None:
-        """`seal` signs; `on_stored` is called when a new record is durable."""
+        """`seal` signs; `on_stored` is called when a new record is durable; `quality` None: nothing is checked."""
         self.identity = identity
         self.latest: dict[str, Reading] = {}
         self._flags: dict[tuple[str, str], frozenset[str]] = {}
@@ -79,6 +92,7 @@ class UnitPipeline:
         self._settings, self._assessor, self._provenance = settings, assessor, provenance
         self._samples, self._memory_file = stores.samples, stores.folder / f"{identity.unit}.memory.json"
         self._clock, self._read_clock = clock, read_clock
+        self._quality = quality
         self._causes = GapCauses(settings.emission.measured)
         self.desk = RecordDesk(
             identity,
@@ -126,6 +140,8 @@ class UnitPipeline:
     def take(self, sample: Sample) -> None:
         """A sample from a line: judge it, give it to the running hour, queue it for the disk. Never waits."""
         readings = self._judge(sample)
+        if self._quality is not None:
+            self._quality.see(readings)
         # Groups of a device are polled apart; the first value names the group.
         self._flags[sample.device, next(iter(sample.values), "")] = sample.flags
         if self._assembler is not None:
@@ -187,6 +203,20 @@ class UnitPipeline:
         """Have it signed, with the next hours that close, that something happened now."""
         self.desk.hand_in([Happening(code, self._clock.now_ms(), text)])
 
+    def hand_in(self, happenings: Iterable[Happening]) -> None:
+        """Have these signed with the next hours that close."""
+        self.desk.hand_in(happenings)
+
+    def calibration(self, at_ms: int, *, passed: bool) -> None:
+        """A check of something that the mass needs was judged."""
+        if self._assembler is not None:
+            self._assembler.calibration(at_ms, passed=passed)
+
+    @property
+    def open_from_ms(self) -> int:
+        """The first hour that is not closed."""
+        return 0 if self._assembler is None else self._assembler.carry.next_start_ms
+
     def running_hour(self) -> RunningHour | None:
         """The hour that is being measured, for the status page."""
         return None if self._assembler is None else self._assembler.preview(self._clock.now_ms())
@@ -214,6 +244,8 @@ class UnitPipeline:
 
     def _judge(self, sample: Sample) -> tuple[Reading, ...]:
         readings = self._assessor.assess(sample, clock=self._clock_state, running=self._running)
+        if self._quality is not None:
+            readings = self._quality.standing(readings)
         operating = self._settings.operating
         for reading in readings:
             self.latest[reading.quantity] = reading

@@ -16,6 +16,7 @@ from doxedge.gateway.instruments import (
     quantities,
     value_limits,
 )
+from doxedge.gateway.qa_plan import MonitorPlan, plan_monitors
 from doxedge.gateway.settings import GatewaySettings, UnitTable
 from doxedge.gateway.site_limits import with_site
 from doxedge.gateway.unit_rules import describe_hour, hour_rules, rules_hash
@@ -33,6 +34,8 @@ class PlannedUnit:
     assessment: AssessmentSettings
     profile_hash: bytes
     rules_hash: bytes
+    monitors: tuple[MonitorPlan, ...] = ()
+    """What is checked with gas."""
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -131,4 +134,13 @@ def _plan_unit(unit: UnitTable, *, folders: list[Path], source: str, place: str,
         ),
         profile_hash=combined_profile_hash(instruments),
         rules_hash=rules_hash(unit),
+        monitors=plan_monitors(
+            unit.name,
+            unit.calibration,
+            owner=owner,
+            periods=periods,
+            flags={i.device: frozenset(one.flag for one in i.profile.status) for i in instruments},
+            source=source,
+            place=place,
+        ),
     )

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from doxedge.analysers.configuration import ConfigError
 from doxedge.backends.http_client import NodeAddress
 from doxedge.gateway.layers import Layers, add_layer, read_layers
+from doxedge.gateway.qa_settings import CalibrationTable
 from doxedge.gateway.site_limits import VALUE_MAX, LimitsTable
 from doxedge.quantity import MINUTE_MS
 
@@ -132,6 +133,7 @@ class UnitTable(_Table):
     coverage_percent: int = Field(75, ge=1, le=100)
     grace_ms: int = Field(90_000, ge=0, le=3_600_000)
     instrument: tuple[InstrumentTable, ...] = Field(min_length=1)
+    calibration: tuple[CalibrationTable, ...] = ()
 
     @field_validator("limits")
     @classmethod

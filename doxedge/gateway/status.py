@@ -5,7 +5,7 @@ Numbers that are measured are decimal strings; counts, times and grams are integ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -49,6 +49,8 @@ class UnitStatus:
     """Whether outbox and ledger agree on the next number; nothing is signed before."""
     waiting: int
     """Items that are not signed yet."""
+    monitors: Sequence[Mapping[str, object]] = ()
+    """What is checked with gas, and how it stands."""
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -64,6 +66,7 @@ class UnitStatus:
                 "oldest_ms": self.queue.oldest_ms,
                 "last_error": self.poster.last_error,
             },
+            "monitors": list(self.monitors),
             "last_final_seq": max(self.queue.final_seq, self.poster.final_seq),
             "signature": {
                 "numbered": self.numbered,

@@ -38,7 +38,9 @@ def describe_hour(hour: HourSettings) -> list[str]:
 
 def rules_hash(unit: UnitTable) -> bytes:
     """Over the unit's settings that turn samples into hours, as JSON with sorted keys by pydantic."""
-    chosen = unit.model_dump_json(exclude={"instrument", "channel", "source", "name"})
+    left_out = {"instrument", "channel", "source", "name"}
+    # What came later counts only where a site uses it, so that the hashes of older files stay what they are.
+    chosen = unit.model_dump_json(exclude=left_out if unit.calibration else left_out | {"calibration"})
     return hash_tagged("rules", chosen.encode())
 
 

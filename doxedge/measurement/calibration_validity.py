@@ -10,6 +10,7 @@ those after it; what it says of the hours before it is for the rule set to decid
 the last pass under Part 60), so `suspect_from_ms` names the hour of the last pass.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -68,6 +69,52 @@ class CalibrationValidity:
 
     _grace_hours: int = 0
     """What is left of a grace."""
+
+    def as_dict(self) -> dict[str, str | int | bool | None]:
+        """Plain values, to be stored."""
+        return {
+            "cause": self._cause.value,
+            "passed_hour_ms": self._passed_hour_ms,
+            "last_ms": self._last_ms,
+            "operated": self._operated,
+            "before_outage": None if self._before_outage is None else self._before_outage.value,
+            "grace_hours": self._grace_hours,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, object]) -> "CalibrationValidity":
+        """The other way round. Raises ValueError for what `as_dict` did not make."""
+        passed_hour_ms, last_ms = stored.get("passed_hour_ms"), stored.get("last_ms")
+        operated, grace_hours, before = (
+            stored.get("operated"),
+            stored.get("grace_hours"),
+            stored.get("before_outage"),
+        )
+        for name, instant in (("passed_hour_ms", passed_hour_ms), ("last_ms", last_ms)):
+            if instant is not None and type(instant) is not int:
+                raise ValueError(f"{name}: {instant!r} is not an instant")
+        if type(operated) is not bool or type(grace_hours) is not int:
+            raise ValueError(f"operated and grace_hours: {operated!r} and {grace_hours!r}")
+        return cls(
+            Standing(stored.get("cause")),
+            passed_hour_ms if type(passed_hour_ms) is int else None,
+            last_ms if type(last_ms) is int else None,
+            operated,
+            None if before is None else Standing(before),
+            grace_hours,
+        )
+
+    @property
+    def told_until_ms(self) -> int | None:
+        """The latest instant that was told."""
+        return self._last_ms
+
+    @property
+    def valid_until_ms(self) -> int | None:
+        """The first hour that the last pass does not validate any more; None without a pass to go by."""
+        if self._cause is not Standing.IN_CONTROL or self._passed_hour_ms is None:
+            return None
+        return self._passed_hour_ms + VALID_CLOCK_HOURS * HOUR_MS
 
     @property
     def suspect_from_ms(self) -> int | None:

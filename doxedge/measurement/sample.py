@@ -45,6 +45,7 @@ class Reason(StrEnum):
     SETTLING = "settling"  # too soon after zero, span or maintenance
     PAIR = "pair"  # NOx is not NO + NO2
     CLOCK = "clock"
+    OUT_OF_CONTROL = "out_of_control"  # no calibration check that passed stands behind it
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ NO_DEFAULT_TO_SHOW: Final = {
     "profiles", "token_file", "framing", "timeout_ms", "baud", "parity", "stop_bits", "channel",
     "unit_id", "data_bits", "vote_again_from_height", "ca_file", "cert_file", "key_file", "port",
     "rollover_wh", "max_power_w", "stuck_minutes",
+    "reads", "daily_at",
 }  # fmt: skip
 """Keys whose default is None, so that the example shows some value of theirs."""
 

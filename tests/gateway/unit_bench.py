@@ -13,6 +13,8 @@ from doxedge.gateway.bodies import Provenance
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.pipeline import UnitPipeline, UnitStores
 from doxedge.gateway.plant import PlannedUnit, plan_units
+from doxedge.gateway.qa_desk import Command, QaDesk
+from doxedge.gateway.qa_office import QaOffice
 from doxedge.gateway.record_desk import UnitIdentity
 from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.quality import Assessor
@@ -23,6 +25,7 @@ from doxedge.signing.canonical import Value
 from doxedge.signing.record import Record, decode_payload
 from doxedge.signing.signer import Ed25519Signer
 from doxedge.store.outbox import Outbox, OutboxSettings
+from doxedge.store.qa import QaStore
 from doxedge.store.rows import Entry
 from doxedge.store.samples import SampleSettings, SampleStore
 from tests.gateway.plant_settings import settings_text, unit_text
@@ -57,10 +60,15 @@ class SetClock:
 
 
 def plan(
-    unit: str = "alpha-1", lines: str = "", *, channel: bytes = b"c" * 32, source: bytes = b"s" * 16
+    unit: str = "alpha-1",
+    lines: str = "",
+    *,
+    channel: bytes = b"c" * 32,
+    source: bytes = b"s" * 16,
+    calibrations: str = "",
 ) -> PlannedUnit:
     """The unit with every instrument polled each 10 s."""
-    text = unit_text(unit, lines, channel=channel.hex(), source=source.hex())
+    text = unit_text(unit, lines, channel=channel.hex(), source=source.hex()) + calibrations
     text = text.replace("oxygen = 0", f"gas = {PERIOD_MS}, oxygen = 0")
     text = text.replace(
         "settings = { flow_high", f"poll_ms = {{ channels = {PERIOD_MS} }}\nsettings = {{ flow_high"
@@ -84,21 +92,30 @@ class Bench:
     outbox: Outbox
     samples: SampleStore
     pipeline: UnitPipeline
+    quality: QaDesk | None = None
     reading: ClockReading = SYNCHRONISED
 
     @property
     def key(self) -> tuple[bytes, bytes]:
         return self.pipeline.identity.channel, self.pipeline.identity.source
 
-    def poll(self, at_ms: int, *, nox_ppm: Decimal | None = Decimal(100), power_w: int = 50_000_000) -> None:
-        """One sample of each instrument; `nox_ppm` None is an analyser that does not answer."""
+    def poll(
+        self,
+        at_ms: int,
+        *,
+        nox_ppm: Decimal | None = Decimal(100),
+        power_w: int = 50_000_000,
+        flags: frozenset[str] = frozenset(),
+    ) -> None:
+        """One sample of each instrument; `nox_ppm` None is an analyser that does not answer, `flags` are its own."""
         wobble = Decimal(at_ms // PERIOD_MS % 7 - 3) / 10  # a value that stands still is stuck
         gas = dict.fromkeys(("nox_ppb", "no_ppb", "no2_ppb"), None)
         values: dict[str, Decimal | None] = {**gas}
         if nox_ppm is not None:
             nox = nox_ppm * 1_000 + wobble
             values = {"nox_ppb": nox, "no_ppb": nox, "no2_ppb": Decimal(0) + wobble / 100}
-        self._take("analyser", at_ms, values, dict.fromkeys(values, Reason.COMMS) if nox_ppm is None else {})
+        failures = dict.fromkeys(values, Reason.COMMS) if nox_ppm is None else {}
+        self._take("analyser", at_ms, values, failures, flags)
         flow = {
             "flow_m3_per_h": 100_000 + wobble,
             "stack_temperature_c": 120 + wobble / 1_000,
@@ -112,7 +129,12 @@ class Bench:
             self._take("moisture", at_ms, {**moisture}, dict.fromkeys(moisture, Reason.DEFAULT))
 
     def _take(
-        self, instrument: str, at_ms: int, values: dict[str, Decimal | None], failures: dict[str, Reason]
+        self,
+        instrument: str,
+        at_ms: int,
+        values: dict[str, Decimal | None],
+        failures: dict[str, Reason],
+        flags: frozenset[str] = frozenset(),
     ) -> None:
         self.pipeline.take(
             Sample(
@@ -121,18 +143,26 @@ class Bench:
                 monotonic_ns=round(self.clock.at_s * 1e9) + (at_ms - self.clock.at_ms) * 1_000_000,
                 values=values,
                 failures=failures,
+                flags=flags,
                 raw=b"raw",
             )
         )
 
     async def measure(
-        self, minutes: int, *, nox_ppm: Decimal | None = Decimal(100), power_w: int = 50_000_000
+        self,
+        minutes: int,
+        *,
+        nox_ppm: Decimal | None = Decimal(100),
+        power_w: int = 50_000_000,
+        flags: frozenset[str] = frozenset(),
     ) -> None:
         """Poll for so long; samples are flushed each minute and hours close as they fall due."""
         for _ in range(minutes):
             for _ in range(MINUTE_MS // PERIOD_MS):
-                self.poll(self.clock.at_ms, nox_ppm=nox_ppm, power_w=power_w)
+                self.poll(self.clock.at_ms, nox_ppm=nox_ppm, power_w=power_w, flags=flags)
                 self.clock.run_to(self.clock.at_ms + PERIOD_MS)
+                if self.quality is not None:
+                    await self.quality.look()
             await self.pipeline.flush()
             await self.pipeline.close_hours()
 
@@ -160,6 +190,7 @@ async def bench(
     outbox_settings: OutboxSettings | None = None,
     sample_settings: SampleSettings | None = None,
     wake: Callable[[], None] | None = None,
+    command: Command | None = None,
 ) -> AsyncIterator[Bench]:
     """Open the stores of the folder and restore the unit, as a start of the gateway does."""
     clock, planned, device = clock or SetClock(), planned or plan(), signer("alpha device")
@@ -173,7 +204,9 @@ async def bench(
         await SampleStore.open(
             folder / "samples.db", now_ms=clock.now_ms, settings=sample_settings, linger_ms=0
         ) as samples,
+        await QaStore.open(folder / "qa.db", now_ms=clock.now_ms()) as checks,
     ):
+        quality = await QaOffice(clock=clock, command=command or _obey).open_desk(planned, checks)
         reading = functools.partial(_reading_of, box := [])
         pipeline = UnitPipeline(
             UnitIdentity(planned.table.name, channel, source, planned.devices),
@@ -185,14 +218,23 @@ async def bench(
             clock=clock,
             read_clock=reading,
             on_stored=wake or (lambda: None),
+            quality=quality,
         )
-        made = Bench(folder, clock, planned, device, outbox, samples, pipeline)
+        made = Bench(folder, clock, planned, device, outbox, samples, pipeline, quality)
         box.append(made)
         await pipeline.restore()
+        if quality is not None:
+            await quality.begin(pipeline, open_from_ms=pipeline.open_from_ms)
         if begun:
             await outbox.begin(channel, source)
             pipeline.desk.numbered = True
         yield made
+
+
+async def _obey(device: str, command: str) -> str | None:
+    """An instrument that takes every command."""
+    del device, command
+    return None
 
 
 def _reading_of(box: list[Bench]) -> ClockReading:

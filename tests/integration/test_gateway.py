@@ -58,10 +58,12 @@ async def gateway_at(
     *,
     clock: CompressedClock | None = None,
     top: str = "",
+    calibrations: str = "",
 ) -> AsyncIterator[Gateway]:
     """A gateway that measures; leaving the block stops it as SIGTERM does."""
     key = write_key(folder / "device.pem", "alpha device")
     text = site.settings(folder, key=key, channel=ledger.channel, source=ledger.source, top=top)
+    text += calibrations
     gateway = Gateway(
         make_plan(
             parse_settings(text, source="gateway.toml"), source="gateway.toml", clock=clock or site.clock

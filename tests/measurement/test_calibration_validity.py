@@ -153,3 +153,24 @@ def test_every_hour_of_operation_stands_as_a_twin_finds_it(drawn: list[tuple[str
     assert [told[n] for n, word in enumerate(hours) if word[-1] == "r"] == [
         expected[n] for n, word in enumerate(hours) if word[-1] == "r"
     ]
+
+
+def test_a_standing_that_was_stored_goes_on_as_if_nothing_had_happened() -> None:
+    """Step by step beside one that was never stored: expiry, outage, grace."""
+    kept, stored = CalibrationValidity(), CalibrationValidity()
+    kept.test(0, Outcome.PASSED)
+    stored.test(0, Outcome.PASSED)
+    for hour in range(60):
+        operating = not 20 <= hour < 30
+        stored = CalibrationValidity.from_dict(stored.as_dict())
+        start_ms = hour * HOUR_MS
+        assert stored.hour(start_ms, operating=operating) is kept.hour(start_ms, operating=operating)
+    assert stored.valid_until_ms == kept.valid_until_ms == 26 * HOUR_MS
+
+
+@pytest.mark.parametrize(
+    "broken", [{"cause": "never heard of"}, {"last_ms": "1"}, {"operated": 1}, {"grace_hours": None}]
+)
+def test_a_stored_standing_that_is_none_is_refused(broken: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        CalibrationValidity.from_dict({**CalibrationValidity().as_dict(), **broken})

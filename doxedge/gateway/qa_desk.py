@@ -1,0 +1,400 @@
+"""Quality assurance of one unit: checks begin, are followed, judged, kept and signed; readings out of control are bad.
+
+Order of duties:
+
+    (1) that a check begins is in `qa.db` before the instrument is told anything
+    (2) its end is in `qa.db` before the standing moves, the hour is told, or anything is signed
+    (3) a restart ends as aborted what was under way, puts such instruments back to stack gas, and tells the open hours
+        and the records again what they may have missed: the event's key names the check, so nothing is signed twice
+
+What the disk refuses is tried again at the next look.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+from doxedge.fieldbus.clock import Clock
+from doxedge.gateway import qa_words
+from doxedge.gateway.qa_check import Check, Origin, begin
+from doxedge.gateway.qa_monitor import Monitor
+from doxedge.gateway.qa_plan import MonitorPlan
+from doxedge.gateway.record_desk import Happening
+from doxedge.measurement.calibration_check import CheckEnd, CheckResult, expired
+from doxedge.measurement.calibration_run import GAS_OF, Gas
+from doxedge.measurement.reading import Reading
+from doxedge.measurement.sample import Quality, Reason
+from doxedge.quantity import DAY_MS, HOUR_MS
+from doxedge.store.errors import Kind, StoreError
+from doxedge.store.qa import QaStore
+from doxedge.store.qa_rows import QaDraft, QaEntry, QaKind
+
+log = logging.getLogger(__name__)
+
+HAND_IN_AGAIN_MS: Final = 7 * DAY_MS
+"""How far back a restart looks for events that were not signed; the outbox remembers its keys for 35 days."""
+CHANGES_BACK_MS: Final = 3 * DAY_MS
+"""How far back a restart knows who was in control: samples of open hours are judged again."""
+BOTH: Final = (Gas.ZERO, Gas.UPSCALE)
+LATE_START_MS: Final = HOUR_MS
+"""A schedule that was missed by more is not made up for: the gateway was away."""
+
+
+class Hours(Protocol):
+    """The unit whose hours these checks fall into."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs."""
+        ...
+
+    def calibration(self, at_ms: int, *, passed: bool) -> None:
+        """A check of something that its mass needs was judged."""
+        ...
+
+    def hand_in(self, happenings: Iterable[Happening]) -> None:
+        """To be signed."""
+        ...
+
+
+Command = Callable[[str, str], Awaitable[str | None]]
+"""(device, command) to None when the instrument took it, or to what went wrong, in words."""
+
+
+class QaDesk:
+    """The monitors of one unit."""
+
+    def __init__(
+        self,
+        unit: str,
+        plans: Sequence[MonitorPlan],
+        *,
+        needed: frozenset[str],
+        store: QaStore,
+        clock: Clock,
+        command: Command,
+    ) -> None:
+        """`needed`: the quantities without which the unit has no mass."""
+        self.unit = unit
+        self.monitors = {plan.quantity: Monitor(plan) for plan in plans}
+        self.checks: dict[str, Check] = {}
+        """Under way, by device."""
+        self.ended: dict[int, Check] = {}
+        """The last ones that are over, by number, for those who wait."""
+        self._by_reads = {plan.reads: self.monitors[plan.quantity] for plan in plans}
+        self._needed, self._store, self._clock, self._command = needed, store, clock, command
+        self._hours: Hours | None = None
+        self._looked_ms: int | None = None
+        self._is_in_trouble = False
+        self._left_on_gas: set[str] = set()
+        """Devices whose last check is over and whose flags are still on."""
+        self._to_put_back: set[str] = set()
+        """Devices that a run before this one may have left on gas."""
+
+    # What the pipeline asks
+
+    def standing(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+        """The readings, those out of control made bad. Nothing else is learnt from them."""
+        if not any(reading.quantity in self.monitors for reading in readings):
+            return readings
+        return tuple(self._stands(reading) for reading in readings)
+
+    def see(self, readings: Iterable[Reading]) -> None:
+        """New readings: a check that is under way follows them, and an instrument's own begins one."""
+        for reading in readings:
+            monitor = self._by_reads.get(reading.quantity)
+            if monitor is None:
+                continue
+            check = self.checks.get(monitor.plan.device)
+            if check is None and reading.reason in GAS_OF and reading.device not in self._left_on_gas:
+                check = self._begin_own(monitor.plan.device, reading.at_ms)
+            if check is not None:
+                check.run.see(reading)
+            elif reading.reason not in GAS_OF:
+                self._left_on_gas.discard(reading.device)
+
+    # What the daemon calls
+
+    async def load(self) -> None:
+        """Before the unit measures: where every monitor stood. Raises StoreError."""
+        since_ms = self._clock.now_ms() - CHANGES_BACK_MS
+        changes = await self._store.since(QaKind.STANDING, self.unit, since_ms)
+        checks = await self._store.since(QaKind.CHECK, self.unit, since_ms)
+        for quantity, monitor in self.monitors.items():
+            found = [
+                entry
+                for kind in (QaKind.HOUR, QaKind.STANDING)
+                if (entry := await self._store.last(kind, self.unit, quantity)) is not None
+            ]
+            newest = max(found, key=lambda entry: entry.number, default=None)
+            try:
+                monitor.restore(newest, [entry for entry in changes if entry.quantity == quantity])
+            except (ValueError, KeyError) as error:
+                log.error("%s.%s: what is stored of its standing is none: %s", self.unit, quantity, error)
+            for entry in checks:
+                # A power cut may have come between a check's end and the standing that it makes.
+                if entry.quantity == quantity and entry.number > (0 if newest is None else newest.number):
+                    monitor.advance(entry.at_ms, running=True)
+                    monitor.checked(_result(entry))
+
+    async def begin(self, hours: Hours, *, open_from_ms: int) -> None:
+        """Duty (3), once the unit's hours are there. Raises StoreError."""
+        self._hours = hours
+        now_ms = self._clock.now_ms()
+        for monitor in self.monitors.values():
+            monitor.advance(now_ms, running=hours.is_running)
+        for entry in await self._store.unfinished(self.unit):
+            await self._abort(entry, now_ms)
+        for entry in await self._store.since(QaKind.CHECK, self.unit, now_ms - HAND_IN_AGAIN_MS):
+            end = CheckEnd(entry.body["end"])
+            if entry.at_ms >= open_from_ms:
+                self._tell_hours(entry.quantity, end, entry.at_ms)
+            self._have_signed(entry)
+        await self._write_standings()
+        self._looked_ms = now_ms
+
+    async def look(self) -> None:
+        """One look: time passes, schedules fall due, checks go on or end. Raises StoreError, but not of a full disk."""
+        now_ms = self._clock.now_ms()
+        running = self._hours is not None and self._hours.is_running
+        for monitor in self.monitors.values():
+            monitor.advance(now_ms, running=running)
+        try:
+            await self._write_standings()
+            await self._put_back_left()
+            await self._begin_due(now_ms)
+            for check in [*self.checks.values()]:
+                await self._go_on(check, now_ms)
+        except StoreError as error:
+            if error.kind not in (Kind.FULL, Kind.BUDGET):
+                raise
+            if not self._is_in_trouble:
+                log.error("unit %s: quality assurance waits for the disk: %s", self.unit, error)
+            self._is_in_trouble = True
+            return
+        self._is_in_trouble = False
+
+    async def begin_check(
+        self, device: str, quantities: Sequence[str], gases: tuple[Gas, ...], *, origin: Origin, by: str
+    ) -> Check:
+        """A check of these monitors, all of one device. Duty (1). Raises ValueError with what is in the way."""
+        now_ms = self._clock.now_ms()
+        monitors = [self.monitors[quantity] for quantity in quantities]
+        under_way = self.checks.get(device)
+        if under_way is not None and under_way.origin is not Origin.INSTRUMENT:
+            raise ValueError(f"a check of {device} is under way")
+        for monitor in monitors:
+            wrong = expired(monitor.plan.checks.cylinders, gases, now_ms)
+            if wrong:
+                raise ValueError(
+                    f"{monitor.plan.quantity}: {wrong}; connect another and enter it in gateway.toml"
+                )
+        if under_way is not None:
+            under_way.run.end("a check was asked for")
+            await self._go_on(under_way, now_ms)
+        check = begin(device, monitors, gases, origin=origin, by=by, now_ms=now_ms)
+        # In its place before the disk is waited for, so that no other begins meanwhile.
+        self.checks[device] = check
+        try:
+            await self._keep_begun(check)
+        except StoreError:
+            del self.checks[device]
+            raise
+        log.info("check %d of %s: %s, begun by the %s", check.number, device, ", ".join(gases), origin)
+        return check
+
+    async def put_back(self) -> None:
+        """The gateway stops: instruments that were told to take gas are put back to stack gas, as well as it goes."""
+        for check in self.checks.values():
+            if check.driven and check.asked is not None:
+                await self._tell(check.device, "measure")
+
+    # Inside
+
+    def _stands(self, reading: Reading) -> Reading:
+        monitor = self.monitors.get(reading.quantity)
+        if monitor is None or reading.quality is Quality.BAD or monitor.in_control_at(reading.at_ms):
+            return reading
+        return Reading(
+            reading.device,
+            reading.quantity,
+            reading.at_ms,
+            reading.decoded,
+            Quality.BAD,
+            Reason.OUT_OF_CONTROL,
+        )
+
+    def _begin_own(self, device: str, at_ms: int) -> Check:
+        monitors = [monitor for monitor in self.monitors.values() if monitor.plan.device == device]
+        check = begin(device, monitors, BOTH, origin=Origin.INSTRUMENT, by="", now_ms=at_ms)
+        self.checks[device] = check
+        log.info("check %d of %s: the instrument shows gas by itself", check.number, device)
+        return check
+
+    async def _put_back_left(self) -> None:
+        for device in [*self._to_put_back]:
+            if device in self.checks or await self._tell(device, "measure") is None:
+                self._to_put_back.discard(device)
+
+    async def _begin_due(self, now_ms: int) -> None:
+        """Schedules that fell between the last look and this one; those of one device together."""
+        before_ms, self._looked_ms = self._looked_ms, now_ms
+        if before_ms is None or not 0 < now_ms - before_ms <= LATE_START_MS:
+            return
+        due: dict[str, list[str]] = {}
+        for quantity, monitor in self.monitors.items():
+            at_ms = monitor.plan.daily_at_ms
+            if at_ms is not None and (before_ms - at_ms) // DAY_MS != (now_ms - at_ms) // DAY_MS:
+                due.setdefault(monitor.plan.device, []).append(quantity)
+        for device, quantities in due.items():
+            try:
+                await self.begin_check(device, quantities, BOTH, origin=Origin.SCHEDULE, by="")
+            except ValueError as error:
+                log.error("unit %s: the scheduled check does not begin: %s", self.unit, error)
+                text = f"{', '.join(quantities)}: {error}"
+                self._sign([Happening("calibration.missed", now_ms, text)])
+
+    async def _go_on(self, check: Check, now_ms: int) -> None:
+        if not check.begun:
+            await self._keep_begun(check)
+        check.run.look(now_ms)
+        wanted = check.run.wanted
+        if check.driven and wanted is not None and wanted is not check.asked:
+            await self._ask_for(check, wanted)
+        if check.over is not None:
+            await self._end(check, now_ms)
+
+    async def _ask_for(self, check: Check, gas: Gas) -> None:
+        """Tell the instrument which gas is wanted; one that does not obey ends the check."""
+        wrong = await self._tell(check.device, {Gas.ZERO: "zero", Gas.UPSCALE: "span"}[gas])
+        check.asked = gas
+        if wrong is not None:
+            check.refused = True
+            check.run.end(f"the instrument does not take the command for {gas} gas: {wrong}")
+
+    async def _end(self, check: Check, now_ms: int) -> None:
+        """Duty (2)."""
+        if check.driven and check.asked is not None:
+            wrong = await self._tell(check.device, "measure")
+            if wrong is None:
+                check.asked = None
+            else:
+                log.error(
+                    "%s may still be on gas: it does not take the command to measure: %s", check.device, wrong
+                )
+        found = check.conclude(now_ms)
+        entries = await self._store.append(
+            QaDraft(
+                kind=QaKind.CHECK,
+                unit=self.unit,
+                quantity=result.quantity,
+                at_ms=result.at_ms,
+                body=qa_words.check_body(result, origin=check.origin, by=check.by),
+                begun=check.begun[result.quantity],
+            )
+            for _, result in found
+        )
+        for (monitor, result), entry in zip(found, entries, strict=True):
+            self._apply(monitor, result)
+            self._have_signed(entry)
+            check.results.append({"quantity": result.quantity, "at_ms": entry.at_ms, **entry.body})
+        del self.checks[check.device]
+        self._left_on_gas.add(check.device)  # Its last flags are of this check, and begin no other.
+        self.ended[check.number] = check
+        while len(self.ended) > 16:
+            del self.ended[min(self.ended)]
+        await self._write_standings()
+
+    async def _abort(self, begun: QaEntry, now_ms: int) -> None:
+        """A check that was under way when the gateway ended."""
+        monitor = self.monitors.get(begun.quantity)
+        own = begun.body["origin"] == Origin.INSTRUMENT
+        end = CheckEnd.INCOMPLETE if own else CheckEnd.ABORTED
+        result = CheckResult(
+            begun.quantity, end, now_ms, (), "the gateway ended while the check was under way"
+        )
+        body = qa_words.check_body(result, origin=begun.body["origin"], by=begun.body["by"])
+        await self._store.append(
+            [
+                QaDraft(
+                    kind=QaKind.CHECK,
+                    unit=self.unit,
+                    quantity=begun.quantity,
+                    at_ms=now_ms,
+                    body=body,
+                    begun=begun.number,
+                )
+            ]
+        )
+        if monitor is not None:
+            monitor.checked(result)
+            if begun.body["driven"] and monitor.plan.driven:
+                self._to_put_back.add(monitor.plan.device)
+
+    def _apply(self, monitor: Monitor, result: CheckResult) -> None:
+        before_ms = monitor.passed_hour_ms
+        monitor.checked(result)
+        self._tell_hours(result.quantity, result.end, result.at_ms)
+        if result.end is CheckEnd.FAILED and monitor.plan.back_to_last_pass and before_ms is not None:
+            self._put_in_doubt(monitor, before_ms, result.at_ms)
+
+    def _put_in_doubt(self, monitor: Monitor, from_ms: int, to_ms: int) -> None:
+        """Part 60: what was measured since the last pass is invalid; hours that can still be revised are told."""
+        first_ms, last_ms = from_ms + HOUR_MS, to_ms - to_ms % HOUR_MS
+        for start_ms in range(first_ms, last_ms, HOUR_MS):
+            self._tell_hours(monitor.plan.quantity, CheckEnd.FAILED, start_ms)
+        text = (
+            f"{monitor.plan.quantity}: a check failed at {to_ms}; the hours from {first_ms} to {last_ms}, since the "
+            "last pass, are in doubt"
+        )
+        self._sign([Happening("calibration.suspect", to_ms, text, key=f"{monitor.plan.quantity}/{to_ms}")])
+
+    def _tell_hours(self, quantity: str, end: CheckEnd, at_ms: int) -> None:
+        if self._hours is not None and quantity in self._needed and end in (CheckEnd.PASSED, CheckEnd.FAILED):
+            self._hours.calibration(at_ms, passed=end is CheckEnd.PASSED)
+
+    def _have_signed(self, entry: QaEntry) -> None:
+        event = qa_words.check_event(entry)
+        if event is not None:
+            self._sign([event])
+
+    def _sign(self, happenings: list[Happening]) -> None:
+        if self._hours is not None:
+            self._hours.hand_in(happenings)
+
+    async def _keep_begun(self, check: Check) -> None:
+        gases = [gas.value for gas in check.run.gases]
+        body = {"origin": check.origin.value, "by": check.by, "driven": check.driven, "gases": gases}
+        entries = await self._store.append(
+            QaDraft(
+                kind=QaKind.BEGUN,
+                unit=self.unit,
+                quantity=monitor.plan.quantity,
+                at_ms=check.run.begun_ms,
+                body=body,
+            )
+            for monitor in check.monitors
+        )
+        check.begun = {entry.quantity: entry.number for entry in entries}
+
+    async def _write_standings(self) -> None:
+        for monitor in self.monitors.values():
+            drafts = monitor.drafts()
+            try:
+                if drafts:
+                    await self._store.append(drafts)
+            except BaseException:
+                monitor.unwritten(drafts)
+                raise
+
+    async def _tell(self, device: str, command: str) -> str | None:
+        wrong = await self._command(device, command)
+        log.info("%s was told: %s%s", device, command, f": {wrong}" if wrong else "")
+        return wrong
+
+
+def _result(entry: QaEntry) -> CheckResult:
+    """As much of a stored check as a standing needs."""
+    return CheckResult(entry.quantity, CheckEnd(entry.body["end"]), entry.at_ms, (), str(entry.body["why"]))
