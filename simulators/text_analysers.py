@@ -139,7 +139,10 @@ class SimulatedBayernHessen(TextInstrument):
     @override
     def settings(self) -> dict[str, str]:
         no, nox = map(str, self.CHANNELS)
-        return {"no_channel": no, "second_channel": nox, "second_gas": "nox", "gas_unit": "ppb"}
+        end = "cr" if self.dialect.endswith("_cr") else "bcc"
+        return {
+            "frame_end": end, "no_channel": no, "second_channel": nox, "second_gas": "nox", "gas_unit": "ppb",
+        }  # fmt: skip
 
     @override
     def answer(self, question: Any) -> bytes | None:
@@ -155,7 +158,8 @@ class SimulatedBayernHessen(TextInstrument):
             for channel, value in zip(self.CHANNELS, (gas.no_ppm, gas.nox_ppm), strict=True)
             if question in ("DA", bayern_hessen.query(channel))
         ]
-        return bayern_hessen.encode(f"MD{len(said):02d} {' '.join(said)} ")
+        ending = bayern_hessen.Ending.CR if self.dialect.endswith("_cr") else bayern_hessen.Ending.BCC
+        return bayern_hessen.encode(f"MD{len(said):02d} {' '.join(said)} ", ending)
 
 
 class SimulatedSerinus(TextInstrument):

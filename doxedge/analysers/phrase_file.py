@@ -34,7 +34,9 @@ class PhraseTransportTable(LineTable):
     """`[transport]` of an instrument that speaks a dialect."""
 
     kind: Literal["text"]
-    dialect: Literal["ak", "bayern_hessen", "clink", "eco_physics", "horiba", "serinus_advanced"]
+    dialect: Literal[
+        "ak", "bayern_hessen", "bayern_hessen_cr", "clink", "eco_physics", "horiba", "serinus_advanced"
+    ]
     network: Literal["tcp", "udp"] = "tcp"
     """How the instrument itself listens on a network; behind a serial converter it is TCP."""
     unit_id: Annotated[int, Field(strict=True, ge=0, le=255)] = 0

@@ -20,6 +20,7 @@ HORIBA_DATA = f"00,20260101120000,01R31  57.62,02R31  25.58,03R31  83.2,{'0' * 1
 PHRASES = {
     "ak": Phrase(0, "ak", "AKON K0"),
     "bayern_hessen": Phrase(0, "bayern_hessen", "DA"),
+    "bayern_hessen_cr": Phrase(0, "bayern_hessen_cr", "DA"),
     "clink": Phrase(42, "clink", "nox"),
     "serinus_advanced": Phrase(1, "serinus_advanced", "50 51 52"),
     "horiba": Phrase(1, "horiba", "R001"),
@@ -37,6 +38,7 @@ def clink_sum(line: bytes) -> bytes:
 ANSWERS = {
     "ak": ak.encode(ak.AkReply("AKON", 0, "57.62 83.2")),
     "bayern_hessen": bayern_hessen.encode("MD01 000 +5762+01 04 02 000 000000"),
+    "bayern_hessen_cr": bayern_hessen.encode("MD01 000 +5762+01 04 02 000 000000", bayern_hessen.Ending.CR),
     "clink": b"nox 83.2 ppb\r",
     "serinus_advanced": serinus_advanced.encode(
         serinus_advanced.SerinusFrame(
@@ -53,6 +55,7 @@ ANSWERS = {
 OTHERS = {
     "ak": ak.encode(ak.AkReply("ASTZ", 0, "SREM")),
     "bayern_hessen": bayern_hessen.encode("OK 000"),
+    "bayern_hessen_cr": bayern_hessen.encode("OK 000", bayern_hessen.Ending.CR),
     "clink": b"no2 83.2 ppb\r",
     "serinus_advanced": serinus_advanced.encode(
         serinus_advanced.SerinusFrame(1, 1, bytes([50]) + struct.pack(">f", 57.5))

@@ -124,7 +124,9 @@ def text_of(profile: str, where: str, *, extra: str = "") -> str:
         "thermo_42i_clink": "{}",
         "horiba_apna370": '{ gas_unit = "ppb", zero_digit = 5, span_digit = 4 }',
         "cai_700_ak": '{ gas_unit = "ppm", component = "nox" }',
-        "generic_bayern_hessen": '{ gas_unit = "ppb", no_channel = 97, second_channel = 98, second_gas = "nox" }',
+        "generic_bayern_hessen": (
+            '{ frame_end = "bcc", gas_unit = "ppb", no_channel = 97, second_channel = 98, second_gas = "nox" }'
+        ),
         "teledyne_t200": "{}",
     }
     lines = f'profile = "{profile}"\n{where}\nsettings = {settings[profile]}\n{extra}'

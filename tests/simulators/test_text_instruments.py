@@ -11,7 +11,7 @@ from simulators.catalogue import INSTRUMENTS, TEXT_INSTRUMENTS, instrument_for
 from simulators.faults import Fault, FaultKind
 from simulators.plant import HOUR_MS, PlantSettings, SimulatedPlant
 from simulators.stack import StackState
-from simulators.text_analysers import Simulated42iClink
+from simulators.text_analysers import Simulated42iClink, SimulatedBayernHessen
 from simulators.text_instrument import TextInstrument
 from tests.simulators.plant_bench import NOON_MS, SetClock, reading
 
@@ -159,6 +159,16 @@ async def test_questions_of_the_dialect_that_the_map_does_not_ask_are_answered_t
             assert isinstance(await reader.modbus.exchange(phrase), DeviceException)
     async with reading(one("generic_bayern_hessen")) as reader:
         assert isinstance(await reader.modbus.exchange(Phrase(0, "bayern_hessen", "DA097")), Answer)
+
+
+@pytest.mark.parametrize("serial", [False, True], ids=["network", "serial"])
+async def test_frames_that_end_with_cr_are_read_where_the_site_says_so(serial: bool) -> None:
+    class EndsWithCr(SimulatedBayernHessen):
+        dialect = "bayern_hessen_cr"
+
+    async with reading(EndsWithCr(PLANT, SetClock(), serial=serial), timeout_ms=10_000) as reader:
+        sample = await reader.sample("gas")
+    assert number(sample, "nox_ppb") == pytest.approx(1_000 * truth().nox_ppm, rel=1e-3)
 
 
 def test_the_catalogue_has_a_player_for_every_dialect_that_has_a_map() -> None:

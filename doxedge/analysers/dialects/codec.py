@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from doxedge.analysers.dialects import ak, bayern_hessen, clink, eco_physics, horiba, serinus_advanced
@@ -188,10 +189,10 @@ def _ak_bits(_: Phrase, frame: ak.AkReply, place: str) -> int:
 # Bayern-Hessen
 
 
-def _bh_encode(phrase: Phrase) -> bytes:
+def _bh_encode(phrase: Phrase, ending: bayern_hessen.Ending) -> bytes:
     if not bayern_hessen.is_query(phrase.text):
         raise FrameError(f"{phrase.text!r} is no query: DA, or DA and three digits")
-    return bayern_hessen.encode(phrase.text)
+    return bayern_hessen.encode(phrase.text, ending)
 
 
 def _bh_judge(phrase: Phrase, text: str) -> str | None:
@@ -330,6 +331,21 @@ def _eco_judge(phrase: Phrase, frame: eco_physics.EcoFrame) -> str | None:
     return "" if answers else None
 
 
+def _bayern_hessen(ending: bayern_hessen.Ending) -> Codec:
+    return Codec(
+        places="the channel, as 000; with .status or .error for its words of bits",
+        encode=partial(_bh_encode, ending=ending),
+        cut=partial(bayern_hessen.cut, ending=ending),
+        max_bytes=bayern_hessen.MAX_BYTES,
+        judge=_bh_judge,
+        value=lambda _, text, place: Reading(_bh_channel(text, place).value),
+        bits=_bh_bits,
+        words=lambda _, text: tuple(text.split()),
+        is_place=_bh_place,
+        is_bits=_bh_bits_place,
+    )
+
+
 CODECS: Final[Mapping[str, Codec]] = {
     "ak": Codec(
         places="0, 1, 2 ... for the words of the answer; `errors` for its status digit",
@@ -343,18 +359,8 @@ CODECS: Final[Mapping[str, Codec]] = {
         is_place=_is_number,
         is_bits=lambda place: _is_number(place) or place == "errors",
     ),
-    "bayern_hessen": Codec(
-        places="the channel, as 000; with .status or .error for its words of bits",
-        encode=_bh_encode,
-        cut=bayern_hessen.cut,
-        max_bytes=bayern_hessen.MAX_BYTES,
-        judge=_bh_judge,
-        value=lambda _, text, place: Reading(_bh_channel(text, place).value),
-        bits=_bh_bits,
-        words=lambda _, text: tuple(text.split()),
-        is_place=_bh_place,
-        is_bits=_bh_bits_place,
-    ),
+    "bayern_hessen": _bayern_hessen(bayern_hessen.Ending.BCC),
+    "bayern_hessen_cr": _bayern_hessen(bayern_hessen.Ending.CR),
     "clink": Codec(
         places="`value` for the number, `flags` for the eight digits of the command flags",
         encode=_clink_encode,

@@ -228,3 +228,12 @@ def test_bytes_that_are_no_answer_have_no_value_and_no_words(dialect: str) -> No
                 read(PHRASES[dialect], frame, "0")
         with pytest.raises(FrameError):
             codec.words_in(PHRASES[dialect], frame)
+
+
+def test_bayern_hessen_with_another_end_is_no_answer() -> None:
+    for asked, other in (
+        ("bayern_hessen", "bayern_hessen_cr"),
+        ("bayern_hessen_cr", "bayern_hessen"),
+    ):
+        assert codec.find_answer(PHRASES[asked], ANSWERS[asked]) is not None
+        assert codec.find_answer(PHRASES[asked], ANSWERS[other]) is None
