@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.driver import Driver
@@ -20,6 +21,9 @@ from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.errors import LineError
 from doxedge.fieldbus.identify import identify, line_failure
 from doxedge.measurement.sample import Reason, Sample
+
+OVER_S: Final = 1.0
+"""Plant seconds between two looks of a line whose end has come, and which nobody has stopped yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,24 +150,44 @@ class Line:
         self._settings = settings
         self._devices = {poll.driver.device: _Device() for poll in polls}
         self._probe_at_s = 0.0
+        self._end_ms: int | None = None
+        self._next_due_ms: int | None = None
+        """While nothing is asked: when the next poll is due."""
+
+    def end_at(self, end_ms: int | None) -> None:
+        """Leave the polls that are due from then on to another line; None: there is no end."""
+        self._end_ms = end_ms
+
+    @property
+    def has_done_its_part(self) -> bool:
+        """Whether every poll before the end was made, and nothing is asked now: it may be cancelled at any instant."""
+        return (
+            self._end_ms is not None and self._next_due_ms is not None and self._next_due_ms >= self._end_ms
+        )
 
     @property
     def counters(self) -> dict[str, DeviceCounters]:
         """By device."""
         return {name: device.counters for name, device in self._devices.items()}
 
-    async def run(self) -> None:
-        """Poll until cancelled, then let go of the endpoint."""
-        now_ms = self._clock.now_ms()
-        due = [(poll.next_due_ms(now_ms), index) for index, poll in enumerate(self._polls)]
+    async def run(self, *, from_ms: int | None = None) -> None:
+        """Poll until cancelled, then let go of the endpoint.
+
+        `from_ms`: the first instant whose polls are ours, also when it is just over; else those after now.
+        """
+        after_ms = self._clock.now_ms() if from_ms is None else from_ms - 1
+        due = [(poll.next_due_ms(after_ms), index) for index, poll in enumerate(self._polls)]
         heapq.heapify(due)
         try:
             while due:
                 due_ms, index = due[0]
                 poll = self._polls[index]
                 now_ms = self._clock.now_ms()
-                if now_ms < due_ms <= now_ms + poll.period_ms:
-                    await self._clock.sleep((due_ms - now_ms) / 1_000)
+                is_ahead = now_ms < due_ms <= now_ms + poll.period_ms
+                if is_ahead or (due_ms <= now_ms and self._is_over(due_ms)):
+                    self._next_due_ms = due_ms
+                    await self._clock.sleep((due_ms - now_ms) / 1_000 if is_ahead else OVER_S)
+                    self._next_due_ms = None
                     continue
                 if due_ms <= now_ms:
                     await self._poll(poll)
@@ -175,6 +199,9 @@ class Line:
         finally:
             if self._endpoint is not None:
                 await self._endpoint.close()
+
+    def _is_over(self, due_ms: int) -> bool:
+        return self._end_ms is not None and due_ms >= self._end_ms
 
     async def _poll(self, poll: Poll) -> None:
         """Ask if the device may be asked, and deliver the one sample of this poll."""

@@ -131,8 +131,10 @@ class HourAssembler:
     """The hours of one unit."""
 
     __slots__ = (
+        "_after",
         "_closed",
         "_counter",
+        "_early",
         "_first_ms",
         "_next_ms",
         "_open",
@@ -142,21 +144,28 @@ class HourAssembler:
         "counters",
     )
 
-    def __init__(self, settings: HourSettings, *, start_ms: int, carry: Carry | None = None) -> None:
-        """Begin with the hour in which `start_ms` lies, or with the first that `carry` has not closed."""
+    def __init__(
+        self,
+        settings: HourSettings,
+        *,
+        start_ms: int,
+        carry: Carry | None = None,
+        after: "HourAssembler | None" = None,
+    ) -> None:
+        """Begin with the hour in which `start_ms` lies, or with the first that `carry` has not closed.
+
+        `after` makes the hours before `start_ms` by other settings: until it has closed them nobody knows what goes
+        over, so nothing is closed here before `take_up`.
+        """
         self._settings = settings
         self._next_ms = carry.next_start_ms if carry else start_ms - start_ms % HOUR_MS
         self._first_ms = self._next_ms
         self._open: dict[int, CollectedHour] = {}
         self._closed: dict[int, _Closed] = {}
         self._owners: dict[str, str] = dict(settings.devices)
-        self._signal = None
-        if settings.operating is not None:
-            running = carry.running if carry else None
-            self._signal = OperatingSignal(settings.operating, on=running, at_ms=self._next_ms - 1)
-        self._counter = None
-        if settings.energy is not None:
-            self._counter = EnergyCounter(settings.energy, mark=carry.energy if carry else None)
+        self._after = after
+        self._early: list[Reading] | None = None if after is None else []
+        self._signal, self._counter = self._followers(carry)
         self.counters = Counters()
 
     def add(self, readings: Iterable[Reading]) -> Placed:
@@ -177,12 +186,26 @@ class HourAssembler:
         if not self._open_hour(start_ms).add(ours):
             self.counters.duplicate += 1
             return Placed.DUPLICATE
-        for reading in ours:
-            if self._signal is not None and reading.quantity == self._signal.quantity:
-                self._signal.add(reading)
-            if self._counter is not None and reading.quantity == self._counter.quantity:
-                self._counter.add(reading)
+        self._follow(ours)
         return Placed.OPEN
+
+    def follow(self, readings: Iterable[Reading]) -> None:
+        """Readings from behind the last hour of ours: they tell how signal and counter stood at its end."""
+        self._follow([reading for reading in readings if self._is_ours(reading)])
+
+    def take_up(self) -> None:
+        """The hours before ours are closed: go on from what they carry over. Once, before the first `close`."""
+        if self._after is None or self._early is None:
+            raise ValueError("there is nothing to take up")
+        if self._after.next_ms < self._first_ms:
+            raise ValueError(f"the hour at {self._after.next_ms} ms is not closed yet")
+        early, self._early = self._early, None
+        self._signal, self._counter = self._followers(self._after.carry)
+        self._follow(early)
+
+    def forget_after(self) -> None:
+        """Let go of whoever made the hours before ours."""
+        self._after = None
 
     def calibration(self, at_ms: int, *, passed: bool) -> Placed:
         """A daily zero and span check was judged at this instant (40 CFR 60.13(h)(2)(iii) and (iv))."""
@@ -205,12 +228,15 @@ class HourAssembler:
             raise ValueError(f"unit {self._settings.unit} has no energy counter")
         self._counter.exchange(at_ms, old_wh=old_wh, new_wh=new_wh)
 
-    def close(self, now_ms: int) -> tuple[HourRecord | HourGap, ...]:
+    def close(self, now_ms: int, *, until_ms: int | None = None) -> tuple[HourRecord | HourGap, ...]:
         """The hours that are due, in the order of time, and revisions of earlier ones before them.
 
-        Raises ClockJump, and changes nothing, when `now_ms` is further ahead than is believable.
+        Hours from `until_ms` on are somebody else's. Raises ClockJump, and changes nothing, when `now_ms` is further
+        ahead than is believable.
         """
         due_ms = now_ms - self._settings.grace_ms
+        if until_ms is not None:
+            due_ms = min(due_ms, until_ms)
         if due_ms - self._next_ms > self._settings.max_gap_hours * HOUR_MS:
             raise ClockJump(from_ms=self._next_ms, now_ms=now_ms, max_gap_hours=self._settings.max_gap_hours)
         results = self._due_revisions(now_ms)
@@ -229,6 +255,25 @@ class HourAssembler:
             results.append(silent)
         return tuple(results)
 
+    def finish(self) -> tuple[HourRecord | HourGap, ...]:
+        """The revisions that are owed, when no more samples can come."""
+        return tuple(
+            record
+            for _, closed in sorted(self._closed.items())
+            if closed.changed
+            for record in _revise(closed)
+        )
+
+    @property
+    def next_ms(self) -> int:
+        """The first hour that is not closed."""
+        return self._next_ms
+
+    def collected(self, start_ms: int) -> CollectedHour | None:
+        """What is known of an hour that is open, or closed and still here."""
+        closed = self._closed.get(start_ms)
+        return self._open.get(start_ms) or (closed.collected if closed is not None else None)
+
     def preview(self, now_ms: int) -> RunningHour:
         """The hour that runs at `now_ms`, as far as it has come; an empty one when it is not open."""
         start_ms = now_ms - now_ms % HOUR_MS
@@ -244,6 +289,28 @@ class HourAssembler:
             self._counter.mark if self._counter is not None else None,
         )
 
+    def _followers(self, carry: Carry | None) -> tuple[OperatingSignal | None, EnergyCounter | None]:
+        """Who follows the operating signal and the energy counter from the first open hour on."""
+        signal, counter = None, None
+        if self._settings.operating is not None:
+            running = carry.running if carry else None
+            signal = OperatingSignal(self._settings.operating, on=running, at_ms=self._next_ms - 1)
+        if self._settings.energy is not None:
+            counter = EnergyCounter(self._settings.energy, mark=carry.energy if carry else None)
+        return signal, counter
+
+    def _follow(self, readings: Iterable[Reading]) -> None:
+        for reading in readings:
+            followed = False
+            if self._signal is not None and reading.quantity == self._signal.quantity:
+                self._signal.add(reading)
+                followed = True
+            if self._counter is not None and reading.quantity == self._counter.quantity:
+                self._counter.add(reading)
+                followed = True
+            if followed and self._early is not None:
+                self._early.append(reading)
+
     def _is_ours(self, reading: Reading) -> bool:
         owner = self._owners.setdefault(reading.quantity, reading.device)
         if owner == reading.device:
@@ -254,9 +321,9 @@ class HourAssembler:
     def _open_hour(self, start_ms: int) -> CollectedHour:
         hour = self._open.get(start_ms)
         if hour is None:
-            before = self._open.get(start_ms - HOUR_MS)
-            if before is None and (closed := self._closed.get(start_ms - HOUR_MS)) is not None:
-                before = closed.collected
+            before = self.collected(start_ms - HOUR_MS)
+            if before is None and self._after is not None:
+                before = self._after.collected(start_ms - HOUR_MS)
             hour = self._open[start_ms] = CollectedHour(start_ms, self._settings, before=before)
         return hour
 

@@ -139,11 +139,27 @@ class _DeviceMemory:
 class Assessor:
     """Judges the samples of a unit's devices. It remembers per value the last one and since when it stands still."""
 
-    __slots__ = ("_devices", "_settings")
+    __slots__ = ("_before", "_devices", "_kept", "_settings")
 
-    def __init__(self, settings: AssessmentSettings) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: AssessmentSettings,
+        *,
+        before: "Assessor | None" = None,
+        kept: frozenset[str] = frozenset(),
+    ) -> None:
+        """`before` judged until now by other settings: what it remembers of the devices in `kept` goes on."""
+        self._settings, self._before, self._kept = settings, before, kept
         self._devices: dict[str, _DeviceMemory] = {}
+
+    def forget_before(self) -> None:
+        """Take over what is still to be taken over, and let go of whoever judged before."""
+        if self._before is not None:
+            known = {
+                device: self._before._devices[device] for device in self._kept & self._before._devices.keys()
+            }
+            self._devices = {**known, **self._devices}
+            self._before = None
 
     def assess(
         self, sample: Sample, *, clock: ClockState = ClockState.SYNCHRONISED, running: bool = True
@@ -172,6 +188,10 @@ class Assessor:
     def _remember_device(self, sample: Sample) -> _DeviceMemory:
         """The device's memory, brought to this sample's instant; a step of the clock makes it forget its values."""
         memory = self._devices.get(sample.device)
+        if memory is None and self._before is not None and sample.device in self._kept:
+            memory = self._before._devices.get(sample.device)
+            if memory is not None:
+                self._devices[sample.device] = memory
         if memory is None:
             memory = self._devices[sample.device] = _DeviceMemory(sample.at_ms, sample.monotonic_ns)
             return memory
