@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
+from doxedge.fact import fact
+
 Wait: TypeAlias = Literal["none", "stored", "seen", "final"]
 WAITS: Final[tuple[Wait, ...]] = ("none", "stored", "seen", "final")
 """How long a submission waits (wire.md 5): until the node holds it durably, until enough other members say that they
@@ -32,7 +34,7 @@ SUBMISSION_ENVELOPES: Final = 64
 PROOFS_OF_ONE_REQUEST: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RecordStatus:
     """How far one record has come (wire.md 5)."""
 
@@ -54,7 +56,7 @@ class RecordStatus:
     """Of a record that is not final: the other members who say that they hold it, by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class TransactionStatus:
     """The answer to one submitted envelope."""
 

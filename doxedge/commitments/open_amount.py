@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from doxedge.fact import fact
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class OpenAmount:
     """Whole grams of NOx counted as NO2."""
 

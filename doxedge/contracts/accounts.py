@@ -14,8 +14,8 @@ from typing import Final
 from doxedge.commitments.open_amount import OpenAmount
 from doxedge.contracts import emissions, figures, numbering, parties, units
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Act, Book, Value, is_name, require, require_found
+from doxedge.fact import fact
 
 ACCOUNTS: Final = "accounts"
 BALANCES: Final = "balances"

@@ -10,8 +10,8 @@ from typing import Final
 
 from doxedge.commitments.open_amount import OpenAmount
 from doxedge.contracts import accounts, emissions, headroom
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Act, Book, require
+from doxedge.fact import fact
 from doxedge.quantity import MAX_AMOUNT_G
 
 ROOM: Final = "vintages"

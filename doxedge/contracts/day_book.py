@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Book, Value
+from doxedge.fact import fact
 from doxedge.quantity import DAY_MS, HOUR_MS
 
 ROOM: Final = "hours"

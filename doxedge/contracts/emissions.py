@@ -8,8 +8,8 @@ from typing import Final
 
 from doxedge.contracts import figures
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Book, Value
+from doxedge.fact import fact
 from doxedge.quantity import DAY_MS, MINUTE_MS
 
 ROOM: Final = "emissions"

@@ -13,8 +13,8 @@ from typing import Final
 
 from doxedge.contracts import units
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Act, Book, Value, require, require_found
+from doxedge.fact import fact
 from doxedge.quantity import DAY_MS, HOUR_MS
 
 ROOM: Final = "inquiries"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Book, Value
+from doxedge.fact import fact
 
 KEYS: Final = "keys"
 _KEY: Final = shape(int, bytes, str, str, str, bool)

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.fact import fact
 from doxedge.contracts.keys import find_key
 from doxedge.contracts.rule import REGULATOR, Act, Book, Value, require, require_found
+from doxedge.fact import fact
 
 ROOM: Final = "numbering"
 HELD: Final = "held"

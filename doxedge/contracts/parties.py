@@ -12,9 +12,9 @@ from typing import Final
 
 from doxedge.contracts import numbering
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.fact import fact
 from doxedge.contracts.keys import KEYS, KeyEntry, find_key, put_key
 from doxedge.contracts.rule import REGULATOR, ROLES, Act, Book, Value, is_name, require, require_found
+from doxedge.fact import fact
 
 __all__ = ["KEYS", "PARTIES", "KeyEntry", "find_key", "find_party", "put_key", "role_of", "write_party"]
 """Keys are read together with the parties that hold them; their file stands apart because numbering needs it too."""

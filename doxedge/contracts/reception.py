@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Book, Value
 from doxedge.contracts.statements import Hour
+from doxedge.fact import fact
 from doxedge.quantity import HOUR_MS
 
 ROOM: Final = "reception"

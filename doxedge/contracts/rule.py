@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol, TypeAlias, TypeVar
 
-from doxedge.contracts.fact import fact
+from doxedge.fact import fact
 
 Value: TypeAlias = "int | str | bytes | bool | list[Value] | None"
 """What the ledger can hold: the types of the wire."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import Value
+from doxedge.fact import fact
 
 
 @fact

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from doxedge.commitments.open_amount import OpenAmount
 from doxedge.contracts import accounts, figures, headroom, parties
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import REGULATOR, Act, Book, require, require_found
+from doxedge.fact import fact
 from doxedge.quantity import MAX_AMOUNT_G
 
 

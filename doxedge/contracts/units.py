@@ -14,8 +14,8 @@ from typing import Final
 
 from doxedge.contracts import day_book, figures, keys, numbering, parties
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.fact import fact
 from doxedge.contracts.rule import COMPANY, VERIFIER, Act, Book, Value, is_name, require, require_found
+from doxedge.fact import fact
 from doxedge.quantity import HOUR_MS
 
 UNITS: Final = "units"

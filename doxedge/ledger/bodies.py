@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from types import NoneType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from doxedge.commitments.amount import UnknownSuite, parse
 from doxedge.commitments.open_amount import OpenAmount
@@ -117,53 +117,13 @@ def enrol_facts(
     return parties.Enrol(party, role, alg, key, officer, node_alg, node_key, node, new_source)
 
 
-def _hour(
-    _: BodyContext | None,
-    unit: str,
-    start_ms: int,
-    rule_set: str,
-    operating_percent: int,
-    nox_g: int,
-    energy_wh: int,
-    quality: str,
-    clause: str,
-    method_code: str,
-    minutes_valid: int,
-    samples: int,
-    samples_root: bytes,
-    profile_hash: bytes,
-    rules_hash: bytes,
-    clock_state: str,
-    clock_offset_ms: int,
-    boot_id: bytes,
-    firmware: str,
-    recipe: list[Value] | None,
-) -> statements.Hour:
-    if not len(samples_root) == len(profile_hash) == len(rules_hash) == HASH_BYTES:
+def _hour(_: BodyContext | None, *fields: Any) -> statements.Hour:
+    hour = statements.Hour(*fields)
+    if not len(hour.samples_root) == len(hour.profile_hash) == len(hour.rules_hash) == HASH_BYTES:
         raise InvalidBody("samples_root, profile_hash and rules_hash have 32 bytes")
-    if len(boot_id) != SHORT_ID_BYTES:
+    if len(hour.boot_id) != SHORT_ID_BYTES:
         raise InvalidBody("boot_id has 16 bytes")
-    return statements.Hour(
-        unit,
-        start_ms,
-        rule_set,
-        operating_percent,
-        nox_g,
-        energy_wh,
-        quality,
-        clause,
-        method_code,
-        minutes_valid,
-        samples,
-        samples_root,
-        profile_hash,
-        rules_hash,
-        clock_state,
-        clock_offset_ms,
-        boot_id,
-        firmware,
-        recipe,
-    )
+    return hour
 
 
 def _revision(_: BodyContext, revised: bytes, reason: str, hour: list[Value]) -> statements.Revision:

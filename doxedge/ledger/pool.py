@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from doxedge.contracts import numbering
@@ -65,6 +65,19 @@ class Pool:
         wire_id = self._by_record.get(record_id)
         return None if wire_id is None else self._waiting.get(wire_id)
 
+    def find_envelopes(self, transaction: Transaction) -> list[tuple[Transaction, Sequence[bytes]]]:
+        """In which waiting transactions the records of one that was admitted stand: mostly in itself.
+
+        The same record may wait in another envelope than the one that was handed in, alone or in a batch.
+        """
+        if transaction.wire_id in self._waiting:
+            return [(transaction, transaction.record_ids)]
+        found: dict[bytes, tuple[Transaction, list[bytes]]] = {}
+        for record_id in transaction.record_ids:
+            waiting = self.find_record(record_id) or transaction
+            found.setdefault(waiting.wire_id, (waiting, []))[1].append(record_id)
+        return list(found.values())
+
     def find_number(self, source: bytes, seq: int) -> Transaction | None:
         """The waiting transaction that claims a number."""
         wire_id = self._by_number.get((source, seq))
@@ -118,10 +131,11 @@ class Pool:
         for transaction in final:
             sources.add(transaction.source)
             settled.update(transaction.record_ids)
-            for record_id in transaction.record_ids:
-                waiting = self.find_record(record_id)
-                if waiting is not None:
-                    touched[waiting.wire_id] = waiting
+            if transaction.wire_id in self._waiting:
+                touched[transaction.wire_id] = self._waiting[transaction.wire_id]
+            else:
+                found = map(self.find_record, transaction.record_ids)
+                touched.update((waiting.wire_id, waiting) for waiting in found if waiting is not None)
             self.verified.discard(transaction.wire_id)
         for wire_id in touched:
             self._remove(wire_id)
@@ -151,8 +165,8 @@ class Pool:
     def _check_number(self, state: State, transaction: Transaction) -> None:
         """The number must follow what the ledger and the pool have of this source."""
         tail = self._tail(state, transaction.source)
-        if tail is None:
-            return
+        if tail is None or (transaction.first_seq, transaction.record.prev) == (tail.seq + 1, tail.prev):
+            return  # what waits of a source has no holes, so that nobody claims a number behind its tail
         for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
             rival = self.find_number(transaction.source, record.seq)
             if rival is not None and record_id not in rival.record_ids:

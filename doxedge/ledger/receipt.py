@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from doxedge.contracts.rule import Value
+from doxedge.fact import fact
 from doxedge.signing import canonical
 from doxedge.signing.tags import TxId
 
@@ -22,7 +22,7 @@ class InvalidReceipt(ValueError):
     """Bytes that are no receipt. The peer is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Receipt:
     """`[tx_id, outcome, clause|null, [event…]]`.
 

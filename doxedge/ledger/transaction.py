@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import field
 from typing import Final
 
-from doxedge.signing import canonical, envelope, limits
+from doxedge.contracts.entry import fields_of, shape
+from doxedge.fact import fact
+from doxedge.signing import envelope, limits
 from doxedge.signing.envelope import Envelope
-from doxedge.signing.record import InvalidRecord, Record, checked, decode_payload
+from doxedge.signing.record import SEQ_MAX, InvalidRecord, Record, check_kind, decode_frame, decode_payload
 from doxedge.signing.signer import Signer
 from doxedge.signing.tags import RecordId, TxId, WireId, tag
 
@@ -19,11 +22,16 @@ _NOT_IN_A_BATCH: Final = frozenset({BATCH, TICK})
 _RECORD_TAG: Final = tag("record")
 _FIVE_ITEMS: Final = b"\x85"
 """CBOR head of an array of five (RFC 8949, 3.1)."""
+_ENTRY: Final = shape(str, int, bytes, list)
+_SOURCE_HEAD: Final = b"\x50"
+"""Of a byte string of sixteen."""
 _FIVE_ITEMS_AT: Final = 2
 """A payload is the head of an array of six, the version 1, and then the five items that a record id covers."""
+_BATCH_START: Final = b"\x86\x01\x65batch"
+"""How the canonical payload of a batch begins: version and kind."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Transaction:
     """One envelope of tag("tx") with everything that can be told without the ledger."""
 
@@ -62,10 +70,11 @@ def open_transaction(raw: bytes, channel: bytes) -> Transaction:
     Raises InvalidEnvelope, NonCanonical or InvalidRecord: the sender is wrong, and the bytes are worth nothing.
     """
     opened = envelope.decode(raw)
-    record = decode_payload(opened.payload)
-    if record.kind == BATCH:
-        records, ids = _open_batch(record, channel)
+    if opened.payload.startswith(_BATCH_START):
+        record, entries = decode_frame(opened.payload)
+        records, ids = _open_batch(record, entries, channel)
     else:
+        record = decode_payload(opened.payload)
         records, ids = (record,), (_name(channel, _FIVE_ITEMS + opened.payload[_FIVE_ITEMS_AT:]),)
     return Transaction(
         raw=raw,
@@ -89,26 +98,35 @@ def _name(channel: bytes, five_items: bytes) -> RecordId:
     return RecordId(hashlib.sha256(_RECORD_TAG + channel + five_items).digest())
 
 
-def _open_batch(frame: Record, channel: bytes) -> tuple[tuple[Record, ...], tuple[RecordId, ...]]:
-    """The records of a batch and their ids, each following the one before."""
+def _open_batch(
+    frame: Record, encoded: Sequence[bytes], channel: bytes
+) -> tuple[tuple[Record, ...], tuple[RecordId, ...]]:
+    """The records of a batch and their ids, each following the one before.
+
+    `encoded` are the bytes of its entries: with the source behind the kind, they are what a record id covers.
+    """
     if not 1 <= len(frame.body) <= limits.BATCH_RECORDS:
         raise InvalidRecord(f"a batch holds 1 to {limits.BATCH_RECORDS} records, not {len(frame.body)}")
     source, seq, prev = frame.source, frame.seq, frame.prev
+    if seq + len(frame.body) - 1 > SEQ_MAX:
+        raise InvalidRecord("the batch numbers its records beyond 2^63-1")
     records: list[Record] = []
     ids: list[RecordId] = []
-    for entry in frame.body:
-        match entry:
-            case [str() as kind, int() as own_seq, bytes() as own_prev, list() as body]:
-                pass
-            case _:
-                raise InvalidRecord("a record of a batch is [kind, seq, prev, body]")
+    source_item = _SOURCE_HEAD + source
+    for entry, data in zip(frame.body, encoded, strict=True):
+        fields = fields_of(entry, _ENTRY)
+        if fields is None:
+            raise InvalidRecord("a record of a batch is [kind, seq, prev, body]")
+        kind, own_seq, own_prev, body = fields
+        check_kind(kind)
         if kind in _NOT_IN_A_BATCH:
             raise InvalidRecord(f"a {kind} does not stand in a batch")
         if own_seq != seq or own_prev != prev:
             raise InvalidRecord(f"record {len(records)} of the batch does not follow the one before it")
-        records.append(checked(kind=kind, source=source, seq=own_seq, prev=own_prev, body=body))
-        # The frame was found canonical as a whole, so its parts need no second look before they are encoded.
-        prev = _name(channel, canonical.encode_checked([kind, source, seq, own_prev, body]))
+        # Source, number and predecessor follow from those of the frame, which were checked.
+        records.append(Record(kind, source, own_seq, own_prev, body))
+        kind_end = len(kind) + (2 if len(kind) < 24 else 3)
+        prev = _name(channel, b"".join((_FIVE_ITEMS, data[1:kind_end], source_item, data[kind_end:])))
         ids.append(prev)
         seq += 1
     return tuple(records), tuple(ids)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -125,7 +125,7 @@ class Intake:
         waiting = self._node.pool.find_record(record_id)
         if waiting is not None:
             await self._hold([waiting])
-            return self._waiting_status(waiting, record_id)
+            return self._waiting_statuses(waiting, [record_id])[0]
         place = await self._node.store.find(record_id)
         found = None if place is None else await self._node.store.transaction(place)
         if place is None or found is None:
@@ -172,20 +172,18 @@ class Intake:
         except Inadmissible as error:
             return await self._known_or_refused(transaction, error, taken, is_gossip=is_gossip)
         taken.present.append(transaction.tx_id)
-        records = []
-        for record_id in transaction.record_ids:
-            # The same record may wait in another envelope than the one that was handed in.
-            waiting = node.pool.find_record(record_id) or transaction
-            if not taken.waiting or taken.waiting[-1] is not waiting:
-                taken.waiting.append(waiting)
-                self.sightings.follow(waiting.tx_id)
-            records.append(self._waiting_status(waiting, record_id))
+        records: list[RecordStatus] = []
+        for waiting, record_ids in node.pool.find_envelopes(transaction):
+            taken.waiting.append(waiting)
+            self.sightings.follow(waiting.tx_id)
+            records += self._waiting_statuses(waiting, record_ids)
         return TransactionStatus(transaction.tx_id, transaction.wire_id, tuple(records))
 
-    def _waiting_status(self, waiting: Transaction, record_id: bytes) -> RecordStatus:
-        """Of a record in the pool: on this disk, or on those of others too."""
+    def _waiting_statuses(self, waiting: Transaction, record_ids: Iterable[bytes]) -> list[RecordStatus]:
+        """Of records in the pool: on this disk, or on those of others too."""
         state: State = "seen" if self.sightings.is_seen(waiting.tx_id) else "stored"
-        return RecordStatus(record_id, state, seen_by=self.sightings.seen_by(waiting.tx_id))
+        seen_by = self.sightings.seen_by(waiting.tx_id)
+        return [RecordStatus(record_id, state, seen_by=seen_by) for record_id in record_ids]
 
     async def _known_or_refused(
         self, transaction: Transaction, error: Inadmissible, taken: Taken, *, is_gossip: bool

@@ -50,19 +50,13 @@ def encode(value: Value) -> bytes:
     return cbor2.dumps(value)
 
 
-def encode_checked(value: Value) -> bytes:
-    """The canonical bytes of a value that came out of `decode`, or of parts of one: not checked a second time."""
-    return cbor2.dumps(value)
-
-
 def decode(data: bytes, *, limit: int = limits.ENVELOPE_BYTES) -> Value:
     """The value of canonical `data`; arrays come as lists.
 
     Raises NonCanonical when the data are longer than `limit` bytes, hold a type the wire does not have, nest deeper
     than 8, or are not what `encode` would write. Work and memory are proportional to the data.
     """
-    if len(data) > limit:
-        raise NonCanonical(f"{len(data)} bytes; at most {limit} are accepted here")
+    _check_size(data, limit)
     try:
         value: Value = _read_quickly(data)
         _check_items((value,), 0)
@@ -71,6 +65,25 @@ def decode(data: bytes, *, limit: int = limits.ENVELOPE_BYTES) -> Value:
     except (cbor2.CBORError, NonCanonical):
         pass  # the reader below says in words what is wrong
     return read_strictly(data)
+
+
+def decode_apart(data: bytes, *, limit: int = limits.ENVELOPE_BYTES) -> tuple[Value, list[bytes]]:
+    """As `decode`, and the canonical bytes of each item of the array that stands last in the array of `data`.
+
+    An encoding is proved by writing the value again; here it is written in parts, and they are kept. Where no array
+    stands last, there are none.
+    """
+    _check_size(data, limit)
+    try:
+        value: Value = _read_quickly(data)
+        _check_items((value,), 0)
+        items, written = _write_apart(value)
+        if written == data:
+            return value, items
+    except (cbor2.CBORError, NonCanonical):
+        pass
+    value = read_strictly(data)
+    return value, _write_apart(value)[0]
 
 
 def read_strictly(data: bytes) -> Value:
@@ -82,6 +95,27 @@ def read_strictly(data: bytes) -> Value:
     if end != len(data):
         raise NonCanonical(f"{len(data) - end} bytes follow the value")
     return items[0]
+
+
+def _check_size(data: bytes, limit: int) -> None:
+    if len(data) > limit:
+        raise NonCanonical(f"{len(data)} bytes; at most {limit} are accepted here")
+
+
+def _write_apart(value: Value) -> tuple[list[bytes], bytes]:
+    """The bytes of each item of the array that stands last, and those of the whole value."""
+    if not isinstance(value, list) or not value or not isinstance(value[-1], list):
+        return [], cbor2.dumps(value)
+    items = [cbor2.dumps(item) for item in value[-1]]
+    fields = [cbor2.dumps(field) for field in value[:-1]]
+    return items, b"".join((_array_head(len(value)), *fields, _array_head(len(items)), *items))
+
+
+def _array_head(count: int) -> bytes:
+    """The shortest head of an array of at most 4,096 items (RFC 8949, 3.1)."""
+    if count < 24:
+        return bytes((0x80 | count,))
+    return bytes((0x98, count)) if count < 0x100 else b"\x99" + count.to_bytes(2, "big")
 
 
 def _refuse_tag(*_: Any) -> NoReturn:

@@ -7,9 +7,9 @@ compared, not interpreted.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
+from doxedge.fact import fact
 from doxedge.signing import algorithms, limits
 from doxedge.signing.algorithms import ED25519, ES256
 from doxedge.signing.signer import Signer
@@ -28,7 +28,7 @@ class InvalidEnvelope(ValueError):
     """Bytes that are no envelope of ours, or whose signature does not hold. The sender is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Envelope:
     """A payload and who signed it."""
 

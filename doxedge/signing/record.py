@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from doxedge.fact import fact
 from doxedge.signing import canonical, limits
 from doxedge.signing.tags import SHORT_ID_BYTES, ZERO_HASH, RecordId, SourceId, hash_tagged
 
@@ -17,7 +17,7 @@ class InvalidRecord(ValueError):
     """A payload that is not `[1, kind, source, seq, prev, body]`. The sender is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Record:
     """One numbered statement of one source."""
 
@@ -46,7 +46,17 @@ class Record:
 
 def decode_payload(payload: bytes) -> Record:
     """The record in `payload`. Raises NonCanonical or InvalidRecord."""
-    value = canonical.decode(payload, limit=limits.ENVELOPE_BYTES)
+    return _record(canonical.decode(payload, limit=limits.ENVELOPE_BYTES))
+
+
+def decode_frame(payload: bytes) -> tuple[Record, list[bytes]]:
+    """As `decode_payload`, and the canonical bytes of each item of the body. Raises NonCanonical or InvalidRecord."""
+    value, items = canonical.decode_apart(payload, limit=limits.ENVELOPE_BYTES)
+    return _record(value), items
+
+
+def _record(value: canonical.Value) -> Record:
+    """The record that a payload says."""
     match value:
         case [int(version), str(kind), bytes(source), int(seq), bytes(prev), list(body)]:
             pass
@@ -59,8 +69,7 @@ def decode_payload(payload: bytes) -> Record:
 
 def checked(*, kind: str, source: bytes, seq: int, prev: bytes, body: list[canonical.Value]) -> Record:
     """A record of these parts. Raises InvalidRecord when one is out of its bounds."""
-    if not 0 < len(kind) <= KIND_CHARACTERS_MAX or not kind.isascii():
-        raise InvalidRecord("a kind has 1 to 32 ASCII characters")
+    check_kind(kind)
     if len(source) != SHORT_ID_BYTES or len(prev) != len(ZERO_HASH):
         raise InvalidRecord(f"source has {SHORT_ID_BYTES} bytes and prev {len(ZERO_HASH)}")
     if isinstance(seq, bool) or not 1 <= seq <= SEQ_MAX:
@@ -68,3 +77,9 @@ def checked(*, kind: str, source: bytes, seq: int, prev: bytes, body: list[canon
     if seq == 1 and prev != ZERO_HASH:
         raise InvalidRecord("the first record of a source has a prev of zeros")
     return Record(kind, SourceId(source), seq, RecordId(prev), body)
+
+
+def check_kind(kind: str) -> None:
+    """Raise InvalidRecord unless it can name a kind, known here or not."""
+    if not 0 < len(kind) <= KIND_CHARACTERS_MAX or not kind.isascii():
+        raise InvalidRecord("a kind has 1 to 32 ASCII characters")

@@ -12,7 +12,7 @@ from doxedge.ledger.transaction import open_transaction, sign_record
 from doxedge.signing import canonical, envelope, limits
 from doxedge.signing.canonical import NonCanonical, Value
 from doxedge.signing.envelope import InvalidEnvelope
-from doxedge.signing.record import InvalidRecord, Record
+from doxedge.signing.record import SEQ_MAX, InvalidRecord, Record
 from doxedge.signing.tags import ZERO_HASH, RecordId, SourceId
 from tests.ledger import every_kind
 from tests.ledger.channels import Author, signer
@@ -107,6 +107,9 @@ def bent(place: int, field: int, value: Value) -> list[list[Value]]:
         ("a changed record under its successor", bent(0, 3, [None, "other", 0, ""])),
         ("a body that is no list", bent(2, 3, "body")),
         ("a kind that is no text", bent(0, 0, 5)),
+        ("a kind of no letters", bent(2, 0, "")),
+        ("a kind of 33 letters", bent(2, 0, "k" * 33)),
+        ("a kind that is not ASCII", bent(2, 0, "évent")),
     ],
 )
 def test_a_batch_that_does_not_hang_together_is_refused(what: str, body: list[Value]) -> None:
@@ -114,6 +117,23 @@ def test_a_batch_that_does_not_hang_together_is_refused(what: str, body: list[Va
     assert len(open_transaction(sealed(framed(chained(64))), CHANNEL).records) == 64
     with pytest.raises(InvalidRecord):
         open_transaction(sealed([1, "batch", SOURCE, 1, ZERO_HASH, body]), CHANNEL)
+
+
+@pytest.mark.parametrize("length", [1, 23, 24, 32])
+def test_a_kind_of_any_length_is_a_part_of_the_name(length: int) -> None:
+    batch = author().batch([("k" * length, [1]), ("event", []), ("k" * length, [2])])
+    assert batch.record_ids == tuple(record.record_id(CHANNEL) for record in batch.records)
+
+
+def test_a_batch_does_not_number_its_records_beyond_what_a_source_can_count() -> None:
+    writer = author()
+    writer.seq, writer.prev = SEQ_MAX - 2, RecordId(b"p" * 32)
+    assert writer.batch([("event", [])] * 2).last_seq == SEQ_MAX
+    with pytest.raises(InvalidRecord):
+        writer.batch([("event", [])])
+    writer.seq = SEQ_MAX - 2
+    with pytest.raises(InvalidRecord, match="numbers"):
+        writer.batch([("event", [])] * 3)
 
 
 @pytest.mark.parametrize(
