@@ -12,6 +12,7 @@ from doxedge.cli.daemons import configure_logging, run_until_signal
 from doxedge.cli.gateway_alarms import add_alarms
 from doxedge.cli.gateway_calibrate import add_calibrate
 from doxedge.cli.gateway_check import add_check
+from doxedge.cli.gateway_commission import add_commission
 from doxedge.cli.gateway_folder import DEFAULT_CONFIG
 from doxedge.cli.gateway_probe import add_probe
 from doxedge.cli.gateway_record import add_record
@@ -44,6 +45,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_probe(verbs)
     add_record(verbs)
     add_samples(verbs)
+    add_commission(verbs)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -22,8 +22,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from doxedge.evidence import frames
 from doxedge.evidence.format import EVIDENCE_BYTES_MAX
-from doxedge.signing import canonical
 from doxedge.signing.canonical import Value
 from doxedge.signing.tags import HASH_BYTES, tag
 
@@ -38,10 +38,6 @@ FRAME_LEAF_BYTES: Final = 512 * 1024
 """A frame of samples is closed when it holds so much; one more leaf fits every time."""
 FRAME_BYTES_MAX: Final = EVIDENCE_BYTES_MAX + 64 * 1024
 """The longest frame is that of an hour, with its evidence file."""
-_BYTE_STRING: Final = 0x40
-_WIDTHS: Final = {24: 1, 25: 2, 26: 4}
-_LEAST: Final = {24: 24, 25: 1 << 8, 26: 1 << 16}
-"""The smallest length that needs a head of this width (RFC 8949, 4.2.1)."""
 
 
 class BadAnswerFile(ValueError):
@@ -128,7 +124,7 @@ class Writer:
         return self._content.digest()
 
     def _frame(self, value: list[Value]) -> bytes:
-        data = canonical.encode(canonical.encode(value))
+        data = frames.frame(value)
         self._seal.update(data)
         self._content.update(data)
         return data
@@ -147,21 +143,11 @@ def read(data: bytes | memoryview) -> Iterator[Frame]:
     Raises BadAnswerFile, perhaps only after the frames before the mistake were given: a caller keeps nothing of a file
     that was not read to its end.
     """
-    view, at, first = memoryview(data), 0, True
-    while True:
-        start, content = at, b""
-        content, at = _next(view, at)
-        try:
-            value = canonical.decode(content, limit=FRAME_BYTES_MAX)
-        except canonical.NonCanonical as error:
-            raise BadAnswerFile(f"the frame at byte {start}: {error}") from error
-        match value:
-            case ["end", bytes(stated)] if not first:
-                _check_end(view, start, at, stated)
-                return
-            case _:
-                yield _frame_of(value, start, first=first)
-        first = False
+    try:
+        for start, value in frames.read(data, seal="samples-file", bytes_max=FRAME_BYTES_MAX):
+            yield _frame_of(value, start, first=start == 0)
+    except frames.BadFrames as error:
+        raise BadAnswerFile(str(error)) from error
 
 
 def _frame_of(value: Value, start: int, *, first: bool) -> Frame:
@@ -181,29 +167,3 @@ def _frame_of(value: Value, start: int, *, first: bool) -> Frame:
             return Hour(start_ms, state, record_id, samples, evidence)
     what = "the file does not begin as an answer file" if first else f"the frame at byte {start} is none"
     raise BadAnswerFile(what)
-
-
-def _check_end(view: memoryview, start: int, end: int, stated: bytes) -> None:
-    if end != len(view):
-        raise BadAnswerFile(f"{len(view) - end} bytes follow the end")
-    digest = hashlib.sha256(tag("samples-file"))
-    digest.update(view[:start])
-    if digest.digest() != stated:
-        raise BadAnswerFile("the file is damaged: the hash at its end is of other bytes")
-
-
-def _next(view: memoryview, at: int) -> tuple[bytes, int]:
-    """The content of the byte string at `at`, and where it ends; its length is written in the shortest way."""
-    if at >= len(view):
-        raise BadAnswerFile("the file ends without its last frame")
-    argument = view[at] - _BYTE_STRING
-    width = _WIDTHS.get(argument, 0)
-    if not 0 <= argument < 24 and not width:
-        raise BadAnswerFile(f"no byte string of a frame's length begins at byte {at}")
-    begin = at + 1 + width
-    length = int.from_bytes(view[at + 1 : begin], "big") if width else argument
-    if length < _LEAST.get(argument, 0):
-        raise BadAnswerFile(f"the length of the frame at byte {at} is written in a longer way than needed")
-    if length > FRAME_BYTES_MAX or begin + length > len(view):
-        raise BadAnswerFile(f"the frame at byte {at} is cut off or too long")
-    return bytes(view[begin : begin + length]), begin + length

@@ -258,10 +258,7 @@ class UnitPipeline:
     def _note_running(self, reading: Reading) -> None:
         """Whether a value that stands still is suspicious; between the thresholds nothing changes."""
         operating = self._settings.operating
-        if operating is None or reading.value is None or reading.value > operating.on_above:
-            self._running = True
-        elif reading.value < operating.off_below:
-            self._running = False
+        self._running = operating is None or operating.runs_now(reading.value, before=self._running)
 
     def _due(self, assembler: HourAssembler) -> tuple[HourRecord | HourGap, ...]:
         try:

@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Final
@@ -55,6 +55,18 @@ class RunningHour:
 
     minutes_wanted: int | None = None
     """Valid minutes that make a whole hour of operation valid; None where quadrants decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteStep:
+    """One minute of an hour's mass, as whoever recomputes it by hand needs it."""
+
+    minute: int
+    operating_ms: int
+    means: Mapping[str, Decimal | None]
+    """Of each measured quantity that the mass needs: the mean that stands for the minute, None without a valid one."""
+    g_per_h: Decimal | None
+    """The mass rate; None for a minute that is filled by scaling."""
 
 
 class CollectedHour:
@@ -161,6 +173,17 @@ class CollectedHour:
             revision,
         )
 
+    def steps(self, operation: Operation) -> list[MinuteStep]:
+        """The mass of the hour, minute by minute."""
+        steps = []
+        for minute, operating_ms in enumerate(self._operating_ms(operation)):
+            rate = self._rate(minute)
+            means = {
+                quantity: self._mean_at(quantity, minute) for quantity in self._settings.emission.measured
+            }
+            steps.append(MinuteStep(minute, operating_ms, means, None if rate is None else rate.g_per_h))
+        return steps
+
     def preview(self, operation: Operation, *, until_ms: int) -> RunningHour:
         """The hour as far as it has come."""
         settings = self._settings
@@ -233,6 +256,10 @@ class CollectedHour:
             if earlier < len(buckets) and (bucket := buckets[earlier]) is not None:
                 return bucket
         return None
+
+    def _mean_at(self, quantity: str, minute: int) -> Decimal | None:
+        bucket = self._standing_bucket(quantity, minute)
+        return None if bucket is None else self._mean(bucket, quantity).mean
 
     def _rate(self, minute: int) -> MinuteRate | None:
         means: dict[str, MinuteMean] = {}

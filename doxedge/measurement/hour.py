@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
-from doxedge.measurement.collected_hour import CollectedHour, RunningHour
+from doxedge.measurement.collected_hour import CollectedHour, MinuteStep, RunningHour
 from doxedge.measurement.emission import NO_DATA, HourGap, HourRecord
 from doxedge.measurement.energy import EnergyCounter, EnergyMark, EnergyQuality, HourEnergy
 from doxedge.measurement.hour_settings import HourSettings
@@ -279,6 +279,11 @@ class HourAssembler:
         start_ms = now_ms - now_ms % HOUR_MS
         collected = self._open.get(start_ms) or CollectedHour(start_ms, self._settings)
         return collected.preview(self._operation(start_ms, now_ms), until_ms=now_ms)
+
+    def steps(self, start_ms: int) -> list[MinuteStep]:
+        """A closed hour minute by minute; [] when it is not kept any more."""
+        closed = self._closed.get(start_ms)
+        return [] if closed is None else closed.collected.steps(closed.operation)
 
     @property
     def carry(self) -> Carry:

@@ -25,6 +25,12 @@ class OperatingSettings:
         if self.off_below > self.on_above:
             raise ValueError(f"off_below {self.off_below} must not lie above on_above {self.on_above}")
 
+    def runs_now(self, value: Decimal | None, *, before: bool) -> bool:
+        """Whether the unit counts as running while the next value is judged; between the thresholds as before."""
+        if value is None or value > self.on_above:
+            return True
+        return before and value >= self.off_below
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

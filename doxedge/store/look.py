@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from doxedge.measurement.alarms import Alarm
-from doxedge.store import alarm_rows, schema_files
+from doxedge.signing.merkle import Frontier
+from doxedge.store import alarm_rows, hour_tree, schema_files
 from doxedge.store.examine import reading
 
 RECORDS_AT_ONCE: Final = 500
@@ -44,6 +45,23 @@ def records(path: Path, kinds: Sequence[str], *, after: int = 0) -> list[KeptRec
         KeptRecord(row_id, source, seq, kind, _state(state, outcome), clause, envelope)
         for row_id, source, seq, kind, state, outcome, clause, envelope in rows
     ]
+
+
+def hour_leaves(path: Path, unit: str, start_ms: int, *, samples: int, root: bytes) -> list[bytes] | None:
+    """The leaves under a root that an hour states, None when they are not there any more. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="samples")
+        roots = hour_tree.stored_roots(connection, unit=unit, start_ms=start_ms)
+        stored = next((one for one in roots if (one.samples, one.root) == (samples, root)), None)
+        if stored is None:
+            return None
+        rows = hour_tree.leaves(
+            connection, unit=unit, start_ms=start_ms, revision=stored.revision, after=0, limit=samples + 1
+        )
+    frontier, leaves = Frontier(), [hour_tree.leaf(row) for row in rows]
+    for leaf in leaves:
+        frontier.append(leaf)
+    return leaves if (frontier.size, frontier.root()) == (samples, root) else None
 
 
 def alarms(path: Path, *, newest: int | None = None) -> list[Alarm]:

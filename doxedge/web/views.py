@@ -108,9 +108,15 @@ def device_rows(book: Book) -> list[Row]:
                     "firmware": entry.firmware,
                     "registered_ms": entry.registered_ms,
                     "counts_from_ms": entry.counts_from_ms,
+                    "reopened": _reopened(book, key.decode()),
                 }
             )
     return rows
+
+
+def _reopened(book: Book, device: str) -> Row | None:
+    found = units.find_reopened(book, device)
+    return None if found is None else {"profile_hash": found.profile_hash.hex(), "from_ms": found.from_ms}
 
 
 def reading_row(row: DeviceRow) -> Row:

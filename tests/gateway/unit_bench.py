@@ -59,6 +59,27 @@ class SetClock:
         self.at_ms = at_ms
 
 
+def plan_text(
+    unit: str = "alpha-1",
+    lines: str = "",
+    *,
+    channel: bytes = b"c" * 32,
+    source: bytes = b"s" * 16,
+    calibrations: str = "",
+    flow_high: str = "576300",
+) -> str:
+    """The unit's table, with every instrument polled each 10 s."""
+    text = unit_text(unit, lines, channel=channel.hex(), source=source.hex(), flow_high=flow_high)
+    text += calibrations
+    text = text.replace("oxygen = 0", f"gas = {PERIOD_MS}, oxygen = 0")
+    text = text.replace(
+        "settings = { flow_high", f"poll_ms = {{ channels = {PERIOD_MS} }}\nsettings = {{ flow_high"
+    )
+    return text.replace(
+        'profile = "janitza_umg"', f'profile = "janitza_umg"\npoll_ms = {{ energy = {PERIOD_MS} }}'
+    )
+
+
 def plan(
     unit: str = "alpha-1",
     lines: str = "",
@@ -66,15 +87,11 @@ def plan(
     channel: bytes = b"c" * 32,
     source: bytes = b"s" * 16,
     calibrations: str = "",
+    flow_high: str = "576300",
 ) -> PlannedUnit:
     """The unit with every instrument polled each 10 s."""
-    text = unit_text(unit, lines, channel=channel.hex(), source=source.hex()) + calibrations
-    text = text.replace("oxygen = 0", f"gas = {PERIOD_MS}, oxygen = 0")
-    text = text.replace(
-        "settings = { flow_high", f"poll_ms = {{ channels = {PERIOD_MS} }}\nsettings = {{ flow_high"
-    )
-    text = text.replace(
-        'profile = "janitza_umg"', f'profile = "janitza_umg"\npoll_ms = {{ energy = {PERIOD_MS} }}'
+    text = plan_text(
+        unit, lines, channel=channel, source=source, calibrations=calibrations, flow_high=flow_high
     )
     settings = parse_settings(settings_text(units={}) + text, source="bench")
     (planned,) = plan_units(settings, source="bench", clock=SetClock())
