@@ -11,8 +11,6 @@ from typing import Final
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.line import DeviceState
 from doxedge.gateway import numbering
-from doxedge.gateway.bodies import Provenance, firmware_text
-from doxedge.gateway.clock_state import boot_id
 from doxedge.gateway.equipment import Equipment
 from doxedge.gateway.line_plan import make_line
 from doxedge.gateway.line_progress import LineProgress
@@ -24,7 +22,7 @@ from doxedge.gateway.qa_office import QaOffice
 from doxedge.gateway.record_desk import Happening, UnitIdentity
 from doxedge.gateway.sample_clerk import SampleClerk
 from doxedge.gateway.status import UnitStatus
-from doxedge.measurement.quality import Assessor
+from doxedge.gateway.unit_setup import setup_of
 from doxedge.measurement.sample import Sample
 from doxedge.signing import envelope
 from doxedge.signing.record import Record
@@ -129,10 +127,8 @@ class Measuring:
         )
         checks = await self.quality.open_desk(planned, equipment.qa)
         pipeline = UnitPipeline(
-            UnitIdentity(unit, channel, source, planned.devices),
-            settings=planned.hour,
-            assessor=Assessor(planned.assessment),
-            provenance=Provenance(planned.profile_hash, planned.rules_hash, boot_id(), firmware_text()),
+            UnitIdentity(unit, channel, source),
+            setup=setup_of(planned),
             stores=UnitStores(equipment.outbox, equipment.samples, equipment.folder),
             seal=functools.partial(seal_record, channel=channel, signer=equipment.signer),
             clock=self._clock,

@@ -14,18 +14,18 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import sample_rows
-from doxedge.gateway.bodies import Provenance
 from doxedge.gateway.clock_state import ClockReading
-from doxedge.gateway.gap_causes import GapCauses
 from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
 from doxedge.gateway.unit_memory import UnitMemory, read_memory, write_memory
+from doxedge.gateway.unit_setup import QualityAssurance, SetupChange, UnitJudge, UnitSetup
 from doxedge.measurement.emission import HourGap, HourRecord
-from doxedge.measurement.hour import Carry, ClockJump, HourAssembler, HourSettings, RunningHour
-from doxedge.measurement.quality import Assessor, ClockState, clock_state
+from doxedge.measurement.hour import Carry, ClockJump, RunningHour
+from doxedge.measurement.hour_sequence import HourSequence
+from doxedge.measurement.quality import ClockState, clock_state
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Sample
 from doxedge.quantity import HOUR_MS
@@ -55,18 +55,6 @@ class UnitStores:
     """Where each unit's memory lies."""
 
 
-class QualityAssurance(Protocol):
-    """Who knows which monitors are in control (`qa_desk`)."""
-
-    def standing(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
-        """The readings, those out of control made bad."""
-        ...
-
-    def see(self, readings: Iterable[Reading]) -> None:
-        """New readings of this moment."""
-        ...
-
-
 class UnitPipeline:
     """Assesses, keeps and averages for one unit."""
 
@@ -74,9 +62,7 @@ class UnitPipeline:
         self,
         identity: UnitIdentity,
         *,
-        settings: HourSettings,
-        assessor: Assessor,
-        provenance: Provenance,
+        setup: UnitSetup,
         stores: UnitStores,
         seal: Callable[[Record], Envelope],
         clock: Clock,
@@ -86,66 +72,116 @@ class UnitPipeline:
     ) -> None:
         """`seal` signs; `on_stored` is called when a new record is durable; `quality` None: nothing is checked."""
         self.identity = identity
-        self.latest: dict[str, Reading] = {}
-        self._flags: dict[tuple[str, str], frozenset[str]] = {}
         self.dropped_samples = 0
-        self._settings, self._assessor, self._provenance = settings, assessor, provenance
+        self._setup, self._told = setup, setup.hashes
+        self._judge = UnitJudge(setup, quality=quality)
         self._samples, self._memory_file = stores.samples, stores.folder / f"{identity.unit}.memory.json"
         self._clock, self._read_clock = clock, read_clock
-        self._quality = quality
-        self._causes = GapCauses(settings.emission.measured)
         self.desk = RecordDesk(
             identity,
-            provenance=provenance,
+            setup_at=self._judge.setup_at,
             outbox=stores.outbox,
             samples=stores.samples,
             seal=seal,
             now_ms=clock.now_ms,
             read_clock=read_clock,
-            gap_cause=self._causes.cause,
+            gap_cause=self._judge.gap_cause,
             on_stored=on_stored,
         )
         self._queue: list[SampleRow] = []
         self._flushing = asyncio.Lock()
         self._closing = asyncio.Lock()
-        self._assembler: HourAssembler | None = None
+        self._hours: HourSequence | None = None
         self._unsaved = False
-        self._running = True
         self._jump: str | None = None
         self._disk_trouble = False
         self._dropped = 0
         self._told_dropped_ms = -HOUR_MS
         self._clock_state = _state_of(read_clock())
 
-    async def restore(self) -> None:
-        """Continue where the last run stopped, and tell the desk what is new about this run."""
+    async def restore(self, *, before: UnitSetup | None = None, change: SetupChange | None = None) -> None:
+        """Continue where the last run stopped, and tell the desk what is new about this run.
+
+        `before` made the hours until `change`, of which some may be open still.
+        """
         memory = await asyncio.to_thread(read_memory, self._memory_file)
         now_ms = self._clock.now_ms()
         if memory is None:
-            self._assembler = HourAssembler(self._settings, start_ms=now_ms)
+            self._hours = HourSequence(self._setup.hour, start_ms=now_ms)
             await self._save()
         else:
-            self._assembler = HourAssembler(
-                self._settings, start_ms=memory.carry.next_start_ms, carry=memory.carry
-            )
-            again = await self._feed_again(memory.carry, now_ms)
+            again = await self._continue(memory.carry, now_ms, before, change)
             log.info(
                 "unit %s: continues at hour %d with %d stored samples",
                 self.identity.unit,
                 memory.carry.next_start_ms,
                 again,
             )
-        self.desk.hand_in(self._first_words(memory, now_ms))
+        self.desk.hand_in(self._first_words(memory, now_ms, change))
+
+    async def _continue(
+        self, carry: Carry, now_ms: int, before: UnitSetup | None, change: SetupChange | None
+    ) -> int:
+        """Take up the hours that are not closed; how many stored samples they have."""
+        if before is None or change is None or change.from_ms <= carry.next_start_ms:
+            self._hours = HourSequence(self._setup.hour, start_ms=carry.next_start_ms, carry=carry)
+        else:
+            self._judge.begin_with(before, change)
+            self._hours = HourSequence(before.hour, start_ms=carry.next_start_ms, carry=carry)
+            self._hours.change(change.setup.hour, from_ms=change.from_ms, kept=change.kept)
+        return await self._feed_again(self._hours, carry, now_ms)
+
+    def change(self, change: SetupChange) -> None:
+        """Another setup from the border of an hour on; told before it. Raises ValueError when that hour has begun."""
+        if self._hours is None:
+            raise ValueError(f"unit {self.identity.unit} is not measured yet")
+        self._hours.change(change.setup.hour, from_ms=change.from_ms, kept=change.kept)
+        self._judge.change(change)
+        self._setup = change.setup
+
+    def take_back(self, change: SetupChange) -> None:
+        """That change is not to come. Raises ValueError when its hour has begun."""
+        if self._hours is not None:
+            self._hours.take_back(from_ms=change.from_ms)
+            self._judge.take_back()
+            self._setup = self._judge.setup_at(change.from_ms)
+
+    def end(self, end_ms: int | None) -> None:
+        """Make no hour from `end_ms` on; None: go on for ever."""
+        if self._hours is not None:
+            self._hours.end(end_ms)
+
+    async def has_ended(self) -> bool:
+        """Whether everything before the end is signed, so that nothing is left to be done here."""
+        if self._hours is None or not self._hours.has_ended:
+            return False
+        self.desk.hand_in(self._hours.finish())
+        await self.close_hours()
+        return not self.desk.waiting and not self._unsaved
+
+    @property
+    def latest(self) -> Mapping[str, Reading]:
+        """The last reading of every quantity."""
+        return self._judge.latest
+
+    @property
+    def quality(self) -> QualityAssurance | None:
+        """Who knows which monitors are in control."""
+        return self._judge.quality
+
+    @quality.setter
+    def quality(self, quality: QualityAssurance | None) -> None:
+        self._judge.quality = quality
 
     def take(self, sample: Sample) -> None:
         """A sample from a line: judge it, give it to the running hour, queue it for the disk. Never waits."""
-        readings = self._judge(sample)
-        if self._quality is not None:
-            self._quality.see(readings)
+        readings = self._judge.judge(sample, clock=self._clock_state)
+        if self._judge.quality is not None:
+            self._judge.quality.see(readings)
         # Groups of a device are polled apart; the first value names the group.
-        self._flags[sample.device, next(iter(sample.values), "")] = sample.flags
-        if self._assembler is not None:
-            self._assembler.add(readings)
+        self._judge.flags[sample.device, next(iter(sample.values), "")] = sample.flags
+        if self._hours is not None:
+            self._hours.add(readings)
         if len(self._queue) >= QUEUE_SAMPLES:
             self.dropped_samples += QUEUE_SAMPLES // 10
             del self._queue[: QUEUE_SAMPLES // 10]
@@ -181,14 +217,15 @@ class UnitPipeline:
 
         One at a time: between closing and signing, another would remember as closed what is not signed yet.
         """
-        if self._assembler is None:
+        if self._hours is None:
             return 0
         async with self._closing:
-            return await self._close_hours(self._assembler)
+            return await self._close_hours(self._hours)
 
-    async def _close_hours(self, assembler: HourAssembler) -> int:
+    async def _close_hours(self, hours: HourSequence) -> int:
         self._clock_state = _state_of(self._read_clock())
-        closed = self._due(assembler)
+        self._settle()
+        closed = self._due(hours)
         if closed:
             self._unsaved = True
             await self.flush()  # duty (1)
@@ -209,22 +246,22 @@ class UnitPipeline:
 
     def calibration(self, at_ms: int, *, passed: bool) -> None:
         """A check of something that the mass needs was judged."""
-        if self._assembler is not None:
-            self._assembler.calibration(at_ms, passed=passed)
+        if self._hours is not None:
+            self._hours.calibration(at_ms, passed=passed)
 
     @property
     def open_from_ms(self) -> int:
         """The first hour that is not closed."""
-        return 0 if self._assembler is None else self._assembler.carry.next_start_ms
+        return 0 if self._hours is None else self._hours.carry.next_start_ms
 
     def running_hour(self) -> RunningHour | None:
         """The hour that is being measured, for the status page."""
-        return None if self._assembler is None else self._assembler.preview(self._clock.now_ms())
+        return None if self._hours is None else self._hours.preview(self._clock.now_ms())
 
     @property
     def is_running(self) -> bool:
         """Whether the unit runs, by its operating signal; true where nobody can say."""
-        return self._running
+        return self._judge.running
 
     def live(self) -> Mapping[str, object]:
         """What the status page shows; not signed, not stored."""
@@ -239,30 +276,12 @@ class UnitPipeline:
             "nox_g_running": running.nox_g if running else None,
             "values": values,
             "quality": worst.value if qualities else Quality.BAD.value,
-            "flags": sorted(frozenset().union(*self._flags.values())),
+            "flags": sorted(frozenset().union(*self._judge.flags.values())),
         }
 
-    def _judge(self, sample: Sample) -> tuple[Reading, ...]:
-        readings = self._assessor.assess(sample, clock=self._clock_state, running=self._running)
-        if self._quality is not None:
-            readings = self._quality.standing(readings)
-        operating = self._settings.operating
-        for reading in readings:
-            self.latest[reading.quantity] = reading
-            if reading.quality is Quality.BAD:
-                self._causes.note(reading)
-            if operating is not None and reading.quantity == operating.quantity:
-                self._note_running(reading)
-        return readings
-
-    def _note_running(self, reading: Reading) -> None:
-        """Whether a value that stands still is suspicious; between the thresholds nothing changes."""
-        operating = self._settings.operating
-        self._running = operating is None or operating.runs_now(reading.value, before=self._running)
-
-    def _due(self, assembler: HourAssembler) -> tuple[HourRecord | HourGap, ...]:
+    def _due(self, hours: HourSequence) -> tuple[HourRecord | HourGap, ...]:
         try:
-            closed = assembler.close(self._clock.now_ms())
+            closed = hours.close(self._clock.now_ms())
         except ClockJump as jump:
             if self._jump is None:
                 log.error(
@@ -297,40 +316,55 @@ class UnitPipeline:
             self.desk.hand_in([Happening("samples.dropped", now_ms, text, key=str(samples))])
         self._dropped, self._told_dropped_ms = dropped, now_ms
 
-    async def _feed_again(self, carry: Carry, now_ms: int) -> int:
+    async def _feed_again(self, hours: HourSequence, carry: Carry, now_ms: int) -> int:
         """The stored samples of the hours that are not closed. Those of one restart fit in memory: they did before."""
-        assembler, after, again = self._assembler, 0, 0
-        while assembler is not None:
-            rows = await self._samples.between(
-                carry.next_start_ms, now_ms + HOUR_MS, devices=self.identity.devices, after=after
-            )
-            if not rows:
-                break
-            for row in rows:
-                assembler.add(self._judge(sample_rows.unpack(row.device, row.at_ms, row.raw)))
-                after = row.row_id
-            again += len(rows)
+        again = 0
+        for from_ms, to_ms, setup in self._judge.setups(carry.next_start_ms, now_ms + HOUR_MS):
+            after = 0
+            while rows := await self._samples.between(from_ms, to_ms, devices=setup.devices, after=after):
+                for row in rows:
+                    sample = sample_rows.unpack(row.device, row.at_ms, row.raw)
+                    hours.add(self._judge.judge(sample, clock=self._clock_state))
+                    after = row.row_id
+                again += len(rows)
         return again
 
-    def _first_words(self, memory: UnitMemory | None, now_ms: int) -> list[Happening]:
+    def _first_words(
+        self, memory: UnitMemory | None, now_ms: int, change: SetupChange | None
+    ) -> list[Happening]:
         """What a regulator wants to know about a new run of the gateway."""
-        made_by = self._provenance
+        made_by = self._setup.provenance
         words = [Happening("gateway.start", now_ms, f"{made_by.firmware}, boot {made_by.boot_id.hex()}")]
-        if memory is None:
-            return words
-        for code, before, now in (
-            ("profile.changed", memory.profile_hash, made_by.profile_hash),
-            ("rules.changed", memory.rules_hash, made_by.rules_hash),
-        ):
-            if before != now:
-                words.append(Happening(code, now_ms, f"{before.hex()} was replaced by {now.hex()}"))
-                self._unsaved = True
+        if memory is not None:
+            self._told = (memory.profile_hash, memory.rules_hash)
+            # A change that an earlier run has told is told under the same key, and so not twice.
+            words += self._tell_change(change or SetupChange(self._setup, now_ms))
         return words
 
+    def _tell_change(self, change: SetupChange) -> list[Happening]:
+        """What of the hashes is not what was last told."""
+        words = []
+        codes = ("profile.changed", "rules.changed")
+        for code, before, now in zip(codes, self._told, change.setup.hashes, strict=True):
+            if before != now:
+                text = f"{before.hex()} was replaced by {now.hex()}{change.words}"
+                words.append(Happening(code, change.from_ms, text, key=f"{change.from_ms}/{now.hex()}"))
+                self._unsaved = True
+        self._told = change.setup.hashes
+        return words
+
+    def _settle(self) -> None:
+        """A border is over: the change is told, and what cannot be revised any more is forgotten."""
+        change = self._judge.settle(self._clock.now_ms())
+        if change is not None:
+            self.desk.hand_in(self._tell_change(change))
+        if self._hours is not None:
+            self._judge.forget_before(self._hours.first_ms)
+
     async def _save(self) -> None:
-        if self._assembler is None:
+        if self._hours is None:
             return
-        memory = UnitMemory(self._assembler.carry, self._provenance.profile_hash, self._provenance.rules_hash)
+        memory = UnitMemory(self._hours.carry, *self._told)
         try:
             await asyncio.to_thread(write_memory, self._memory_file, memory)
         except OSError as error:

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.gateway.bodies import Provenance, answer_body, event_body, gap_body, hour_body, revision_body
+from doxedge.gateway.bodies import answer_body, event_body, gap_body, hour_body, revision_body
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.unit_setup import UnitSetup
 from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
@@ -40,8 +41,6 @@ class UnitIdentity:
     unit: str
     channel: bytes
     source: bytes
-    devices: tuple[str, ...]
-    """Names of its instruments in the sample store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class RecordDesk:
         self,
         identity: UnitIdentity,
         *,
-        provenance: Provenance,
+        setup_at: Callable[[int], UnitSetup],
         outbox: Outbox,
         samples: SampleStore,
         seal: Callable[[Record], Envelope],
@@ -90,12 +89,15 @@ class RecordDesk:
         gap_cause: Callable[[HourGap], str],
         on_stored: Callable[[], None],
     ) -> None:
-        """`seal` signs; `on_stored` is called when a new record is durable; `gap_cause` words a gap."""
+        """`seal` signs; `on_stored` is called when a new record is durable; `gap_cause` words a gap.
+
+        `setup_at` says by what an hour is made that begins at an instant.
+        """
         self.identity = identity
         self.numbered = False
         """Whether outbox and ledger agree on the next number. Nothing is signed before."""
         self.records_stored = 0
-        self._provenance, self._outbox, self._samples, self._seal = provenance, outbox, samples, seal
+        self._setup_at, self._outbox, self._samples, self._seal = setup_at, outbox, samples, seal
         self._now_ms, self._read_clock = now_ms, read_clock
         self._gap_cause, self._on_stored = gap_cause, on_stored
         self._waiting: deque[Item] = deque()
@@ -180,14 +182,13 @@ class RecordDesk:
             return Draft("samples.answer", said, answer_key(unit, item.request))
         if isinstance(item, HourGap):
             return await self._draft_gap(item)
-        root = await self._samples.hour_root(
-            unit, self.identity.devices, item.start_ms, revision=item.revision
-        )
+        setup = self._setup_at(item.start_ms)
+        root = await self._samples.hour_root(unit, setup.devices, item.start_ms, revision=item.revision)
         body = hour_body(
             item,
             samples=root.samples,
             samples_root=root.root,
-            provenance=self._provenance,
+            provenance=setup.provenance,
             clock=self._read_clock(),
         )
         first = f"hour/{unit}/{item.start_ms}/0"

@@ -82,6 +82,10 @@ class HourSequence:
             self._parts[index - 1].assembler.follow(known)
         return part.assembler.add(readings)
 
+    def calibration(self, at_ms: int, *, passed: bool) -> Placed:
+        """A daily zero and span check was judged at this instant."""
+        return self._parts[self._index_of(at_ms)].assembler.calibration(at_ms, passed=passed)
+
     def close(self, now_ms: int) -> tuple[HourRecord | HourGap, ...]:
         """The hours that are due, in the order of time; those after a change wait until those before it are given out.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.unit_memory import UnitMemory, write_memory
 from doxedge.quantity import HOUR_MS, MINUTE_MS
@@ -52,7 +53,7 @@ async def test_a_start_is_signed_before_the_first_hour(tmp_path: Path) -> None:
         await unit.measure(1)
         ((kind, body),) = await unit.said()
         assert (kind, body[:2]) == ("event", ["alpha-1", "gateway.start"])
-        assert "doxedge test" in str(body[3])
+        assert str(body[3]).startswith(f"{firmware_text()}, boot ")
 
 
 @pytest.mark.parametrize("minute", [1, 17, 59, 60, 61])

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from doxedge.gateway.bodies import Provenance
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.pipeline import UnitPipeline, UnitStores
 from doxedge.gateway.plant import PlannedUnit, plan_units
@@ -17,7 +16,7 @@ from doxedge.gateway.qa_desk import Command, QaDesk
 from doxedge.gateway.qa_office import QaOffice
 from doxedge.gateway.record_desk import UnitIdentity
 from doxedge.gateway.settings import parse_settings
-from doxedge.measurement.quality import Assessor
+from doxedge.gateway.unit_setup import SetupChange, UnitSetup, setup_of
 from doxedge.measurement.sample import Reason, Sample
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.signing import envelope
@@ -203,6 +202,8 @@ async def bench(
     *,
     clock: SetClock | None = None,
     planned: PlannedUnit | None = None,
+    before: UnitSetup | None = None,
+    change: SetupChange | None = None,
     begun: bool = True,
     outbox_settings: OutboxSettings | None = None,
     sample_settings: SampleSettings | None = None,
@@ -226,10 +227,8 @@ async def bench(
         quality = await QaOffice(clock=clock, command=command or _obey).open_desk(planned, checks)
         reading = functools.partial(_reading_of, box := [])
         pipeline = UnitPipeline(
-            UnitIdentity(planned.table.name, channel, source, planned.devices),
-            settings=planned.hour,
-            assessor=Assessor(planned.assessment),
-            provenance=Provenance(planned.profile_hash, planned.rules_hash, bytes(16), "doxedge test"),
+            UnitIdentity(planned.table.name, channel, source),
+            setup=setup_of(planned),
             stores=UnitStores(outbox, samples, folder),
             seal=seal,
             clock=clock,
@@ -239,7 +238,7 @@ async def bench(
         )
         made = Bench(folder, clock, planned, device, outbox, samples, pipeline, quality)
         box.append(made)
-        await pipeline.restore()
+        await pipeline.restore(before=before, change=change)
         if quality is not None:
             await quality.begin(pipeline, open_from_ms=pipeline.open_from_ms)
         if begun:

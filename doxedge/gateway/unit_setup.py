@@ -1,0 +1,172 @@
+"""By what the samples of a unit become signed hours, and who judges them: one setup after the other, each for its time.
+
+A setup holds from the border of an hour on. A sample is judged by the setup that was in force at its own instant, also
+when it comes after the border; an hour names the hashes of the setup that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from doxedge.gateway.bodies import Provenance, firmware_text
+from doxedge.gateway.clock_state import boot_id
+from doxedge.gateway.gap_causes import GapCauses
+from doxedge.gateway.plant import PlannedUnit
+from doxedge.measurement.emission import HourGap
+from doxedge.measurement.hour import HourSettings
+from doxedge.measurement.quality import AssessmentSettings, Assessor, ClockState
+from doxedge.measurement.reading import Reading
+from doxedge.measurement.sample import Quality, Sample
+
+ALWAYS: Final = 0
+"""From when on the first setup holds."""
+
+
+class QualityAssurance(Protocol):
+    """Who knows which monitors are in control (`qa_desk`)."""
+
+    def standing(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+        """The readings, those out of control made bad."""
+        ...
+
+    def see(self, readings: Iterable[Reading]) -> None:
+        """New readings of this moment."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSetup:
+    """Everything about a unit that stands behind its hours."""
+
+    hour: HourSettings
+    assessment: AssessmentSettings
+    provenance: Provenance
+    devices: tuple[str, ...]
+    """Whose samples are under the root of an hour."""
+
+    @property
+    def hashes(self) -> tuple[bytes, bytes]:
+        """(profile hash, rules hash)."""
+        return self.provenance.profile_hash, self.provenance.rules_hash
+
+
+@dataclass(frozen=True, slots=True)
+class SetupChange:
+    """Another setup takes over at the border of an hour."""
+
+    setup: UnitSetup
+    from_ms: int
+    kept: frozenset[str] = frozenset()
+    """Devices that stay as they are."""
+    words: str = ""
+    """Who approved it, and why: for the signed event."""
+
+
+def setup_of(planned: PlannedUnit) -> UnitSetup:
+    """The setup of a unit on this machine."""
+    made_by = Provenance(planned.profile_hash, planned.rules_hash, boot_id(), firmware_text())
+    return UnitSetup(planned.hour, planned.assessment, made_by, planned.devices)
+
+
+@dataclass(slots=True)
+class _Reign:
+    """One setup with what works by it."""
+
+    from_ms: int
+    setup: UnitSetup
+    assessor: Assessor
+    causes: GapCauses
+    change: SetupChange | None
+
+
+class UnitJudge:
+    """From samples to readings, by the setup of their time; and what is known of the unit at this moment."""
+
+    def __init__(self, setup: UnitSetup, *, quality: QualityAssurance | None = None) -> None:
+        """`quality` None: nothing is checked with gas."""
+        self.latest: dict[str, Reading] = {}
+        self.flags: dict[tuple[str, str], frozenset[str]] = {}
+        """By device and the first value of the group: groups are polled apart."""
+        self.running = True
+        """Whether the unit runs, by its operating signal; true where nobody can say."""
+        self.quality = quality
+        self._reigns = [_reign(ALWAYS, setup)]
+
+    def begin_with(self, before: UnitSetup, change: SetupChange) -> None:
+        """The first setup is that of a change, of which the time before it is still of interest."""
+        self._reigns = [_reign(ALWAYS, before)]
+        self.change(change)
+        self._reigns[-1].change = None
+
+    def change(self, change: SetupChange) -> None:
+        """To come; told before its border."""
+        reign = _reign(change.from_ms, change.setup, change=change)
+        reign.assessor = Assessor(change.setup.assessment, before=self._reigns[-1].assessor, kept=change.kept)
+        self._reigns.append(reign)
+
+    def take_back(self) -> None:
+        """The last change is not to come."""
+        self._reigns.pop()
+
+    def setup_at(self, at_ms: int) -> UnitSetup:
+        """The one in force at an instant."""
+        return self._reign_at(at_ms).setup
+
+    def setups(self, from_ms: int, to_ms: int) -> Iterator[tuple[int, int, UnitSetup]]:
+        """(from, to, setup) for a stretch of time, in order."""
+        ends = [reign.from_ms for reign in self._reigns[1:]]
+        for reign, end_ms in zip(self._reigns, [*ends, to_ms], strict=True):
+            begin_ms, until_ms = max(from_ms, reign.from_ms), min(end_ms, to_ms)
+            if begin_ms < until_ms:
+                yield begin_ms, until_ms, reign.setup
+
+    def settle(self, now_ms: int) -> SetupChange | None:
+        """The first change whose border is over, once: what belonged to the setup before is no news any more."""
+        reign = next((one for one in self._reigns if one.change is not None and one.from_ms <= now_ms), None)
+        if reign is None:
+            return None
+        change, reign.change = reign.change, None
+        quantities = set(reign.setup.hour.devices)
+        self.latest = {name: reading for name, reading in self.latest.items() if name in quantities}
+        self.flags = {key: flags for key, flags in self.flags.items() if key[0] in reign.setup.devices}
+        if reign.setup.hour.operating is None:
+            self.running = True
+        return change
+
+    def forget_before(self, at_ms: int) -> None:
+        """No sample from before that instant is taken any more."""
+        while len(self._reigns) > 1 and self._reigns[1].from_ms <= at_ms and self._reigns[1].change is None:
+            self._reigns.pop(0)
+            self._reigns[0].assessor.forget_before()
+
+    def judge(self, sample: Sample, *, clock: ClockState) -> tuple[Reading, ...]:
+        """Every value with its quality and reason."""
+        reign = self._reigns[0] if len(self._reigns) == 1 else self._reign_at(sample.at_ms)
+        readings = reign.assessor.assess(sample, clock=clock, running=self.running)
+        if self.quality is not None:
+            readings = self.quality.standing(readings)
+        operating = reign.setup.hour.operating
+        for reading in readings:
+            self.latest[reading.quantity] = reading
+            if reading.quality is Quality.BAD:
+                reign.causes.note(reading)
+            if operating is not None and reading.quantity == operating.quantity:
+                self.running = operating.runs_now(reading.value, before=self.running)
+        return readings
+
+    def gap_cause(self, gap: HourGap) -> str:
+        """Why an hour has no mass."""
+        return self._reign_at(gap.from_ms).causes.cause(gap)
+
+    def _reign_at(self, at_ms: int) -> _Reign:
+        for reign in reversed(self._reigns):
+            if at_ms >= reign.from_ms:
+                return reign
+        return self._reigns[0]
+
+
+def _reign(from_ms: int, setup: UnitSetup, *, change: SetupChange | None = None) -> _Reign:
+    causes = GapCauses(setup.hour.emission.measured)
+    return _Reign(from_ms, setup, Assessor(setup.assessment), causes, change)
