@@ -114,7 +114,7 @@ class SimulatedT200(Instrument):
             case "zero":
                 return ZERO_GAS_PPB + dither / 10, 0.0
             case "span":
-                return SPAN_GAS_PPB + dither, 0.0
+                return SPAN_GAS_PPB * self.sensitivity + dither, 0.0
             case _:
                 return 1_000 * state.no_ppm + (
                     dither if state.operating else dither / 10

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from doxedge.fieldbus.clock import Clock
-from simulators.disturbances import disturbed
+from simulators.disturbances import disturbed, sensitivity
 from simulators.faults import Fault, FaultKind, WireFaults
 from simulators.stack import Plant, StackState
 
@@ -64,6 +64,11 @@ class SimulatedDevice(ABC):
             return None
         now_ms = self.clock.now_ms()
         return next((fault for fault in self.faults if fault.kind is kind and fault.is_on(now_ms)), None)
+
+    @property
+    def sensitivity(self) -> float:
+        """By how much it reads too much of a gas from a bottle."""
+        return sensitivity(self.clock.now_ms(), self.faults)
 
     def observed(self) -> tuple[StackState, int]:
         """What the instrument sees: the plant now, or when the instrument got stuck; with its disturbances."""

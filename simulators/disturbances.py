@@ -50,6 +50,15 @@ def disturbed(
     return state
 
 
+def sensitivity(at_ms: int, faults: Iterable[Fault]) -> float:
+    """By how much an instrument reads too much, of a gas from a bottle as well: its drift."""
+    factor = 1.0
+    for fault in faults:
+        if fault.kind is FaultKind.DRIFT and fault.is_on(at_ms):
+            factor += _argument(fault, DRIFT_PER_MILLE_PER_HOUR) / 1_000 * (at_ms - fault.from_ms) / HOUR_MS
+    return factor
+
+
 def _argument(fault: Fault, default: int) -> int:
     return default if fault.argument is None else fault.argument
 

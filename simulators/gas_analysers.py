@@ -44,13 +44,15 @@ class Gas:
         return self.no_ppm + self.no2_ppm
 
 
-def gas_in_cell(mode: str, state: StackState, at_ms: int, *, seed: int, wet: bool = False) -> Gas:
-    """Stack gas, zero gas or span gas, with the trembling of a cell."""
+def gas_in_cell(
+    mode: str, state: StackState, at_ms: int, *, seed: int, wet: bool = False, sensitivity: float = 1.0
+) -> Gas:
+    """Stack gas, zero gas or span gas, with the trembling of a cell; `sensitivity` is for gas from a bottle."""
     dither = _DITHER_PPM * noise(seed, "dither", at_ms // 1_000)
     if mode == "zero":
         return Gas(ZERO_GAS_PPM + dither / 10, 0.0, 0.0, 0.0)
     if mode == "span":
-        return Gas(SPAN_GAS_PPM + dither, 0.0, 20.9, 0.0)
+        return Gas(SPAN_GAS_PPM * sensitivity + dither, 0.0, 20.9, 0.0)
     share = 1 - state.moisture_percent / 100 if wet else 1.0
     return Gas(
         (state.no_ppm + dither) * share,
@@ -91,7 +93,9 @@ class GasAnalyser(Instrument):
 
     def gas(self, state: StackState, at_ms: int) -> Gas:
         """What the cell holds now."""
-        return gas_in_cell(self.mode, state, at_ms, seed=self.unit_id, wet=self.wet)
+        return gas_in_cell(
+            self.mode, state, at_ms, seed=self.unit_id, wet=self.wet, sensitivity=self.sensitivity
+        )
 
     @override
     def registers(self, state: StackState, at_ms: int) -> Mapping[int, bytes]:

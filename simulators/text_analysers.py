@@ -26,6 +26,13 @@ class Simulated42iClink(TextInstrument):
     dialect = "clink"
     usual_unit_id = 42
     unit: str = "ppb"
+    ORDERS: Final[Mapping[str, str]] = {
+        "set sample": "measure",
+        "set zero": "zero",
+        "set span": "span",
+        "set mode remote": "",
+        "set mode local": "",
+    }
 
     @override
     def answer(self, question: Any) -> bytes | None:
@@ -39,6 +46,9 @@ class Simulated42iClink(TextInstrument):
         return f"{question.text} {clink.UNKNOWN}".encode("ascii") + bytes([clink.CR])
 
     def _said(self, command: str) -> str:
+        if command in self.ORDERS:
+            self.order(self.ORDERS[command] or self.mode)
+            return "ok"
         gas = self.gas()
         values: dict[str, float] = {"nox": gas.nox_ppm, "no": gas.no_ppm, "no2": gas.no2_ppm}
         if command in values:
@@ -67,6 +77,8 @@ class _AkAnalyser(TextInstrument):
     dialect = "ak"
     usual_unit_id = 0
     channel: ClassVar[int] = 0
+    ORDERS: Final[Mapping[str, str]] = {"SMGA": "measure", "SNGA": "zero", "SEGA": "span"}
+    _remote: bool = False
 
     @property
     @override
@@ -77,7 +89,9 @@ class _AkAnalyser(TextInstrument):
     def answer(self, question: Any) -> bytes | None:
         if not isinstance(question, ak.AkRequest):
             return None
-        said = self._said(question.code) if question.channel == self.channel else "NA"
+        said = self._told(question.code)
+        if said is None:
+            said = self._said(question.code) if question.channel == self.channel else "NA"
         if said is None:
             return ak.encode(ak.AkReply("????", self._errors))
         return ak.encode(ak.AkReply(question.code, self._errors, said))
@@ -85,6 +99,18 @@ class _AkAnalyser(TextInstrument):
     @override
     def refusal(self, question: Any) -> bytes | None:
         return ak.encode(ak.AkReply(question.code, self._errors, "BS"))
+
+    def _told(self, code: str) -> str | None:
+        """What it says to an order, which it takes in remote mode only; None for a question."""
+        if code in ("SREM", "SMAN"):
+            self._remote = code == "SREM"
+            return ""
+        if code not in self.ORDERS:
+            return None
+        if not self._remote:
+            return "OF"
+        self.order(self.ORDERS[code])
+        return ""
 
     @property
     def _errors(self) -> int:
@@ -178,7 +204,11 @@ class SimulatedSerinus(TextInstrument):
 
     @override
     def answer(self, question: Any) -> bytes | None:
-        if question.instrument != self.unit_id or question.command != serinus_advanced.READ:
+        if question.instrument != self.unit_id:
+            return None
+        if question.command == serinus_advanced.SET:
+            return self._set(question)
+        if question.command != serinus_advanced.READ:
             return None
         values = self._values(self.gas())
         if not all(parameter in values for parameter in question.message):
@@ -190,6 +220,14 @@ class SimulatedSerinus(TextInstrument):
     @override
     def refusal(self, question: Any) -> bytes | None:
         return self._refused(5)
+
+    def _set(self, question: Any) -> bytes:
+        """An order for the mode; no other parameter is set here."""
+        for mode in serinus_advanced.MODES:
+            if question == serinus_advanced.mode_request(self.unit_id, mode):
+                self.order(mode)
+                return serinus_advanced.encode(question)
+        return self._refused(2)
 
     def _refused(self, code: int) -> bytes:
         frame = serinus_advanced.SerinusFrame(self.unit_id, serinus_advanced.REFUSED, bytes([code]))

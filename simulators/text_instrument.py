@@ -43,6 +43,8 @@ class TextInstrument(SimulatedDevice):
     _cable: NullModem | None = None
     _near: int = -1
     """Our end of the cable."""
+    _ordered: str = ""
+    """The mode that somebody ordered; empty for measuring."""
 
     @abstractmethod
     def answer(self, question: Any) -> bytes | None:
@@ -58,7 +60,11 @@ class TextInstrument(SimulatedDevice):
         """`measure`, `zero` or `span`."""
         if self.active(FaultKind.ZERO):
             return "zero"
-        return "span" if self.active(FaultKind.SPAN) else "measure"
+        return "span" if self.active(FaultKind.SPAN) else self._ordered or "measure"
+
+    def order(self, mode: str) -> None:
+        """Somebody told it to measure, or to take zero or span gas."""
+        self._ordered = "" if mode == "measure" else mode
 
     def is_measuring(self) -> bool:
         """Whether there is a value at all."""
@@ -67,7 +73,7 @@ class TextInstrument(SimulatedDevice):
     def gas(self) -> Gas:
         """What the cell holds now."""
         state, at_ms = self.observed()
-        return gas_in_cell(self.mode, state, at_ms, seed=self.unit_id)
+        return gas_in_cell(self.mode, state, at_ms, seed=self.unit_id, sensitivity=self.sensitivity)
 
     @override
     async def start(self) -> int:

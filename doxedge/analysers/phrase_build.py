@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from doxedge.analysers.dialects import codec
+from doxedge.analysers.dialects import codec, orders
 from doxedge.analysers.map_frame import MapFrame, transport_of
 from doxedge.analysers.phrase_file import (
+    OrdersTable,
     PhraseFile,
     PhraseIdentityTable,
     PhrasePointTable,
@@ -28,12 +29,17 @@ from doxedge.analysers.phrase_file import (
     WholeSettable,
 )
 from doxedge.analysers.phrase_map import PhraseIdentity, PhrasePoint, PhraseProfile, PhraseStatus
-from doxedge.analysers.profile import Group, Severity
-from doxedge.analysers.profile_checks import Refuse, check_groups_filled, check_quantities_once
+from doxedge.analysers.profile import Group, MapCommand, Severity
+from doxedge.analysers.profile_checks import (
+    Refuse,
+    check_commands,
+    check_groups_filled,
+    check_quantities_once,
+)
 from doxedge.analysers.profile_choices import SettingValue
 from doxedge.analysers.profile_numbers import site_numbers
 from doxedge.analysers.profile_points import limits_of
-from doxedge.analysers.question import Phrase
+from doxedge.analysers.question import Order, Phrase
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)(?::([1-9]))?\}")
 _BIT_MAX: Final = 63
@@ -53,7 +59,9 @@ def build_phrases(
     points = tuple(build.point(index, table) for index, table in enumerate(file.points))
     status = tuple(build.status(index, table) for index, table in enumerate(file.status))
     checks = tuple(build.identity_check(index, table) for index, table in enumerate(file.identity_check))
+    commands = tuple(build.command(index, table) for index, table in enumerate(file.commands))
     frame.check_settings_used()
+    check_commands(commands, frame.refuse)
     check_quantities_once(points, (), frame.refuse)
     check_groups_filled(groups, points, frame.refuse)
     _check_places_once(points, status, frame.refuse)
@@ -71,6 +79,7 @@ def build_phrases(
         points=points,
         status=status,
         identity_check=checks,
+        commands=commands,
     )
 
 
@@ -129,6 +138,20 @@ class _Build:
         """(1)"""
         ask = self._question(f"identity_check[{index}].ask", table.ask)
         return PhraseIdentity(ask, table.contains, table.about)
+
+    def command(self, index: int, table: OrdersTable) -> MapCommand:
+        """(1)"""
+        told = []
+        for step, text in enumerate(table.orders):
+            path = f"commands[{index}].orders[{step}]"
+            order = self._filled(path, text)
+            transport = self.file.transport
+            try:
+                orders.encode(Order(transport.unit_id, transport.dialect, order))
+            except ValueError as error:
+                self.frame.refuse(path, str(error))
+            told.append(order)
+        return MapCommand(table.name, (), tuple(told), table.about)
 
     def _word_place(self, path: str, table: PhraseStatusTable) -> str:
         if table.says is not None:

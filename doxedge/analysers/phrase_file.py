@@ -12,6 +12,8 @@ from pydantic import Field
 
 from doxedge.analysers.profile_file import (
     MAX_ENTRIES,
+    STEPS_MAX,
+    CommandName,
     FlagTable,
     LineTable,
     MapFile,
@@ -75,6 +77,14 @@ class PhraseIdentityTable(Strict):
     about: Text
 
 
+class OrdersTable(Strict):
+    """`[[commands]]`: what the instrument is told, step by step. A map has all three commands or none."""
+
+    name: CommandName
+    orders: Annotated[list[Ask], Field(min_length=1, max_length=STEPS_MAX)]
+    about: Text
+
+
 class PhraseFile(MapFile):
     """The whole file."""
 
@@ -83,3 +93,4 @@ class PhraseFile(MapFile):
     points: Annotated[list[PhrasePointTable], Field(min_length=1, max_length=MAX_ENTRIES)]
     status: Annotated[list[PhraseStatusTable], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
     identity_check: Annotated[list[PhraseIdentityTable], Field(max_length=64)] = Field(default_factory=list)
+    commands: Annotated[list[OrdersTable], Field(max_length=3)] = Field(default_factory=list)

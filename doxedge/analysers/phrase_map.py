@@ -15,6 +15,7 @@ from doxedge.analysers.profile import (
     Constant,
     Group,
     Identity,
+    MapCommand,
     PointLimits,
     Profile,
     Severity,
@@ -90,6 +91,7 @@ class PhraseProfile:
     identity_check: tuple[PhraseIdentity, ...]
     constants: tuple[Constant, ...] = ()
     """None ever: what nobody measures is a profile of its own."""
+    commands: tuple[MapCommand, ...] = field(default=(), metadata={"hashed": False})
 
     def group(self, name: str) -> Group:
         """The group of that name. KeyError when there is none."""

@@ -240,6 +240,25 @@ class IdentityCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Coil:
+    """One coil and how it is switched."""
+
+    address: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MapCommand:
+    """`zero`, `span` or `measure`: what an instrument is told, step by step. Of the two kinds of steps one is empty."""
+
+    name: str
+    coils: tuple[Coil, ...]
+    orders: tuple[str, ...]
+    """In the words of the dialect."""
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """A SunSpec block that is found by its marker; the map's addresses count from its first register."""
 
@@ -268,6 +287,8 @@ class Profile:
     status: tuple[StatusBit, ...]
     identity_check: tuple[IdentityCheck, ...]
     search: Search | None = field(default=None, metadata={"hashed": _WHEN_SET})
+    commands: tuple[MapCommand, ...] = field(default=(), metadata={"hashed": False})
+    """They decide no value; that a site uses them is in the hash of its rules."""
 
     def group(self, name: str) -> Group:
         """The group of that name. KeyError when there is none."""

@@ -23,8 +23,10 @@ from typing import Final
 from doxedge.analysers.batches import BatchLimits, Span
 from doxedge.analysers.map_frame import MapFrame, has_ending, transport_of
 from doxedge.analysers.profile import (
+    Coil,
     Constant,
     IdentityCheck,
+    MapCommand,
     Order,
     Point,
     Profile,
@@ -35,6 +37,7 @@ from doxedge.analysers.profile import (
 )
 from doxedge.analysers.profile_checks import (
     check_atomic,
+    check_commands,
     check_forbidden,
     check_groups_filled,
     check_overlaps,
@@ -42,6 +45,7 @@ from doxedge.analysers.profile_checks import (
 )
 from doxedge.analysers.profile_choices import SettingValue
 from doxedge.analysers.profile_file import (
+    CommandTable,
     ConstantTable,
     IdentityCheckTable,
     PointTable,
@@ -83,7 +87,9 @@ def build_profile(
     constants = tuple(build.constant(index, table) for index, table in enumerate(file.constants))
     status = tuple(build.status(index, table) for index, table in enumerate(file.status))
     checks = tuple(build.identity_check(index, table) for index, table in enumerate(file.identity_check))
+    commands = tuple(build.command(index, table) for index, table in enumerate(file.commands))
     frame.check_settings_used()
+    check_commands(commands, frame.refuse)
     limits = build.batch_limits()
     check_quantities_once(points, constants, frame.refuse)
     check_groups_filled(groups, points, frame.refuse)
@@ -104,6 +110,7 @@ def build_profile(
         status=status,
         identity_check=checks,
         search=build.search(),
+        commands=commands,
     )
 
 
@@ -171,6 +178,17 @@ class _Build:
             ),
             power=self._power(f"{path}.scale_power", table, function),
         )
+
+    def command(self, index: int, table: CommandTable) -> MapCommand:
+        """(4)"""
+        path = f"commands[{index}].coils"
+        if self.file.transport is None or self.file.search is not None:
+            self.frame.refuse(path, "commands are for an instrument whose registers have a fixed place")
+        coils = tuple(
+            Coil(self._wire_address(f"{path}[{step}].address", coil.address), coil.on)
+            for step, coil in enumerate(table.coils)
+        )
+        return MapCommand(table.name, coils, (), table.about)
 
     def search(self) -> Search | None:
         """(1) A block that is looked for is counted from its own first register."""

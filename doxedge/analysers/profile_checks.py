@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from doxedge.analysers.batches import BatchLimits, Span, plan_reads
-from doxedge.analysers.profile import Constant, Group, IdentityCheck, Point, StatusBit
+from doxedge.analysers.profile import Constant, Group, IdentityCheck, MapCommand, Point, StatusBit
 
 
 class Refuse(Protocol):
@@ -119,3 +119,10 @@ def check_atomic(
 
 def _where(span: Span) -> str:
     return f"function {int(span.function)}, wire addresses {span.first} to {span.last}"
+
+
+def check_commands(commands: Sequence[MapCommand], refuse: Refuse) -> None:
+    """All three or none: an instrument that can be put on gas and not back would stay on it."""
+    names = [command.name for command in commands]
+    if names and sorted(names) != ["measure", "span", "zero"]:
+        refuse("commands", f"zero, span and measure, each once; here are {', '.join(names)}")

@@ -232,6 +232,26 @@ class IdentityCheckTable(Strict):
     about: Text
 
 
+CommandName = Literal["zero", "span", "measure"]
+STEPS_MAX: Final = 8
+"""The longest command that we know has two steps."""
+
+
+class CoilTable(Strict):
+    """`coils = [{ address, on }]`: one coil that is switched."""
+
+    address: Address
+    on: Flag
+
+
+class CommandTable(Strict):
+    """`[[commands]]`: what the instrument is told, step by step. A map has all three commands or none."""
+
+    name: CommandName
+    coils: Annotated[list[CoilTable], Field(min_length=1, max_length=STEPS_MAX)]
+    about: Text
+
+
 class SearchTable(Strict):
     """`[search]`: the block of registers has no fixed place; all addresses count from its first register."""
 
@@ -266,6 +286,7 @@ class ProfileFile(MapFile):
     constants: Annotated[list[ConstantTable], Field(max_length=MAX_ENTRIES)] = []
     status: Annotated[list[StatusTable], Field(max_length=MAX_ENTRIES)] = []
     identity_check: Annotated[list[IdentityCheckTable], Field(max_length=64)] = []
+    commands: Annotated[list[CommandTable], Field(max_length=3)] = []
 
 
 File = TypeVar("File", bound=MapFile)

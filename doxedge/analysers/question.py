@@ -1,4 +1,4 @@
-"""What may be asked of an instrument, and the three ways a question can end.
+"""What may be asked of an instrument or be told to it, and the three ways that can end.
 
 A question is a value; it knows nothing of sockets. Whoever carries it over a line (the fieldbus room) gives back an
 `Outcome` that still holds the question, so that bytes can never be read as the answer to something else.
@@ -29,8 +29,13 @@ MAX_FRAME_BYTES: Final = 65_535
 """An evidence frame is preceded by its length in two bytes. Modbus TCP needs 260."""
 
 
+WRITE_COIL: Final = 5
+"""Write one coil (V1.1b3, 6.5): the only function that changes anything, and only `commands` makes a question of it."""
+_COIL_ON, _COIL_OFF = b"\xff\x00", b"\x00\x00"
+
+
 class Function(IntEnum):
-    """The four reading functions. Nothing in this room can write to an instrument."""
+    """The four reading functions."""
 
     COILS = 1
     DISCRETE_INPUTS = 2
@@ -98,14 +103,59 @@ class Phrase:
             raise ValueError(f"a question has 1 to {MAX_PHRASE_CHARACTERS} characters of ASCII")
 
 
+@dataclass(frozen=True, slots=True)
+class WriteCoil:
+    """Switch the coil at wire address `address` (0-based). ValueError when impossible."""
+
+    unit_id: int
+    address: int
+    on: bool
+
+    def __post_init__(self) -> None:
+        _check_span(self.unit_id, self.address, 1, most=1)
+
+    @property
+    def value(self) -> bytes:
+        """The two bytes that say on or off."""
+        return _COIL_ON if self.on else _COIL_OFF
+
+    @property
+    def byte_count(self) -> int:
+        """The answer repeats the question and has no data."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Tell something in a text dialect. Which orders there are says `dialects.orders`."""
+
+    unit_id: int
+    """The instrument's number on a shared line; dialects without one take any."""
+    dialect: str
+    text: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.unit_id <= MAX_UNIT_ID:
+            raise ValueError(f"instrument {self.unit_id} is not within 0 to {MAX_UNIT_ID}")
+        if not 1 <= len(self.text) <= MAX_PHRASE_CHARACTERS or not self.text.isascii():
+            raise ValueError(f"an order has 1 to {MAX_PHRASE_CHARACTERS} characters of ASCII")
+
+
+Command = WriteCoil | Order
+"""What changes something in an instrument."""
+
 Request = Read | Phrase
+"""What a driver asks: it changes nothing."""
+
+Asked = Request | Command
+"""What goes over a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The bytes that belong to this question and to no other."""
 
-    request: Request
+    request: Asked
     data: bytes
     """Registers (two bytes each, high byte first) or packed bits (lowest address = lowest bit), nothing else; the whole
     frame where a dialect was spoken."""
@@ -114,7 +164,7 @@ class Answer:
     """Both frames as they were on the wire, kept as evidence."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.request, Phrase) and len(self.data) != self.request.byte_count:
+        if not isinstance(self.request, Phrase | Order) and len(self.data) != self.request.byte_count:
             raise ValueError(
                 f"{len(self.data)} bytes cannot answer a question that wants {self.request.byte_count}"
             )
@@ -124,7 +174,7 @@ class Answer:
 class DeviceException:
     """The device understood and declined (V1.1b3, section 7). It is alive; only this read has no value."""
 
-    request: Request
+    request: Asked
     code: int
     """Of Modbus; 0 where a dialect refused in words."""
     question_frame: bytes
@@ -142,7 +192,7 @@ class DeviceException:
 class Unanswered:
     """The line brought nothing that could be trusted."""
 
-    request: Request
+    request: Asked
     reason: Reason
     detail: str
 

@@ -18,7 +18,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from doxedge.analysers.question import Answer, DeviceException, Request
+from doxedge.analysers.question import Answer, Asked, DeviceException
 from doxedge.fieldbus.byte_link import ByteLink
 from doxedge.fieldbus.errors import NoAnswer, NotBound
 
@@ -53,11 +53,11 @@ class Speech(Protocol):
         """What one exchange looks through at most."""
         ...
 
-    def question(self, request: Request) -> bytes:
+    def question(self, request: Asked) -> bytes:
         """The bytes to send."""
         ...
 
-    def find(self, request: Request, line: bytes) -> Heard | None:
+    def find(self, request: Asked, line: bytes) -> Heard | None:
         """The answer in what the line brought since the question; None while it is not there.
 
         `line` may begin with noise and with the echo of the question. NotBound when two frames could be the answer.
@@ -114,7 +114,7 @@ class BoundLine:
         """The longest that one exchange may take: the guard, the answer's time, the wait for excess bytes."""
         return round(1_000 * (self._guard_s + self._timeout_s + self._excess_s))
 
-    async def exchange(self, request: Request) -> Answer | DeviceException:
+    async def exchange(self, request: Asked) -> Answer | DeviceException:
         """Ask and wait for the one answer that fits. LineError otherwise; the line is then left alone for a while."""
         async with self._busy:
             await self._link.open()
@@ -159,7 +159,7 @@ class BoundLine:
             self.counters.drained_bytes += len(stray)
             self._quiet_from_s = max(self._quiet_from_s, loop.time() + self._guard_s)
 
-    async def _answer(self, request: Request, question_bytes: int) -> Heard:
+    async def _answer(self, request: Asked, question_bytes: int) -> Heard:
         """(3)"""
         loop = asyncio.get_running_loop()
         sent_s = question_bytes * self._link.character_s

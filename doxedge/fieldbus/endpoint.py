@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from doxedge.analysers.question import Answer, DeviceException, Request
+from doxedge.analysers.question import Answer, Asked, DeviceException
 
 
 class Endpoint(Protocol):
@@ -20,7 +20,7 @@ class Endpoint(Protocol):
         """The longest that one exchange may take, in real time, once connected."""
         ...
 
-    async def exchange(self, request: Request) -> Answer | DeviceException:
+    async def exchange(self, request: Asked) -> Answer | DeviceException:
         """Ask, and return the answer to exactly this question. LineError for anything else.
 
         When the caller is cancelled the endpoint makes sure that a late answer can never meet the next question.

@@ -7,23 +7,28 @@ poll periods and pauses are in plant time.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from doxedge.analysers.commands import steps_of
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.driver import Driver
-from doxedge.analysers.question import Answer, DeviceException, Outcome, Request, Unanswered
+from doxedge.analysers.question import Answer, Asked, Command, DeviceException, Outcome, Unanswered
 from doxedge.fieldbus.backoff import BackOff
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.errors import LineError
 from doxedge.fieldbus.identify import identify, line_failure
+from doxedge.fieldbus.modbus_pdu import exception_text
 from doxedge.measurement.sample import Reason, Sample
 
 OVER_S: Final = 1.0
 """Plant seconds between two looks of a line whose end has come, and which nobody has stopped yet."""
+STEP_TRIES: Final = 3
+"""So often a step of a command is told when no answer comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,8 @@ class Line:
         self._settings = settings
         self._devices = {poll.driver.device: _Device() for poll in polls}
         self._probe_at_s = 0.0
+        self._turn = asyncio.Lock()
+        """Whoever asks or tells holds it: one question is outstanding, and a command is not interrupted."""
         self._end_ms: int | None = None
         self._next_due_ms: int | None = None
         """While nothing is asked: when the next poll is due."""
@@ -197,8 +204,12 @@ class Line:
                 self._devices[poll.driver.device].counters.missed += max(0, missed)
                 heapq.heapreplace(due, (following_ms, index))
         finally:
-            if self._endpoint is not None:
-                await self._endpoint.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Let go of the endpoint; the next question takes it up again."""
+        if self._endpoint is not None:
+            await self._endpoint.close()
 
     def _is_over(self, due_ms: int) -> bool:
         return self._end_ms is not None and due_ms >= self._end_ms
@@ -215,7 +226,8 @@ class Line:
             ]
         else:
             started_s = self._clock.monotonic_s()
-            driver, outcomes = await self._visit(poll, device)
+            async with self._turn:
+                driver, outcomes = await self._visit(poll, device)
             self._judge(poll.driver.device, device, outcomes, seconds=self._clock.monotonic_s() - started_s)
         device.counters.polls += 1
         self._on_sample(
@@ -226,6 +238,40 @@ class Line:
                 monotonic_ns=int(self._clock.monotonic_s() * 1e9),
             )
         )
+
+    async def tell(self, name: str, command: str) -> str | None:
+        """Have a device take a command of its map; None when it took it, else what went wrong, in words.
+
+        Only an instrument that has proved to be what the map says is told anything. A step that brings no answer is
+        repeated, for a coil that is switched twice is switched once. KeyError for a device that is not on this line.
+        """
+        device = self._devices[name]
+        driver = next(poll.driver for poll in self._polls if poll.driver.device == name)
+        async with self._turn:
+            found = device.known or await identify(driver, self._ask)
+            if isinstance(found, Unanswered):
+                return f"{found.reason}: {found.detail}"
+            device.known = found
+            steps = steps_of(found, command)
+            if not steps:
+                return f"its register map has no command {command}"
+            for step in steps:
+                wrong = await self._take_step(step)
+                if wrong is not None:
+                    return wrong
+        return None
+
+    async def _take_step(self, step: Command) -> str | None:
+        wrong = ""
+        for _ in range(STEP_TRIES):
+            (outcome,) = await self._ask([step])
+            if isinstance(outcome, Answer):
+                return None
+            if isinstance(outcome, DeviceException) and not outcome.means_silence:
+                return outcome.text or exception_text(outcome.code)
+            failure = line_failure([outcome])
+            wrong = "" if failure is None else f"{failure.reason}: {failure.detail}"
+        return wrong
 
     def _left_alone(self, device: _Device) -> bool:
         """Whether a device that failed is not to be asked yet: its own pause, and the line's budget for probes."""
@@ -244,7 +290,7 @@ class Line:
             device.known = found
         return device.known, await self._ask(device.known.requests(poll.group))
 
-    async def _ask(self, requests: Sequence[Request]) -> list[Outcome]:
+    async def _ask(self, requests: Sequence[Asked]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for request in requests:
             failure = line_failure(outcomes)
@@ -257,7 +303,7 @@ class Line:
                 outcomes.append(Unanswered(request, error.reason, error.detail))
         return outcomes
 
-    async def _exchange(self, request: Request) -> Answer | DeviceException:
+    async def _exchange(self, request: Asked) -> Answer | DeviceException:
         assert self._endpoint is not None  # noqa: S101 - __init__ saw to it
         return await self._endpoint.exchange(request)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from doxedge.analysers.question import Answer, DeviceException, Phrase, Read, Request
+from doxedge.analysers.question import Answer, Asked, DeviceException, Order, Phrase, Read, WriteCoil
 from doxedge.fieldbus.bound_line import BoundLine, Heard
 from doxedge.fieldbus.byte_link import ByteLink
 from doxedge.fieldbus.rtu_frame import answer_bytes, find_answer, question_frame
@@ -19,11 +19,11 @@ class RtuSpeech:
     name = "modbus-rtu"
     line_bytes_max = LINE_BYTES_MAX
 
-    def question(self, request: Request) -> bytes:
+    def question(self, request: Asked) -> bytes:
         """Unit, PDU, check sum."""
         return question_frame(_read(request))
 
-    def find(self, request: Request, line: bytes) -> Heard | None:
+    def find(self, request: Asked, line: bytes) -> Heard | None:
         """As in the port."""
         read = _read(request)
         found = find_answer(read, line)
@@ -43,13 +43,13 @@ def modbus_rtu(
     return BoundLine(link, RtuSpeech(), timeout_ms=timeout_ms, pause_ms=pause_ms, quarantine_ms=quarantine_ms)
 
 
-def wire_ms(request: Read, character_s: float) -> int:
+def wire_ms(request: Read | WriteCoil, character_s: float) -> int:
     """How long question and whole answer are on the wire alone; a shorter time-out can never be met. Rounded up."""
     characters = len(question_frame(request)) + answer_bytes(request)
     return int(-(-1_000 * characters * character_s // 1))
 
 
-def _read(request: Request) -> Read:
-    if isinstance(request, Phrase):
+def _read(request: Asked) -> Read | WriteCoil:
+    if isinstance(request, Phrase | Order):
         raise TypeError(f"{request.text!r} is said in {request.dialect}; this line carries Modbus")
     return request

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.analysers.question import Answer, DeviceException, Phrase, Request
+from doxedge.analysers.question import Answer, Asked, DeviceException, Order, Phrase
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
 from doxedge.fieldbus.modbus_pdu import MAX_PDU_BYTES, bind, question_pdu
 
@@ -86,9 +86,9 @@ class ModbusTcp:
         """The longest that one exchange may take once connected."""
         return round(self._timeout_s * 1_000)
 
-    async def exchange(self, request: Request) -> Answer | DeviceException:
+    async def exchange(self, request: Asked) -> Answer | DeviceException:
         """Ask and wait for the one answer that fits. LineError otherwise; the connection is then gone."""
-        if isinstance(request, Phrase):
+        if isinstance(request, Phrase | Order):
             raise TypeError(f"{request.text!r} is said in {request.dialect}; this line carries Modbus")
         async with self._busy:
             connection = await self._connected()

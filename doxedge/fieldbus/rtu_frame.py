@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from doxedge.analysers.dialects.modbus_rtu import crc16
-from doxedge.analysers.question import Read
+from doxedge.analysers.question import Read, WriteCoil
 from doxedge.fieldbus.errors import NotBound
-from doxedge.fieldbus.modbus_pdu import EXCEPTION_BIT, bind, question_pdu
+from doxedge.fieldbus.modbus_pdu import EXCEPTION_BIT, bind, function_of, question_pdu
 
 CRC_BYTES: Final = 2
 EXCEPTION_BYTES: Final = 3 + CRC_BYTES
@@ -24,14 +24,16 @@ def crc(data: bytes) -> bytes:
     return crc16(data).to_bytes(CRC_BYTES, "little")
 
 
-def question_frame(request: Read) -> bytes:
+def question_frame(request: Read | WriteCoil) -> bytes:
     """Unit, PDU, check sum."""
     body = bytes([request.unit_id]) + question_pdu(request)
     return body + crc(body)
 
 
-def answer_bytes(request: Read) -> int:
-    """Length of the good answer's frame: unit, function, byte count, data, check sum."""
+def answer_bytes(request: Read | WriteCoil) -> int:
+    """Length of the good answer's frame: unit, function, byte count, data, check sum; as long as the question."""
+    if isinstance(request, WriteCoil):
+        return len(question_frame(request))
     return 3 + request.byte_count + CRC_BYTES
 
 
@@ -46,12 +48,14 @@ class Found:
     after: int
 
 
-def find_answer(request: Read, line: bytes) -> Found | None:
+def find_answer(request: Read | WriteCoil, line: bytes) -> Found | None:
     """The answer in what the line brought since the question; None while it is not there.
 
     `line` may begin with noise, and with the echo of the question where the converter hears itself. NotBound when two
     frames could be the answer: one of them is stale, and nothing tells which.
     """
+    if isinstance(request, WriteCoil):
+        return _find_write(request, line)
     line, skipped = _without_echo(line, question_frame(request))
     good = bytes([request.unit_id, request.function, request.byte_count])
     declined = bytes([request.unit_id, request.function | EXCEPTION_BIT])
@@ -68,6 +72,27 @@ def find_answer(request: Read, line: bytes) -> Found | None:
     start, frame = frames[0]
     content = bind(request, frame[1:-CRC_BYTES])
     return Found(frame, content, skipped + start, len(line) - start - len(frame))
+
+
+def _find_write(request: WriteCoil, line: bytes) -> Found | None:
+    """The answer to a coil that was written, which is the question again (V1.1b3, 6.5).
+
+    A second one is the answer behind an echo; of one alone nothing tells whether it is an echo, so whoever switches a
+    coil looks at what the instrument then says of itself. A refusal is another frame, and goes before.
+    """
+    question = question_frame(request)
+    head = bytes([request.unit_id, function_of(request) | EXCEPTION_BIT])
+    for start in _places(line, head):
+        frame = line[start : start + EXCEPTION_BYTES]
+        if len(frame) == EXCEPTION_BYTES and crc(frame[:-CRC_BYTES]) == frame[-CRC_BYTES:]:
+            content = bind(request, frame[1:-CRC_BYTES])
+            return Found(frame, content, start, len(line) - start - len(frame))
+    places = _places(line, question)
+    if not places:
+        return None
+    if len(places) > 2:
+        raise NotBound(f"{len(places)} frames could be the answer; one of them is stale")
+    return Found(question, b"", places[-1], len(line) - places[-1] - len(question))
 
 
 def _without_echo(line: bytes, question: bytes) -> tuple[bytes, int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doxedge.analysers.dialects import codec
-from doxedge.analysers.question import Answer, DeviceException, Phrase, Request
+from doxedge.analysers.dialects import codec, orders
+from doxedge.analysers.question import Answer, Asked, DeviceException, Order, Phrase
 from doxedge.fieldbus.bound_line import BoundLine, Heard
 from doxedge.fieldbus.byte_link import ByteLink
 from doxedge.fieldbus.errors import NotBound
@@ -27,29 +27,37 @@ class DialectSpeech:
         """Four frames of the longest kind."""
         return 4 * codec.codec_of(self.dialect).max_bytes
 
-    def question(self, request: Request) -> bytes:
+    def question(self, request: Asked) -> bytes:
         """The frame of the question."""
-        return codec.encode(self._phrase(request))
+        return _said(self._ours(request))
 
-    def find(self, request: Request, line: bytes) -> Heard | None:
+    def find(self, request: Asked, line: bytes) -> Heard | None:
         """As in the port."""
-        phrase = self._phrase(request)
+        phrase = self._ours(request)
         try:
-            found = codec.find_answer(phrase, line)
+            found = (
+                orders.find_answer(phrase, line)
+                if isinstance(phrase, Order)
+                else codec.find_answer(phrase, line)
+            )
         except codec.Ambiguous as error:
             raise NotBound(str(error)) from None
         if found is None:
             return None
-        question = codec.encode(phrase)
+        question = _said(phrase)
         if found.refusal is not None:
             declined = DeviceException(phrase, 0, question, found.frame, found.refusal)
             return Heard(declined, found.before, found.after)
         return Heard(Answer(phrase, found.frame, question, found.frame), found.before, found.after)
 
-    def _phrase(self, request: Request) -> Phrase:
-        if not isinstance(request, Phrase) or request.dialect != self.dialect:
+    def _ours(self, request: Asked) -> Phrase | Order:
+        if not isinstance(request, Phrase | Order) or request.dialect != self.dialect:
             raise TypeError(f"this line carries {self.dialect}, not {request}")
         return request
+
+
+def _said(phrase: Phrase | Order) -> bytes:
+    return orders.encode(phrase) if isinstance(phrase, Order) else codec.encode(phrase)
 
 
 def text_line(

@@ -59,13 +59,18 @@ class Measuring:
 
     async def run(self, equipment: Equipment) -> None:
         """Poll every line and post every unit's records until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for line in self.lines:
+                    group.create_task(line.run(), name=f"line {line.name}")
+                for unit in self.posters:
+                    group.create_task(self._number_and_post(unit, equipment), name=f"poster {unit}")
+                group.create_task(self.quality.run(), name="quality assurance")
+                log.info("measuring %d units over %d lines", len(self.plan.units), len(self.lines))
+        finally:
+            await self.quality.put_back()
             for line in self.lines:
-                group.create_task(line.run(), name=f"line {line.name}")
-            for unit in self.posters:
-                group.create_task(self._number_and_post(unit, equipment), name=f"poster {unit}")
-            group.create_task(self.quality.run(), name="quality assurance")
-            log.info("measuring %d units over %d lines", len(self.plan.units), len(self.lines))
+                await line.close()
 
     async def flush(self) -> None:
         """Write the queued samples of all units, together, so that they share a commit."""
@@ -165,7 +170,11 @@ class Measuring:
         self.pipelines[unit_of_device(sample.device)].take(sample)
 
     async def _command(self, device: str, command: str) -> str | None:
-        return f"{device} has no command {command}"
+        """Have an instrument take a command of its map; None when it took it, else what went wrong."""
+        for line in self.lines:
+            if device in line.counters:
+                return await line.tell(device, command)
+        return f"{device} is on no line"
 
     def _note_state(self, state: DeviceState) -> None:
         self.device_states[state.device] = state

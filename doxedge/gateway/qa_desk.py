@@ -268,8 +268,8 @@ class QaDesk:
 
     async def _ask_for(self, check: Check, gas: Gas) -> None:
         """Tell the instrument which gas is wanted; one that does not obey ends the check."""
+        check.asked = gas  # Before it is told: whoever is interrupted here has to put it back.
         wrong = await self._tell(check.device, {Gas.ZERO: "zero", Gas.UPSCALE: "span"}[gas])
-        check.asked = gas
         if wrong is not None:
             check.refused = True
             check.run.end(f"the instrument does not take the command for {gas} gas: {wrong}")

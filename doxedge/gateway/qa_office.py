@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
@@ -17,12 +18,12 @@ from doxedge.gateway.qa_monitor import Monitor
 from doxedge.measurement.calibration_run import Gas
 from doxedge.store.qa import QaStore
 
-log = logging.getLogger(__name__)
-
 LOOK_EVERY_S: Final = 2.0
 """Plant seconds between two looks."""
 LOOK_REAL_S_MIN: Final = 0.02
 """Real seconds between two looks, where plant time is compressed."""
+PUT_BACK_S_MAX: Final = 5.0
+"""A gateway that stops waits so long for instruments to be put back; the next start tries again."""
 LEVELS: Final = {"zero": (Gas.ZERO,), "upscale": (Gas.UPSCALE,), "both": BOTH}
 
 
@@ -69,15 +70,18 @@ class QaOffice:
         return desk
 
     async def run(self) -> None:
-        """Look for ever; whoever ends it has the instruments put back to stack gas."""
-        try:
-            while True:
-                await self._clock.sleep(max(LOOK_EVERY_S, LOOK_REAL_S_MIN * self._clock.speed))
-                for desk in self.desks.values():
-                    await desk.look()
-        finally:
+        """Look until cancelled."""
+        while True:
+            await self._clock.sleep(max(LOOK_EVERY_S, LOOK_REAL_S_MIN * self._clock.speed))
             for desk in self.desks.values():
-                await desk.put_back()
+                await desk.look()
+
+    async def put_back(self) -> None:
+        """At the end: instruments that were told to take gas are put back to stack gas, as well as it goes in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PUT_BACK_S_MAX):
+                for desk in self.desks.values():
+                    await desk.put_back()
 
     def standings(self, unit: str) -> list[dict[str, object]]:
         """Each monitor of a unit, for the status."""

@@ -49,6 +49,7 @@ def plan_monitors(
     owner: Mapping[str, str],
     periods: Mapping[str, int],
     flags: Mapping[str, frozenset[str]],
+    commanded: frozenset[str],
     source: str,
     place: str,
 ) -> tuple[MonitorPlan, ...]:
@@ -57,6 +58,7 @@ def plan_monitors(
     owner    quantity to the device that delivers it
     periods  quantity to its poll period
     flags    device to what it can say of itself
+    commanded  devices whose register map has commands
     """
     monitors: dict[str, MonitorPlan] = {}
     for index, table in enumerate(tables):
@@ -78,6 +80,8 @@ def plan_monitors(
             raise refuse(
                 "quantity", f"the register map of {device} has no flags zero and span, so no gas is ever seen"
             )
+        if table.control == "commands" and device not in commanded:
+            raise refuse("control", f"the register map of {device} has no [[commands]]; leave it by_hand")
         if table.read_s * SECOND_MS < READINGS_MIN * periods[reads]:
             raise refuse(
                 "read_s",
@@ -94,7 +98,7 @@ def plan_monitors(
             checks,
             reads,
             Timing(table.settle_s * SECOND_MS, table.read_s * SECOND_MS, READINGS_MIN),
-            False,
+            table.control == "commands",
             table.failed_check == "part60",
             None if table.daily_at is None else _of_day_ms(table.daily_at),
         )

@@ -42,6 +42,8 @@ class CalibrationTable(_Table):
     limits: Literal["daily", "seven-day"] = "daily"
     failed_check: Literal["part75", "part60"] = "part75"
     """What a failed check says of the hours since the last pass: nothing (part75), or that they are in doubt."""
+    control: Literal["by_hand", "commands"] = "by_hand"
+    """Who switches the gas: somebody or the instrument itself, or the gateway with the commands of the register map."""
     daily_at: dt.time | None = None
     """UTC. None: no schedule."""
     settle_s: int = Field(180, ge=0, le=3_600)

@@ -13,7 +13,7 @@ import pytest
 from doxedge.analysers.catalogue import make_driver
 from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.profile_build import parse_profile
-from doxedge.analysers.question import Answer, DeviceException, Phrase, Read, Request
+from doxedge.analysers.question import Answer, Asked, DeviceException, Read
 from doxedge.fieldbus.errors import LineError, NoAnswer
 from doxedge.fieldbus.line import DeviceState, Line, Poll, check_load
 from doxedge.measurement.sample import Reason, Sample
@@ -66,8 +66,8 @@ class PlainEndpoint:
     took_s: float = 0.01
     closed: bool = False
 
-    async def exchange(self, request: Request) -> Answer | DeviceException:
-        assert not isinstance(request, Phrase)
+    async def exchange(self, request: Asked) -> Answer | DeviceException:
+        assert isinstance(request, Read)
         self.asked.append((self.clock.at_ms, request))
         if request.unit_id in self.dead:
             self.clock.spend(self.timeout_ms / 1_000)
@@ -347,9 +347,9 @@ class Meter(PlainEndpoint):
     place: int = 40_002
 
     @override
-    async def exchange(self, request: Request) -> Answer | DeviceException:
+    async def exchange(self, request: Asked) -> Answer | DeviceException:
         answer = await super().exchange(request)
-        assert not isinstance(request, Phrase)
+        assert isinstance(request, Read)
         heads = {40_000: b"SunS", 40_002: bytes([0, 9, 0, 6]), self.place: bytes([0, 7, 0, 101])}
         if request.count == 2:
             data = heads.get(request.address)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.analysers.question import Function, Read, ReadBits, ReadRegisters
+from doxedge.analysers.question import Function, Read, ReadBits, ReadRegisters, WriteCoil
 from doxedge.fieldbus.errors import NotBound
 from doxedge.fieldbus.modbus_pdu import bind, exception_text, question_pdu
 
@@ -69,3 +69,15 @@ def test_an_answer_with_one_byte_more_or_less_is_refused(request: Read, data: st
 def test_exceptions_are_named() -> None:
     assert exception_text(6) == "exception 6 (device busy)"
     assert "not in the standard" in exception_text(99)
+
+
+def test_a_coil_is_written_as_in_the_standard_and_the_answer_repeats_the_question() -> None:
+    """V1.1b3, 6.5: the example printed there."""
+    write = WriteCoil(1, 172, True)
+    assert question_pdu(write).hex() == "0500acff00"
+    assert question_pdu(WriteCoil(1, 172, False)).hex() == "0500ac0000"
+    assert bind(write, bytes.fromhex("0500acff00")) == b""
+    assert bind(write, bytes.fromhex("8502")) == 2
+    for wrong in ("0500ac0000", "0500adff00", "0500acff0000", "0100acff00", "8102", "05"):
+        with pytest.raises(NotBound):
+            bind(write, bytes.fromhex(wrong))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU
 
-from doxedge.analysers.question import Function, Read, ReadBits, ReadRegisters
+from doxedge.analysers.question import Function, Read, ReadBits, ReadRegisters, WriteCoil
 from doxedge.fieldbus.errors import NotBound
 from doxedge.fieldbus.rtu_frame import answer_bytes, crc, find_answer, question_frame
 from tests.fieldbus.hostile_bus import BusQuestion, framed
@@ -151,3 +151,24 @@ def test_an_answer_that_is_its_own_question_is_refused_rather_than_guessed() -> 
     data = struct.pack(">BH", 0x10, 0x14)
     assert answer_to(request, data) == question_frame(request)
     assert find_answer(request, question_frame(request)) is None
+
+
+def test_a_coil_that_was_written_is_answered_by_its_question_behind_an_echo_or_without() -> None:
+    write = WriteCoil(17, 172, True)
+    question = question_frame(write)
+    assert question.hex()[:12] == "110500acff00"
+    for line, before in ((question, 0), (question + question, len(question)), (b"\x00" + question, 1)):
+        found = find_answer(write, line)
+        assert found is not None
+        assert (found.frame, found.content, found.before, found.after) == (question, b"", before, 0)
+    assert find_answer(write, question[:-1]) is None
+    assert find_answer(write, question_frame(WriteCoil(17, 172, False))) is None
+    with pytest.raises(NotBound, match="stale"):
+        find_answer(write, question * 3)
+
+
+def test_a_refusal_behind_the_echo_of_a_written_coil_is_a_refusal() -> None:
+    write = WriteCoil(17, 172, True)
+    found = find_answer(write, question_frame(write) + framed(bytes([17, 0x85, 2])))
+    assert found is not None
+    assert (found.content, found.after) == (2, 0)

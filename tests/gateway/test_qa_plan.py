@@ -58,6 +58,16 @@ def test_a_monitor_is_planned_with_its_gases_times_and_defaults() -> None:
         (calibration_text(lines="read_s = 5"), "calibration[0].read_s", "at least 6"),
         (calibration_text(span="350_000", zero=ZERO.replace("0,", "100000,")), "quantity", "zero gas"),
         (calibration_text(span="4_000_000"), "calibration[0].quantity", "upscale gas"),
+        (
+            calibration_text() + calibration_text("no_ppb", lines='control = "commands"'),
+            "calibration",
+            "same control",
+        ),
+        (
+            calibration_text("o2_percent", lines='control = "commands"'),
+            "calibration[0].quantity",
+            "nothing delivers o2_percent",
+        ),
     ],
     ids=lambda value: value[:40],
 )

@@ -1,6 +1,6 @@
 """What the text dialects have in common for whoever asks in them: encode, bind, and read values out of an answer.
 
-Only questions are encoded: whoever writes a map cannot send an instrument to zero gas with it.
+Only questions are encoded: whoever writes an `ask` cannot send an instrument to zero gas with it (that is `orders`).
 
 A *place* says where in an answer a value or a word of bits lies; each dialect has its own places, listed with it.
 """
@@ -83,12 +83,19 @@ def find_answer(phrase: Phrase, line: bytes) -> Bound | None:
     """
     codec = codec_of(phrase.dialect)
     skipped = _echo_end(line, codec.encode(phrase))
+    return search(codec, lambda frame: codec.judge(phrase, frame), line, skipped=skipped)
+
+
+def search(
+    codec: Codec, judge: Callable[[Any], str | None], line: bytes, *, skipped: int = 0
+) -> Bound | None:
+    """The one frame of the line that `judge` takes, as in `Codec.judge`. Raises Ambiguous."""
     answers: list[Bound] = []
     place = skipped
     while place < len(line):
         cut = codec.cut(line[place : place + codec.max_bytes])
         if isinstance(cut, Found):
-            verdict = codec.judge(phrase, cut.value)
+            verdict = judge(cut.value)
             end = place + cut.length
             if verdict is not None:
                 answers.append(Bound(line[place:end], verdict or None, place, len(line) - end))

@@ -1,0 +1,117 @@
+"""Orders in the text dialects: which there are, how they are said, and what says that they were taken.
+
+Only what puts an instrument on zero gas, on span gas and back to measuring can be said here, with what has to come
+before it. Bayern-Hessen is not here: its order `ST` is not answered, so nothing could be bound to it.
+
+    clink             set sample, set zero, set span, set mode remote, set mode local     answered: the order and `ok`
+    ak                SREM SMAN SNGA SEGA SMGA Kn                                         answered: the code
+    serinus_advanced  mode measure, mode zero, mode span (command 4, parameter 85)        answered: command 4
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from doxedge.analysers.dialects import ak, clink, serinus_advanced
+from doxedge.analysers.dialects.codec import Bound, codec_of, search
+from doxedge.analysers.dialects.framing import FrameError
+from doxedge.analysers.question import Order
+
+_OK: Final = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """Those of one dialect."""
+
+    pattern: re.Pattern[str]
+    encode: Callable[[Order], bytes]
+    judge: Callable[[Order, Any], str | None]
+    """`` for an order that was taken, a text for a refusal, None for a frame that is about something else."""
+    repeats: bool
+    """Whether the answer may be the order itself, byte for byte."""
+
+
+def encode(order: Order) -> bytes:
+    """The bytes of the order. Raises FrameError for one that there is not."""
+    return _orders_of(order).encode(order)
+
+
+def find_answer(order: Order, line: bytes) -> Bound | None:
+    """The answer among what the line brought since; None while it is not there. Raises codec.Ambiguous.
+
+    Noise is passed over, and the echo of the order unless that may be the answer.
+    """
+    orders = _orders_of(order)
+    said = orders.encode(order)
+    start = line.find(said)
+    # Where the answer repeats the order, a second one behind the first is the answer and the first an echo.
+    is_echo = start >= 0 and (not orders.repeats or line.find(said, start + len(said)) >= 0)
+    skipped = start + len(said) if is_echo else 0
+    return search(codec_of(order.dialect), lambda frame: orders.judge(order, frame), line, skipped=skipped)
+
+
+def _orders_of(order: Order) -> _Orders:
+    orders = _ORDERS.get(order.dialect)
+    if orders is None:
+        raise FrameError(f"{order.dialect} has no orders that are answered; those have: {', '.join(_ORDERS)}")
+    if not orders.pattern.fullmatch(order.text):
+        raise FrameError(f"{order.text!r} is none of the orders {orders.pattern.pattern}")
+    return orders
+
+
+def _clink_judge(order: Order, line: clink.ClinkAnswer) -> str | None:
+    if line.instrument not in (None, order.unit_id):
+        return None
+    if line.is_refusal:
+        return clink.UNKNOWN
+    said = line.of(order.text)
+    if not said:
+        return None
+    return "" if said == _OK else said
+
+
+def _ak_encode(order: Order) -> bytes:
+    code, channel, data = [*order.text.split(" ", 2), ""][:3]
+    return ak.encode(ak.AkRequest(code, int(channel[1]), data))
+
+
+def _ak_judge(order: Order, frame: ak.AkRequest | ak.AkReply) -> str | None:
+    if not isinstance(frame, ak.AkReply):
+        return None
+    if frame.code == "????":
+        return "not understood"
+    return (frame.refusal or "") if frame.code == order.text[:4] else None
+
+
+def _serinus_encode(order: Order) -> bytes:
+    return serinus_advanced.encode(
+        serinus_advanced.mode_request(order.unit_id, order.text.removeprefix("mode "))
+    )
+
+
+def _serinus_judge(order: Order, frame: serinus_advanced.SerinusFrame) -> str | None:
+    if frame.instrument != order.unit_id:
+        return None
+    if frame.refusal is not None:
+        return frame.refusal
+    return "" if frame.command == serinus_advanced.SET else None
+
+
+_ORDERS: Final[Mapping[str, _Orders]] = {
+    "clink": _Orders(
+        re.compile(r"set (sample|zero|span|mode remote|mode local)"),
+        lambda order: clink.encode(order.text, instrument=order.unit_id),
+        _clink_judge,
+        repeats=False,
+    ),
+    "ak": _Orders(
+        re.compile(r"(SREM|SMAN|SNGA|SEGA|SMGA) K[0-9]( [!-~]{1,8})?"), _ak_encode, _ak_judge, repeats=False
+    ),
+    "serinus_advanced": _Orders(
+        re.compile(r"mode (measure|zero|span)"), _serinus_encode, _serinus_judge, repeats=True
+    ),
+}

@@ -1,0 +1,123 @@
+"""A line tells an instrument something: over real sockets and a pty, between its polls, and only to whom it knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from doxedge.analysers.catalogue import make_driver
+from doxedge.analysers.profile_choices import setting_value
+from doxedge.fieldbus.clock import RealClock
+from doxedge.fieldbus.line import Line, Poll
+from doxedge.fieldbus.profile_folders import load_profile, search_path
+from doxedge.measurement.sample import Sample
+from simulators.catalogue import instrument_for
+from simulators.device import SimulatedDevice
+from simulators.faults import Fault, FaultKind
+from simulators.plant import HOUR_MS, PlantSettings, SimulatedPlant
+from tests.gateway.waiting import until
+from tests.simulators.plant_bench import NOON_MS, SetClock, endpoint_of
+
+PLANT = SimulatedPlant(PlantSettings(seed=5, two_shift=False, meter_origin_ms=NOON_MS - 12 * HOUR_MS))
+COMMANDED = (
+    "teledyne_t200", "thermo_42i", "thermo_42i_clink", "emerson_nga2000_ak", "cai_700_ak", "servomex_servopro_ak",
+    "ecotech_serinus40_advanced",
+)  # fmt: skip
+DEVICE = "alpha-1.analyser"
+
+
+@dataclass
+class Told:
+    """A line that polls one instrument."""
+
+    line: Line
+    instrument: SimulatedDevice
+    samples: list[Sample] = field(default_factory=list)
+
+    async def says(self, *flags: str) -> None:
+        """Wait until the instrument says so itself."""
+        await until(lambda: self.samples[-1:] != [] and self.samples[-1].flags == set(flags), what=str(flags))
+
+
+@asynccontextmanager
+async def telling(
+    profile: str, *faults: Fault, serial: bool = False, settings: dict[str, str] | None = None
+) -> AsyncIterator[Told]:
+    made = instrument_for(profile, PLANT, SetClock(), faults=faults, serial=serial)
+    await made.start()
+    chosen = {name: setting_value(text) for name, text in {**made.settings, **(settings or {})}.items()}
+    driver = make_driver(
+        load_profile(profile, search_path(None), settings=chosen), device=DEVICE, unit_id=made.unit_id
+    )
+    samples: list[Sample] = []
+    line = Line(
+        "line",
+        endpoint_of(made, timeout_ms=200),
+        [Poll(driver, "gas", 20)],
+        clock=RealClock(),
+        chance=lambda: 0.0,
+        on_sample=samples.append,
+        on_state=lambda _: None,
+    )
+    running = asyncio.create_task(line.run(), name="line")
+    try:
+        yield Told(line, made, samples)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await made.stop()
+
+
+@pytest.mark.parametrize("profile", COMMANDED)
+@pytest.mark.parametrize("serial", [False, True], ids=["network", "serial"])
+async def test_an_instrument_takes_zero_gas_span_gas_and_measures_again(profile: str, serial: bool) -> None:
+    async with telling(profile, serial=serial) as told:
+        await told.says()
+        for command, flag in (("zero", ("zero",)), ("span", ("span",)), ("measure", ())):
+            assert await told.line.tell(DEVICE, command) is None
+            await told.says(*flag)
+
+
+async def test_a_refusal_is_told_in_words_and_not_repeated() -> None:
+    async with telling("teledyne_t200") as told:
+        await told.says()
+        told.instrument.faults = [Fault(FaultKind.EXCEPTION, argument=4)]
+        assert await told.line.tell(DEVICE, "zero") == "exception 4 (device failure)"
+
+
+async def test_an_instrument_that_is_silent_takes_nothing() -> None:
+    async with telling("teledyne_t200", Fault(FaultKind.SILENCE)) as told:
+        wrong = await told.line.tell(DEVICE, "zero")
+        assert wrong is not None
+        assert "no whole answer" in wrong
+
+
+async def test_a_command_is_said_again_when_its_answer_was_lost() -> None:
+    async with telling("teledyne_t200") as told:
+        await told.says()
+        told.instrument.faults = [Fault(FaultKind.SILENCE)]
+        telling_it = asyncio.create_task(told.line.tell(DEVICE, "zero"), name="tell")
+        await asyncio.sleep(0.1)
+        told.instrument.faults = []
+        assert await telling_it is None
+        await told.says("zero")
+
+
+async def test_an_instrument_that_is_not_what_the_map_says_is_told_nothing() -> None:
+    async with telling("thermo_42i", Fault(FaultKind.WRONG_IDENTITY)) as told:
+        wrong = await told.line.tell(DEVICE, "zero")
+        assert wrong is not None
+        assert "internal temperature" in wrong
+        told.instrument.faults = []
+        await told.says()
+
+
+async def test_a_map_without_commands_tells_nothing_and_a_strange_device_is_a_mistake() -> None:
+    async with telling("teledyne_n500") as told:
+        assert await told.line.tell(DEVICE, "zero") == "its register map has no command zero"
+        with pytest.raises(KeyError):
+            await told.line.tell("beta-2.analyser", "zero")
