@@ -37,18 +37,68 @@ class HourEntry:
     with_own_map: bool
 
 
-def find_hour(book: Book, unit: str, start_ms: int) -> HourEntry | None:
-    """The entry of the hour that starts at `start_ms`, or None."""
-    if not 0 <= start_ms <= START_MS_MAX or start_ms % HOUR_MS:
-        return None
+class Page:
+    """One UTC day of one unit: rows that are read and written in any order, and put back once."""
+
+    __slots__ = ("is_written", "key", "rows")
+
+    def __init__(self, key: bytes, rows: list[Any]) -> None:
+        """`rows` are the page's own."""
+        self.key, self.rows, self.is_written = key, rows, False
+
+
+def open_page(book: Book, unit: str, at_ms: int) -> Page:
+    """The page of the day that holds `at_ms`."""
+    key = _key(unit, at_ms)
+    return Page(key, list(_rows(book, key)))
+
+
+def find_on(page: Page, start_ms: int) -> HourEntry | None:
+    """The entry of the hour that starts at `start_ms`, a whole hour of the page's day, or None."""
     slot = start_ms % DAY_MS // HOUR_MS
-    rows = _rows(book, unit, start_ms)
+    rows = page.rows
     if not rows or rows[-1][0] < slot:
         return None
     for row in rows:
         if row[0] == slot:
             return HourEntry(start_ms, *row[1:])
     return None
+
+
+def write_on(page: Page, entry: HourEntry) -> None:
+    """Write one hour of the page's day, replacing the entry of the same start."""
+    slot = entry.start_ms % DAY_MS // HOUR_MS
+    row: list[Value] = [
+        slot,
+        entry.nox_g,
+        entry.energy_wh,
+        entry.original,
+        entry.latest,
+        entry.revision,
+        entry.standing,
+        entry.device,
+        entry.with_own_map,
+    ]
+    rows = page.rows
+    if rows and rows[-1][0] >= slot:
+        others = [other for other in rows if other[0] != slot]
+        rows[:] = sorted([*others, row], key=lambda other: other[0])
+    else:
+        rows.append(row)
+    page.is_written = True
+
+
+def put_page(book: Book, page: Page) -> None:
+    """Put back what was written. The page is not used afterwards: its rows are the ledger's now."""
+    if page.is_written:
+        book.put(ROOM, page.key, page.rows)
+
+
+def find_hour(book: Book, unit: str, start_ms: int) -> HourEntry | None:
+    """The entry of the hour that starts at `start_ms`, or None."""
+    if not 0 <= start_ms <= START_MS_MAX or start_ms % HOUR_MS:
+        return None
+    return find_on(open_page(book, unit, start_ms), start_ms)
 
 
 def trial_g(book: Book, unit: str, device: str, start_ms: int, *, own_map: bool) -> int | None:
@@ -64,39 +114,21 @@ def trial_g(book: Book, unit: str, device: str, start_ms: int, *, own_map: bool)
 
 def put_hour(book: Book, unit: str, entry: HourEntry) -> None:
     """Write one hour, replacing the entry of the same start."""
-    slot = entry.start_ms % DAY_MS // HOUR_MS
-    row: list[Value] = [
-        slot,
-        entry.nox_g,
-        entry.energy_wh,
-        entry.original,
-        entry.latest,
-        entry.revision,
-        entry.standing,
-        entry.device,
-        entry.with_own_map,
-    ]
-    key = _key(unit, entry.start_ms)
-    stored = book.get(ROOM, key)
-    rows: list[Any] = stored if isinstance(stored, list) else []
-    if not rows or rows[-1][0] < slot:
-        after = [*rows, row]
-    else:
-        others = [other for other in rows if other[0] != slot]
-        after = sorted([*others, row], key=lambda other: other[0])
-    book.put(ROOM, key, after)
+    page = open_page(book, unit, entry.start_ms)
+    write_on(page, entry)
+    put_page(book, page)
 
 
 def day(book: Book, unit: str, at_ms: int) -> Iterator[HourEntry]:
     """The hours of the UTC day that holds `at_ms`, in order."""
     midnight_ms = at_ms - at_ms % DAY_MS
-    for row in _rows(book, unit, at_ms):
+    for row in _rows(book, _key(unit, at_ms)):
         yield HourEntry(midnight_ms + row[0] * HOUR_MS, *row[1:])
 
 
-def _rows(book: Book, unit: str, at_ms: int) -> list[Any]:
+def _rows(book: Book, key: bytes) -> list[Any]:
     """The day's rows in the order of their slots, as this module wrote them."""
-    stored = book.get(ROOM, _key(unit, at_ms))
+    stored = book.get(ROOM, key)
     return stored if isinstance(stored, list) else []
 
 

@@ -14,9 +14,21 @@ from dataclasses import replace
 from doxedge.contracts import accounts, emissions, figures
 from doxedge.contracts.emissions import YearTotal
 from doxedge.contracts.rule import Book
+from doxedge.fact import fact
 from doxedge.quantity import HOUR_MS, round_down
 
 WELL, WARNED, EXCEEDED = range(3)
+
+
+@fact
+class Allowance:
+    """What an account may use in a year, and from which share of it on a warning is due."""
+
+    account: str
+    year: int
+    held_g: int
+    reserved_g: int
+    warning_percent: int
 
 
 def look(book: Book, account: str, year: int) -> None:
@@ -25,25 +37,32 @@ def look(book: Book, account: str, year: int) -> None:
     if entry is None or entry.unit is None:
         return
     total = emissions.find(book, entry.unit, year)
-    judged = judge(book, account, year, total)
+    judged = judge(book, allowance(book, account, year), total)
     if judged is not total:
         emissions.put(book, entry.unit, year, judged)
 
 
-def judge(book: Book, account: str, year: int, total: YearTotal) -> YearTotal:
-    """Compare emission and holding; say what has changed, and return the total that remembers it was said."""
+def allowance(book: Book, account: str, year: int) -> Allowance:
+    """What emissions are compared with; it stays the same until credits move or the figure changes."""
     holding = accounts.balance(book, account, year)
-    held_g = holding.held().disclosed_g()
-    headroom_g = held_g - holding.reserved.disclosed_g() - total.emitted_g
+    held_g, reserved_g = holding.held().disclosed_g(), holding.reserved.disclosed_g()
+    return Allowance(account, year, held_g, reserved_g, figures.figure(book, "warning_percent"))
+
+
+def judge(book: Book, allowed: Allowance, total: YearTotal) -> YearTotal:
+    """Compare emission and holding; say what has changed, and return the total that remembers it was said."""
+    held_g = allowed.held_g
+    headroom_g = held_g - allowed.reserved_g - total.emitted_g
     if headroom_g < 0:
         now = EXCEEDED
-    elif headroom_g * 100 < held_g * figures.figure(book, "warning_percent"):
+    elif headroom_g * 100 < held_g * allowed.warning_percent:
         now = WARNED
     else:
         now = WELL
     before = EXCEEDED if total.exceeded else WARNED if total.warned else WELL
     if now == before:
         return total
+    account, year = allowed.account, allowed.year
     if now == EXCEEDED:
         book.emit(["headroom.exceeded", account, year, total.emitted_g, held_g])
     elif now == WARNED:

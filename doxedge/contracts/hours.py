@@ -16,7 +16,8 @@ from doxedge.contracts.day_book import COUNTED, GAP, TRIAL, HourEntry
 from doxedge.contracts.emissions import YearTotal
 from doxedge.contracts.rule import Act, Book, require, require_found
 from doxedge.contracts.statements import Event, Gap, Hour, Revision
-from doxedge.contracts.units import DeviceEntry, UnitEntry
+from doxedge.contracts.unit_desk import UnitDesk
+from doxedge.contracts.units import DeviceEntry
 from doxedge.quantity import HOUR_MS, MAX_AMOUNT_G, MINUTE_MS
 
 AHEAD_MS_MAX: Final = 5 * MINUTE_MS
@@ -29,44 +30,42 @@ ENERGY_WH_MAX: Final = 10**13
 
 def state_hour(book: Book, act: Act, facts: Hour) -> None:
     """Accept an hour, as trial or counted."""
-    unit, device = _present(book, act, facts.unit)
-    _require_plausible(act, facts)
-    known = day_book.find_hour(book, facts.unit, facts.start_ms)
-    require(known is None or known.standing == GAP, "8.7", "the hour is stated already; revise it")
-    _require_of_device(book, device, facts)
-    own_map = facts.profile_hash == device.profile_hash
-    counts = own_map and device.counts_from_ms is not None and facts.start_ms >= device.counts_from_ms
-    standing = COUNTED if counts else TRIAL
-    entry = HourEntry(
-        facts.start_ms,
-        facts.nox_g,
-        facts.energy_wh,
-        act.record_id,
-        act.record_id,
-        0,
-        standing,
-        _acting_device(act),
-        own_map,
-    )
-    day_book.put_hour(book, facts.unit, entry)
-    if not own_map:
-        _note_other_map(book, act, device, facts)
-    map_before = reception.note_hour(book, facts, trial=not counts, filled_gap=known is not None)
-    word = "counted" if counts else "trial"
-    book.emit(["hour.accepted", facts.unit, facts.start_ms, facts.nox_g, word])
-    if facts.profile_hash not in {device.profile_hash, map_before}:
-        book.emit(["device.unregistered_map", act.device, facts.unit, facts.profile_hash])
-    if counts:
-        _count(book, unit, facts, grams=facts.nox_g, hours=1)
+    desk, _ = _present(book, act, facts.unit)
+    _state_at(book, desk, act.record_id, facts)
+    desk.close()
+
+
+class HoursInTurn:
+    """Hours that one device states one after the other, with nothing else in between: `state_hour` for each of them."""
+
+    __slots__ = ("_act", "_book", "_desk")
+
+    def __init__(self, book: Book, act: Act) -> None:
+        """Of `act` everything but the record id holds for all of them."""
+        self._book, self._act = book, act
+        self._desk: UnitDesk | None = None
+
+    def state(self, record_id: bytes, facts: Hour) -> None:
+        """The next one. Raises Refused, and the hour has changed nothing."""
+        if self._desk is None or self._desk.name != facts.unit:
+            self.close()
+            self._desk, _ = _present(self._book, self._act, facts.unit)
+        _state_at(self._book, self._desk, record_id, facts)
+
+    def close(self) -> None:
+        """Write what was accepted."""
+        if self._desk is not None:
+            self._desk.close()
+            self._desk = None
 
 
 def revise_hour(book: Book, act: Act, facts: Revision) -> None:
     """Accept a later statement of an hour."""
     hour = facts.hour
-    unit, device = _present(book, act, hour.unit)
+    desk, device = _present(book, act, hour.unit)
     _require_plausible(act, hour)
     _require_of_device(book, device, hour)
-    stated = day_book.find_hour(book, hour.unit, hour.start_ms)
+    stated = desk.find_hour(hour.start_ms)
     known = require_found(stated, "8.10", "there is no statement of this hour to revise")
     require(known.standing != GAP, "8.11", "the hour is a gap; state it, and the gap is filled")
     named = facts.revised in {known.original, known.latest}
@@ -84,15 +83,16 @@ def revise_hour(book: Book, act: Act, facts: Revision) -> None:
         device=_acting_device(act),
         with_own_map=own_map,
     )
-    day_book.put_hour(book, hour.unit, latest)
-    reception.note_revision(book, hour.unit)
+    desk.put_hour(latest)
     book.emit(["hour.revised", hour.unit, hour.start_ms, known.nox_g, hour.nox_g])
     if not own_map:
         book.emit(["device.unregistered_map", act.device, hour.unit, hour.profile_hash])
         if known.standing == TRIAL:
-            _note_other_map(book, act, device, hour)
+            _note_other_map(book, desk, hour)
     if known.standing == COUNTED:
-        _count(book, unit, hour, grams=hour.nox_g - known.nox_g, hours=0)
+        _count(book, desk, hour, grams=hour.nox_g - known.nox_g, hours=0)
+    desk.put_sheet(replace(desk.sheet, revisions=desk.sheet.revisions + 1))
+    desk.close()
 
 
 def state_gap(book: Book, act: Act, facts: Gap) -> None:
@@ -127,18 +127,52 @@ def state_event(book: Book, act: Act, facts: Event) -> None:
     book.emit(["device.event", act.device, facts.code, facts.at_ms, facts.text])
 
 
+def _state_at(book: Book, desk: UnitDesk, record_id: bytes, facts: Hour) -> None:
+    """Judge one hour. Nothing is written before the last clause has held."""
+    act, device = desk.act, desk.device
+    _require_plausible(act, facts)
+    known = desk.find_hour(facts.start_ms)
+    require(known is None or known.standing == GAP, "8.7", "the hour is stated already; revise it")
+    _require_of_device(book, device, facts)
+    own_map = facts.profile_hash == device.profile_hash
+    counts = own_map and device.counts_from_ms is not None and facts.start_ms >= device.counts_from_ms
+    entry = HourEntry(
+        facts.start_ms,
+        facts.nox_g,
+        facts.energy_wh,
+        record_id,
+        record_id,
+        0,
+        COUNTED if counts else TRIAL,
+        _acting_device(act),
+        own_map,
+    )
+    desk.put_hour(entry)
+    if not own_map:
+        _note_other_map(book, desk, facts)
+    map_before = desk.sheet.profile_hash
+    desk.put_sheet(reception.with_hour(desk.sheet, facts, trial=not counts, filled_gap=known is not None))
+    word = "counted" if counts else "trial"
+    book.emit(["hour.accepted", facts.unit, facts.start_ms, facts.nox_g, word])
+    if not own_map and facts.profile_hash != map_before:
+        book.emit(["device.unregistered_map", act.device, facts.unit, facts.profile_hash])
+    if counts:
+        _count(book, desk, facts, grams=facts.nox_g, hours=1)
+
+
 def _acting_device(act: Act) -> str:
     """Who states."""
     return require_found(act.device, "8.1", "only a device states hours, gaps and events")
 
 
-def _present(book: Book, act: Act, unit: str) -> tuple[UnitEntry, DeviceEntry]:
-    """The unit and the device that states its hours now, which must be the one that acts."""
+def _present(book: Book, act: Act, unit: str) -> tuple[UnitDesk, DeviceEntry]:
+    """The books of the unit, and the device that states its hours now, which must be the one that acts."""
     name = _acting_device(act)
     entry, device = units.find_unit(book, unit), units.find_device(book, name)
     present = entry if entry is not None and entry.device == name else None
     reason = "the device is not the present device of this unit"
-    return require_found(present, "8.2", reason), require_found(device, "8.2", reason)
+    found, stating = require_found(present, "8.2", reason), require_found(device, "8.2", reason)
+    return UnitDesk(book, act, unit, found, stating), stating
 
 
 def _require_plausible(act: Act, facts: Hour) -> None:
@@ -160,14 +194,12 @@ def _require_of_device(book: Book, device: DeviceEntry, facts: Hour) -> None:
     require(registered, "8.9", "the hour was read with another register map than the registered one")
 
 
-def _note_other_map(book: Book, act: Act, device: DeviceEntry, facts: Hour) -> None:
+def _note_other_map(book: Book, desk: UnitDesk, facts: Hour) -> None:
     """Reopen the commissioning of the device, if it was commissioned."""
-    if device.counts_from_ms is None:
+    if desk.device.counts_from_ms is None:
         return
-    known_to_ms = reception.find(book, facts.unit).last_end_ms
-    units.note_other_map(
-        book, _acting_device(act), facts.profile_hash, start_ms=facts.start_ms, known_to_ms=known_to_ms
-    )
+    known_to_ms, name = desk.sheet.last_end_ms, _acting_device(desk.act)
+    units.note_other_map(book, name, facts.profile_hash, start_ms=facts.start_ms, known_to_ms=known_to_ms)
 
 
 def _is_of_device(book: Book, device: DeviceEntry, start_ms: int) -> bool:
@@ -176,18 +208,18 @@ def _is_of_device(book: Book, device: DeviceEntry, start_ms: int) -> bool:
     return known or figures.figure(book, "hours_before_registration") == 1
 
 
-def _count(book: Book, unit: UnitEntry, facts: Hour, *, grams: int, hours: int) -> None:
+def _count(book: Book, desk: UnitDesk, facts: Hour, *, grams: int, hours: int) -> None:
     """Add to the year's emission, and look at the account."""
     year = emissions.year_of(book, facts.start_ms)
-    total = emissions.find(book, facts.unit, year)
+    before, account = desk.find_total(year), desk.unit.account
     total = YearTotal(
-        emitted_g=total.emitted_g + grams,
-        hours=total.hours + hours,
-        first_start_ms=min(total.first_start_ms, facts.start_ms) if total.hours else facts.start_ms,
-        last_end_ms=max(total.last_end_ms, facts.start_ms + HOUR_MS),
-        warned=total.warned,
-        exceeded=total.exceeded,
+        before.emitted_g + grams,
+        before.hours + hours,
+        min(before.first_start_ms, facts.start_ms) if before.hours else facts.start_ms,
+        max(before.last_end_ms, facts.start_ms + HOUR_MS),
+        before.warned,
+        before.exceeded,
     )
-    if unit.account is not None:
-        total = headroom.judge(book, unit.account, year, total)
-    emissions.put(book, facts.unit, year, total)
+    if account is not None:
+        total = headroom.judge(book, desk.find_allowance(account, year), total)
+    desk.put_total(year, total)

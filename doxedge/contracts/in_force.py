@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from doxedge.contracts import (
     accounts,
@@ -23,6 +23,22 @@ from doxedge.contracts.rule import Act, Book
 Rule: TypeAlias = Callable[[Book, Act, Any], None]
 
 
+class Turn(Protocol):
+    """A rule at work on records that one source states one after the other, with nothing else in between."""
+
+    def state(self, record_id: bytes, facts: Any) -> None:
+        """The next record. Raises Refused, and the record has changed nothing."""
+        ...
+
+    def close(self) -> None:
+        """Write what was accepted."""
+        ...
+
+
+InTurn: TypeAlias = Callable[[Book, Act], Turn]
+"""Of the act everything but the record id holds for all records."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The rules of one version."""
@@ -32,6 +48,8 @@ class Rules:
     """Date from which a new channel may name it."""
     table: Mapping[str, tuple[type, Rule]]
     """Transaction kind to the class of its facts and its rule."""
+    in_turn: Mapping[str, InTurn]
+    """Of kinds that come many at a time: the same rule, for one after the other."""
 
 
 RULES: Final = {
@@ -60,6 +78,7 @@ RULES: Final = {
             "samples.request": (inquiry.Request, inquiry.request_samples),
             "samples.answer": (inquiry.Answer, inquiry.answer_request),
         },
+        in_turn={"hour": hours.HoursInTurn},
     ),
 }
 CURRENT: Final = max(RULES)

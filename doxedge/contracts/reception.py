@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from doxedge.contracts.entry import fields_of, shape
-from doxedge.contracts.rule import Book, Value
+from doxedge.contracts.rule import Book
 from doxedge.contracts.statements import Hour
 from doxedge.fact import fact
 from doxedge.quantity import HOUR_MS
@@ -39,28 +39,30 @@ def find(book: Book, unit: str) -> UnitReception:
     return UnitReception() if fields is None else UnitReception(*fields)
 
 
-def note_hour(book: Book, hour: Hour, *, trial: bool, filled_gap: bool) -> bytes:
-    """An hour has come. Returns the register map of the hour before it, empty at first.
-
-    Every hour passes here, so that the sheet is written without being opened as a whole.
-    """
-    key, end_ms = hour.unit.encode(), hour.start_ms + HOUR_MS
-    fields = fields_of(book.get(ROOM, key), _SHEET) or [0, 0, 0, 0, 0, 0, 0, "", 0, b"", ""]
-    first_ms, last_ms, hours, trial_hours, gap_hours, revisions, events, *origin = fields
-    counts = [hours + 1, trial_hours + trial, gap_hours - filled_gap, revisions, events]
-    own: list[Value] = [hour.clock_state, hour.clock_offset_ms, hour.profile_hash, hour.firmware]
-    newest: list[Value] = own if end_ms >= last_ms else origin
-    first_ms = min(first_ms, hour.start_ms) if last_ms else hour.start_ms
-    book.put(ROOM, key, [first_ms, max(last_ms, end_ms), *counts, *newest])
-    before: bytes = origin[2]
-    return before
+def with_hour(sheet: UnitReception, hour: Hour, *, trial: bool, filled_gap: bool) -> UnitReception:
+    """The sheet after an hour has come."""
+    end_ms = hour.start_ms + HOUR_MS
+    newest = hour if end_ms >= sheet.last_end_ms else sheet
+    return UnitReception(
+        min(sheet.first_start_ms, hour.start_ms) if sheet.last_end_ms else hour.start_ms,
+        max(sheet.last_end_ms, end_ms),
+        sheet.hours + 1,
+        sheet.trial_hours + trial,
+        sheet.gap_hours - filled_gap,
+        sheet.revisions,
+        sheet.events,
+        newest.clock_state,
+        newest.clock_offset_ms,
+        newest.profile_hash,
+        newest.firmware,
+    )
 
 
 def note_gap(book: Book, unit: str, *, hours: int, to_ms: int) -> None:
     """Hours without a known mass."""
     sheet = find(book, unit)
     first_ms = to_ms - hours * HOUR_MS
-    _put(
+    put(
         book,
         unit,
         replace(
@@ -72,19 +74,14 @@ def note_gap(book: Book, unit: str, *, hours: int, to_ms: int) -> None:
     )
 
 
-def note_revision(book: Book, unit: str) -> None:
-    """An hour was stated anew."""
-    sheet = find(book, unit)
-    _put(book, unit, replace(sheet, revisions=sheet.revisions + 1))
-
-
 def note_event(book: Book, unit: str) -> None:
     """Something happened."""
     sheet = find(book, unit)
-    _put(book, unit, replace(sheet, events=sheet.events + 1))
+    put(book, unit, replace(sheet, events=sheet.events + 1))
 
 
-def _put(book: Book, unit: str, sheet: UnitReception) -> None:
+def put(book: Book, unit: str, sheet: UnitReception) -> None:
+    """Write the sheet."""
     book.put(
         ROOM,
         unit.encode(),

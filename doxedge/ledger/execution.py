@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import groupby
+from typing import Final, TypeAlias
 
 from doxedge.consensus import equivocation
 from doxedge.consensus.header import InvalidBlock
@@ -58,6 +59,10 @@ class Setting:
     """Whose tick it must be; None where the order comes without views and any validator may give it."""
 
 
+_Judged: TypeAlias = tuple[Outcome, str | None, list[list[Value]]]
+"""Of one record: what became of it, the clause, and its events."""
+
+
 def execution_clock_ms(state: State | Draft) -> int:
     """The largest accepted tick so far; 0 before the first."""
     match state.get(CLOCK, CLOCK_KEY):
@@ -94,11 +99,12 @@ def execute(
 class _Run:
     """One pass over a block."""
 
-    __slots__ = ("_draft", "_rules", "_setting", "_verified", "clock_ms")
+    __slots__ = ("_draft", "_in_turn", "_rules", "_setting", "_verified", "clock_ms")
 
     def __init__(self, draft: Draft, setting: Setting, verified: Container[bytes]) -> None:
         self._draft, self._setting, self._verified = draft, setting, verified
-        self._rules = in_force.RULES[setting.rules_version].table
+        rules = in_force.RULES[setting.rules_version]
+        self._rules, self._in_turn = rules.table, rules.in_turn
         self.clock_ms = execution_clock_ms(draft)
 
     def tick(self, transaction: Transaction) -> Receipt:
@@ -144,79 +150,119 @@ class _Run:
             return Receipt(transaction.tx_id, Outcome.INADMISSIBLE, error.code, ())
         if transaction.record.kind == BATCH:
             return self._batch(transaction, source, key)
-        outcome, clause, events, _ = self._record(0, source, transaction, key)
+        (outcome, clause, events), _ = self._record(0, source, transaction, key)
         return Receipt(transaction.tx_id, outcome, clause, tuple(events))
 
     def _batch(
         self, transaction: Transaction, source: numbering.SourceEntry, key: parties.KeyEntry
     ) -> Receipt:
         """Each record of a batch stands for itself; the batch counts as accepted when all of them do."""
+        judged: list[_Judged] = []
+        for kind, run in groupby(transaction.records, key=lambda record: record.kind):
+            places = range(len(judged), len(judged) + sum(1 for _ in run))
+            if kind in self._in_turn:
+                found, source = self._in_one_go(places, source, transaction, key)
+                judged += found
+                continue
+            for place in places:
+                one, source = self._record(place, source, transaction, key)
+                judged.append(one)
         events: list[list[Value]] = []
-        worst, first_clause = Outcome.ACCEPTED, None
-        for place, record in enumerate(transaction.records):
-            outcome, clause, own, source = self._record(place, source, transaction, key)
+        for record, (outcome, clause, own) in zip(transaction.records, judged, strict=True):
             events.append(["record", record.seq, int(outcome), clause])
             events += own
-            if outcome is not Outcome.ACCEPTED and worst is Outcome.ACCEPTED:
-                worst, first_clause = Outcome.REFUSED, clause
-        return Receipt(transaction.tx_id, worst, first_clause, tuple(events))
+        refused = [clause for outcome, clause, _ in judged if outcome is not Outcome.ACCEPTED]
+        worst = Outcome.REFUSED if refused else Outcome.ACCEPTED
+        return Receipt(transaction.tx_id, worst, refused[0] if refused else None, tuple(events))
+
+    def _in_one_go(
+        self, places: range, source: numbering.SourceEntry, transaction: Transaction, key: parties.KeyEntry
+    ) -> tuple[list[_Judged], numbering.SourceEntry]:
+        """As `_record` for each of the places, whose records are of one kind: what they share is read and written once.
+
+        Rules that take records in turn write no keys and no numberings, so that the source stays in force.
+        """
+        draft, last = self._draft, places[-1]
+        try:
+            self._require_in_force(source, transaction)
+        except Refused as refusal:
+            return [_refused(refusal) for _ in places], self._advance(last, source, transaction)
+        judged: list[_Judged] = []
+        turn = self._in_turn[transaction.records[last].kind](draft, self._act(last, source, transaction, key))
+        for place in places:
+            try:
+                turn.state(transaction.record_ids[place], self._facts_at(place, transaction))
+            except Refused as refusal:
+                judged.append(_refused(refusal))
+            else:
+                judged.append((Outcome.ACCEPTED, None, draft.take_events()))
+        turn.close()
+        return judged, self._advance(last, source, transaction)
 
     def _record(
         self, place: int, source: numbering.SourceEntry, transaction: Transaction, key: parties.KeyEntry
-    ) -> tuple[Outcome, str | None, list[list[Value]], numbering.SourceEntry]:
+    ) -> tuple[_Judged, numbering.SourceEntry]:
         """The record at a place: its number is consumed whatever the rule says. Also how its source stands after it."""
-        draft, record, record_id = self._draft, transaction.records[place], transaction.record_ids[place]
+        draft = self._draft
         draft.open_layer()
         try:
-            self._apply(place, source, transaction, key)
+            self._require_in_force(source, transaction)
+            facts = self._facts_at(place, transaction)
+            _, rule = self._rules[transaction.records[place].kind]
+            rule(draft, self._act(place, source, transaction, key), facts)
         except Refused as refusal:
             draft.drop_layer()
-            after = numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
-            return Outcome.REFUSED, refusal.clause, [["refused", refusal.clause, refusal.reason]], after
-        if draft.has_changed(numbering.ROOM, record.source):
+            return _refused(refusal), self._advance(place, source, transaction)
+        if draft.has_changed(numbering.ROOM, transaction.source):
             # The rule has changed the entry itself: a rotated key holds the numbering from here on.
-            source = numbering.find_source(draft, record.source) or source
-        events = draft.keep_layer()
-        after = numbering.advance(draft, record.source, source, seq=record.seq, record_id=record_id)
-        return Outcome.ACCEPTED, None, events, after
+            source = numbering.find_source(draft, transaction.source) or source
+        judged = Outcome.ACCEPTED, None, draft.keep_layer()
+        return judged, self._advance(place, source, transaction)
 
-    def _apply(
-        self, place: int, source: numbering.SourceEntry, transaction: Transaction, key: parties.KeyEntry
-    ) -> None:
-        """Hand the facts to the rule. Raises Refused."""
-        record, record_id = transaction.records[place], transaction.record_ids[place]
+    def _advance(
+        self, place: int, source: numbering.SourceEntry, transaction: Transaction
+    ) -> numbering.SourceEntry:
+        """The source has consumed the number at a place, and those before it."""
+        seq, record_id = transaction.records[place].seq, transaction.record_ids[place]
+        return numbering.advance(self._draft, transaction.source, source, seq=seq, record_id=record_id)
+
+    def _require_in_force(self, source: numbering.SourceEntry, transaction: Transaction) -> None:
+        """An earlier record of the same batch may have withdrawn the key, or handed the source to another."""
         key_id = transaction.envelope.key_id
+        key = parties.find_key(self._draft, key_id)
         require(
-            not source.suspended and self._is_in_force(source, key_id),
+            not source.suspended and source.holder_key_id == key_id and key is not None and not key.revoked,
             "0.1",
             "the source was suspended, or its key withdrawn, by an earlier record",
         )
-        act = Act(
-            channel=self._setting.channel,
-            clock_ms=self.clock_ms,
-            party=key.party,
-            role=key.role,
-            purpose=key.purpose,
-            key_id=key_id,
-            source=record.source,
-            record_id=record_id,
-            device=source.device,
-            account=source.account,
+
+    def _act(
+        self, place: int, source: numbering.SourceEntry, transaction: Transaction, key: parties.KeyEntry
+    ) -> Act:
+        """Who states the record at a place."""
+        return Act(
+            self._setting.channel,
+            self.clock_ms,
+            key.party,
+            key.role,
+            key.purpose,
+            transaction.envelope.key_id,
+            transaction.source,
+            transaction.record_ids[place],
+            source.device,
+            source.account,
         )
+
+    def _facts_at(self, place: int, transaction: Transaction) -> object:
+        """What the record at a place says. Raises Refused when it says nothing."""
+        facts = transaction.facts[place] if transaction.facts else None
+        if facts is not None:
+            return facts
         try:
-            facts = transaction.facts[place] if transaction.facts else None
-            if facts is None:
-                facts = self._facts(record, record_id)
+            return self._facts(transaction.records[place], transaction.record_ids[place])
         except bodies.InvalidBody as error:
             # Such a record is turned away at the door; where it was ordered all the same, its number is consumed.
             raise Refused("0.2", f"the body has no meaning: {error}") from error
-        _, rule = self._rules[record.kind]
-        rule(self._draft, act, facts)
-
-    def _is_in_force(self, source: numbering.SourceEntry, key_id: bytes) -> bool:
-        """Whether the key still numbers the source: an earlier record of the same batch may have withdrawn it."""
-        key = parties.find_key(self._draft, key_id)
-        return source.holder_key_id == key_id and key is not None and not key.revoked
 
     def _facts(self, record: Record, record_id: bytes) -> object:
         context = bodies.BodyContext(self._setting.channel, record_id, self._draft)
@@ -258,6 +304,11 @@ class _Run:
         except equivocation.NoEquivocation as error:
             raise bodies.InvalidBody(str(error)) from error
         return numbering.Equivocation(key, view)
+
+
+def _refused(refusal: Refused) -> _Judged:
+    """A rule said no: clause and reason are all that the record leaves behind."""
+    return Outcome.REFUSED, refusal.clause, [["refused", refusal.clause, refusal.reason]]
 
 
 def _compare(first: Transaction, second: Transaction, draft: Draft) -> numbering.Conflict:

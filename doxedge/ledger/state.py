@@ -137,6 +137,11 @@ class Draft:
         """Put an event on the receipt."""
         self._events.append(event)
 
+    def take_events(self) -> list[list[Value]]:
+        """The events since they were last taken."""
+        events, self._events = self._events, []
+        return events
+
     def has_changed(self, room: str, key: bytes) -> bool:
         """Whether the transaction on the open layer has written under the key."""
         return self._before is not None and (room, key) in self._before

@@ -74,7 +74,7 @@ def test_a_change_of_the_program_changes_the_copy(what: str, change: tuple[str, 
 def test_a_section_that_decides_without_clauses_shows_its_program() -> None:
     section = next(section for section in reading_copy.read(SOURCES) if section.name == "headroom")
     judge = next(term for term in section.terms if term.name == "judge")
-    assert "headroom_g * 100 < held_g * figures.figure(book," in judge.program
+    assert "headroom_g * 100 < held_g * allowed.warning_percent" in judge.program
     assert textwrap.indent(judge.program, " " * 10) in reading_copy.section_text(section)
 
 

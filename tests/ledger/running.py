@@ -19,9 +19,9 @@ ACCEPTED, REFUSED, INADMISSIBLE = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.INA
 NOTE: list[Value] = [None, "note", 0, "door opened"]
 
 
-def running() -> TestChannel:
+def running(**parameters: int) -> TestChannel:
     """A channel with units whose devices have said one thing each."""
-    channel = TestChannel.begin(bilateral_transfers=1).with_units()
+    channel = TestChannel.begin("north", bilateral_transfers=1, **parameters).with_units()
     channel.now_ms += HOUR_MS
     channel.block(device(channel).say("event", NOTE), device(channel, "beta").say("event", NOTE))
     return channel

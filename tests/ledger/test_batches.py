@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doxedge.contracts import numbering
 from doxedge.contracts.rule import Value
 from doxedge.ledger import bodies
 from doxedge.ledger.execution import Execution, execute
 from doxedge.ledger.pool import Pool
-from doxedge.ledger.transaction import TICK, Transaction
+from doxedge.ledger.receipt import Outcome, record_outcomes
+from doxedge.ledger.transaction import TICK, Transaction, sign_record
 from doxedge.signing.canonical import Value as Wire
+from doxedge.signing.record import Record
 from tests.ledger import every_kind
-from tests.ledger.channels import HOUR_MS, START_MS, Author, TestChannel, hour, signer
+from tests.ledger.channels import FIRST, HOUR_MS, START_MS, Author, TestChannel, hour, signer
 from tests.ledger.running import device, rewound, running
 
 Entry = tuple[str, list[Wire]]
@@ -23,13 +27,19 @@ MAP, OTHER_MAP = bytes(32), b"m" * 32
 
 
 def commissioned() -> TestChannel:
-    """A channel on which the hours of alpha count from the second on, and its credits are few."""
-    channel = running()
+    """A channel on which the hours of alpha count from the second on, and its credits are few.
+
+    Its year begins ten hours later than in UTC, in the midst of those hours.
+    """
+    channel = running(hours_before_registration=1, utc_offset_min=-600)
     channel.now_ms = START_MS + HOURS * HOUR_MS
     channel.block(
         device(channel).say("hour", hour("alpha-1", START_MS)),
-        channel.officer("regulator").say(
-            "vintage.issue", ["alpha-1", channel.chain.channel, 2026, [0, 9_000], bytes(32)]
+        *(
+            channel.officer("regulator").say(
+                "vintage.issue", ["alpha-1", channel.chain.channel, year, [0, 9_000], bytes(32)]
+            )
+            for year in (2025, 2026)
         ),
         channel.officer("regulator").say(
             "device.commission", ["alpha-gw", MAP, [[START_MS, 1_000]], bytes(32)]
@@ -64,6 +74,38 @@ entries: st.SearchStrategy[Entry] = st.one_of(
 )
 
 
+def rotation(old: Author) -> Entry:
+    """The author's key names its successor."""
+    new = signer("a successor")
+    possession = new.sign(bodies.possession_bytes(old.channel, old.signer.key_id))
+    return "key.rotate", [old.signer.key_id, new.alg, new.public_key, possession]
+
+
+def confession(author: Author) -> Entry:
+    """Two records of the author with one number that was consumed."""
+    rivals = [
+        sign_record(
+            Record("key.revoke", author.source, 1, FIRST, [bytes(16), reason]),
+            channel=author.channel,
+            signer=author.signer,
+        )
+        for reason in ("one", "two")
+    ]
+    return "conflict", [rival.raw for rival in rivals]
+
+
+ENDS: dict[str, tuple[str, Callable[[Author], Entry]]] = {
+    "a device's key is replaced": ("alpha-1 device", rotation),
+    "an officer's key is replaced": ("alpha officer", rotation),
+    "an officer withdraws his key": (
+        "alpha officer",
+        lambda author: ("key.revoke", [author.signer.key_id, "lost"]),
+    ),
+    "an officer's source is suspended": ("alpha officer", confession),
+}
+"""Whose batch, and what puts an end to his numbering in the midst of it."""
+
+
 def executed(transactions: Sequence[Transaction]) -> Execution:
     """What they leave behind on the channel, which stays as it is."""
     chain, leader = CHANNEL.chain, CHANNEL.authors["regulator node"]
@@ -89,6 +131,51 @@ def test_a_batch_leaves_behind_what_its_records_leave_behind_one_by_one(said: li
     for single, receipt in zip(singles, apart.receipts[1:], strict=True):
         expected += [["record", single.first_seq, int(receipt.outcome), receipt.clause], *receipt.events]
     assert list(together.receipts[1].events) == expected
+
+
+@pytest.mark.parametrize("end", ENDS)
+@given(before=st.lists(entries, max_size=5), after=st.lists(entries, max_size=5))
+@settings(deadline=None, max_examples=30)
+def test_what_follows_the_end_of_a_numbering_in_its_batch_is_refused(
+    end: str, before: list[Entry], after: list[Entry]
+) -> None:
+    name, last = ENDS[end]
+    author = CHANNEL.authors[name]
+    said = [*before, last(author)]
+    alone, together = rewound(author), rewound(author)
+    apart = executed([alone.say(kind, body) for kind, body in said])
+    batch = together.batch([*said, *after])
+    execution = executed([batch])
+    events = list(execution.receipts[1].events)
+    expected: list[list[Value]] = []
+    for number, receipt in enumerate(apart.receipts[1:], batch.first_seq):
+        expected += [["record", number, int(receipt.outcome), receipt.clause], *receipt.events]
+    assert receipt.outcome is Outcome.ACCEPTED
+    assert events[: len(expected)] == expected
+    late = events[len(expected) :]
+    assert late[::2] == [["record", batch.last_seq - n, 1, "0.1"] for n in reversed(range(len(after)))]
+    assert all(event[:2] == ["refused", "0.1"] for event in late[1::2])
+    numbered = (numbering.ROOM, author.source)
+    consumed = execution.sealed.values[numbered]
+    assert isinstance(consumed, list)
+    assert consumed[1:3] == [batch.last_seq, batch.record_ids[-1]]
+    assert {**apart.sealed.values, numbered: consumed} == execution.sealed.values
+
+
+def test_a_whole_day_of_hours_and_a_refused_one_among_them_are_as_if_they_came_alone() -> None:
+    hours = [hour("alpha-1", START_MS + slot * HOUR_MS, 1_000 + slot) for slot in (3, 1, 2, 3, *range(4, 30))]
+    batch, alone = own_author().batch([("hour", body) for body in hours]), own_author()
+    together, apart = executed([batch]), executed([alone.say("hour", body) for body in hours])
+    assert together.sealed.encoded == apart.sealed.encoded
+    assert [clause for _, _, clause in record_outcomes(together.receipts[1])] == [
+        receipt.clause for receipt in apart.receipts[1:]
+    ]
+    refused = [receipt.clause for receipt in apart.receipts[1:] if receipt.clause]
+    words = {event[0] for receipt in apart.receipts for event in receipt.events}
+    assert (refused, words) == (
+        ["8.7"],
+        {"hour.accepted", "headroom.warning", "headroom.exceeded", "refused"},
+    )
 
 
 @given(st.lists(entries, min_size=1, max_size=12))
