@@ -110,6 +110,7 @@ class _Build:
             scale=Decimal(1) if table.scale is None else table.scale,
             sentinels=tuple(table.sentinels),
             limits=limits_of(path, table, refuse=self.frame.refuse),
+            o2_corrected=table.o2_corrected,
         )
 
     def status(self, index: int, table: PhraseStatusTable) -> PhraseStatus:

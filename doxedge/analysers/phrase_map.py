@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from doxedge.analysers.profile import (
+    WHEN_SET,
     Constant,
     Group,
     Identity,
@@ -40,6 +41,8 @@ class PhrasePoint:
     sentinels: tuple[Decimal, ...]
     """Numbers that mean `no value`."""
     limits: PointLimits
+    o2_corrected: bool = field(default=False, metadata={"hashed": WHEN_SET})
+    """The instrument states it at a reference oxygen: good for limits, and for no mass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,11 @@ class PhraseProfile:
     def limits(self) -> Mapping[str, PointLimits]:
         """What is plausible, by quantity."""
         return {point.quantity: point.limits for point in self.points}
+
+    @property
+    def o2_corrected(self) -> frozenset[str]:
+        """The quantities that come at a reference oxygen."""
+        return frozenset(point.quantity for point in self.points if point.o2_corrected)
 
 
 AnyProfile: TypeAlias = Profile | PhraseProfile

@@ -17,7 +17,7 @@ from doxedge.analysers.batches import BatchLimits, Span
 from doxedge.analysers.units import EXACT, Conversion
 
 _HASH_TAG: Final = b"doxedge/profile/1\0"
-_WHEN_SET: Final = "when set"
+WHEN_SET: Final = "when set"
 """A field that came later counts only where a map uses it, so that the hashes of older maps stay what they are."""
 
 
@@ -110,7 +110,7 @@ class Transport:
     """N, E or O."""
     stop_bits: int = field(default=1, metadata={"hashed": False})
     data_bits: int = field(default=8, metadata={"hashed": False})
-    dialect: str = field(default="", metadata={"hashed": _WHEN_SET})
+    dialect: str = field(default="", metadata={"hashed": WHEN_SET})
     """What an instrument of `kind` text speaks."""
     network: str = field(default="tcp", metadata={"hashed": False})
     """`tcp` or `udp`, for an instrument that speaks its dialect over a network."""
@@ -193,9 +193,11 @@ class Point:
     sentinels: tuple[Decimal, ...]
     """Raw values that mean `no value`. NaN and infinities always do."""
     limits: PointLimits
-    quality: tuple[QualityRegister, ...] = field(default=(), metadata={"hashed": _WHEN_SET})
-    power: Span | None = field(default=None, metadata={"hashed": _WHEN_SET})
+    quality: tuple[QualityRegister, ...] = field(default=(), metadata={"hashed": WHEN_SET})
+    power: Span | None = field(default=None, metadata={"hashed": WHEN_SET})
     """A register with the power of ten (-10 to 10) that `raw` is multiplied by, as SunSpec has it."""
+    o2_corrected: bool = field(default=False, metadata={"hashed": WHEN_SET})
+    """The instrument states it at a reference oxygen: good for limits, and for no mass."""
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -286,7 +288,7 @@ class Profile:
     constants: tuple[Constant, ...]
     status: tuple[StatusBit, ...]
     identity_check: tuple[IdentityCheck, ...]
-    search: Search | None = field(default=None, metadata={"hashed": _WHEN_SET})
+    search: Search | None = field(default=None, metadata={"hashed": WHEN_SET})
     commands: tuple[MapCommand, ...] = field(default=(), metadata={"hashed": False})
     """They decide no value; that a site uses them is in the hash of its rules."""
 
@@ -297,6 +299,11 @@ class Profile:
     def limits(self) -> Mapping[str, PointLimits]:
         """What is plausible, by quantity."""
         return {point.quantity: point.limits for point in self.points}
+
+    @property
+    def o2_corrected(self) -> frozenset[str]:
+        """The quantities that come at a reference oxygen."""
+        return frozenset(point.quantity for point in self.points if point.o2_corrected)
 
 
 class Hashed(Protocol):
@@ -354,7 +361,7 @@ def _canonical(value: object) -> bytes:
 
 def _is_hashed(one: Field[Any], value: object) -> bool:
     rule = one.metadata.get("hashed", True)
-    if rule == _WHEN_SET:
+    if rule == WHEN_SET:
         return bool(getattr(value, one.name) != one.default)
     return bool(rule)
 

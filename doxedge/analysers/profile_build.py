@@ -177,6 +177,7 @@ class _Build:
                 for number, wanted in enumerate(table.quality)
             ),
             power=self._power(f"{path}.scale_power", table, function),
+            o2_corrected=table.o2_corrected,
         )
 
     def command(self, index: int, table: CommandTable) -> MapCommand:

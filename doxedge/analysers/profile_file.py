@@ -161,7 +161,7 @@ class QualityTable(Strict):
 
 
 class PlausibleTable(Strict):
-    """What is plausible for a value, in its canonical unit."""
+    """What is plausible for a value, in its canonical unit, and what it is of."""
 
     hard_range: tuple[Number, Number] | None = None
     soft_range: tuple[Number, Number] | None = None
@@ -169,6 +169,8 @@ class PlausibleTable(Strict):
     stuck_minutes: Annotated[int, Field(strict=True, ge=1, le=10_080)] | None = None
     resolution: Annotated[Number, Field(gt=0)] | None = None
     span: Annotated[Number, Field(gt=0)] | None = None
+    o2_corrected: Flag = False
+    """The instrument states the value at a reference oxygen, which no mass can be made of."""
 
 
 class PointTable(PlausibleTable):

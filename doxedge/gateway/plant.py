@@ -123,8 +123,9 @@ def _plan_unit(unit: UnitTable, *, folders: list[Path], source: str, place: str,
         limits = with_site(limits, unit.limits)
     except ValueError as error:
         raise ConfigError(source=source, path=f"{place}.limits", reason=str(error)) from None
+    o2_corrected = frozenset(quantity for i in instruments for quantity in i.profile.o2_corrected)
     settling_ms = max((i.profile.settling_ms for i in instruments), default=0)
-    hour = hour_rules(unit, owner, periods, source=source, place=place)
+    hour = hour_rules(unit, owner, periods, o2_corrected, source=source, place=place)
     return PlannedUnit(
         table=unit,
         instruments=instruments,

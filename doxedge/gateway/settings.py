@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from doxedge.analysers.configuration import ConfigError
 from doxedge.backends.http_client import NodeAddress
 from doxedge.gateway.layers import Layers, add_layer, read_layers
+from doxedge.gateway.mass_settings import FormulaTable
 from doxedge.gateway.qa_settings import CalibrationTable
 from doxedge.gateway.site_limits import VALUE_MAX, LimitsTable
 from doxedge.quantity import MINUTE_MS
@@ -122,10 +123,13 @@ class UnitTable(_Table):
     """Of the rule set `eu`; 30 where both halves of every hour are judged."""
     concentration: str = "nox_ppb"
     concentration_basis: Literal["dry", "wet"] = "dry"
+    concentration_o2_corrected: bool = False
+    """The analyser delivers it at a reference oxygen; refused, since the flow is not."""
     flow: str = "flow_m3_per_h"
-    flow_basis: Literal["actual_wet", "normal_wet", "normal_dry"] = "actual_wet"
+    flow_basis: Literal["actual_wet", "normal_wet", "normal_dry", "standard_wet"] = "actual_wet"
     mg_per_m3_per_ppm: Decimal = Field(Decimal("2.0525"), gt=0, le=10)
     """Mass of one ppm of NOx as NO2 at 0 degC and 101.325 kPa (measurement.md 3)."""
+    formula: FormulaTable = FormulaTable()
     operating: OperatingTable | None = None
     energy: EnergyTable = EnergyTable()
     limits: dict[str, LimitsTable] = Field(default_factory=dict)

@@ -2,38 +2,70 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from doxedge.analysers.configuration import ConfigError
+from doxedge.gateway.mass_settings import FormulaTable
 from doxedge.gateway.settings import UnitTable
 from doxedge.measurement.conversion import Basis, FlowBasis
 from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.energy import EnergySettings
+from doxedge.measurement.fuel_factors import factor
 from doxedge.measurement.hour import HourSettings
 from doxedge.measurement.operating import OperatingSettings
+from doxedge.measurement.part75_mass import Part75Formula, factors_wanted
 from doxedge.signing.tags import hash_tagged
 
 
 def hour_rules(
-    unit: UnitTable, owner: dict[str, str], periods: dict[str, int], *, source: str, place: str
+    unit: UnitTable,
+    owner: dict[str, str],
+    periods: dict[str, int],
+    o2_corrected: frozenset[str],
+    *,
+    source: str,
+    place: str,
 ) -> HourSettings:
     """How the hours of a unit are made.
 
-    owner    quantity to the device that it is taken from
-    periods  quantity to how often it is read, in ms
+    owner         quantity to the device that it is taken from
+    periods       quantity to how often it is read, in ms
+    o2_corrected  quantities that their register maps say to be at a reference oxygen
 
     Raises ConfigError naming table and key for what cannot work.
     """
-    _require_measured(unit, owner, source=source, place=place)
-    _require_held(unit, periods, source=source, place=place)
+    if unit.operating is not None and unit.operating.quantity in owner:
+        _require_held(unit, periods, source=source, place=place)
     try:
-        return _hour_settings(unit, owner, periods)
+        hour = _hour_settings(unit, owner, periods, o2_corrected)
     except ValueError as error:
         raise ConfigError(source=source, path=place, reason=str(error)) from None
+    _require_measured(unit, hour, owner, source=source, place=place)
+    return hour
 
 
 def describe_hour(hour: HourSettings) -> list[str]:
     """How the hours of a unit are made, in plain words."""
     average = "" if hour.rules.by_quadrants else f" of {hour.averaging_minutes} min"
-    return [f"hours by rule set {hour.rules.stamp}: {hour.rules.about}{average}"]
+    return [
+        f"hours by rule set {hour.rules.stamp}: {hour.rules.about}{average}",
+        f"mass by {_describe_mass(hour.emission)}",
+    ]
+
+
+def _describe_mass(emission: EmissionSettings) -> str:
+    measured = (
+        f"{emission.concentration} {emission.concentration_basis}, {emission.flow} {emission.flow_basis}"
+    )
+    formula = emission.formula
+    if formula is None:
+        return f"concentration x flow ({measured}), {emission.mg_per_m3_per_ppm} mg/m3 per ppm"
+    told = [f"{formula.told} ({measured})"]
+    told += [f"{name.capitalize()} {value:f}" for name, value in sorted(formula.factors.items())]
+    if formula.diluents:
+        told.append(f"{' and '.join(sorted(formula.diluents))} {formula.diluent_basis}")
+        told.append(f"diluent cap of a {formula.diluent_cap}" if formula.diluent_cap else "no diluent cap")
+    return ", ".join(told)
 
 
 def rules_hash(unit: UnitTable) -> bytes:
@@ -44,13 +76,11 @@ def rules_hash(unit: UnitTable) -> bytes:
     return hash_tagged("rules", chosen.encode())
 
 
-def _require_measured(unit: UnitTable, owner: dict[str, str], *, source: str, place: str) -> None:
-    """A mass needs a concentration, a flow, and what brings the flow to normal conditions."""
-    needed = [unit.concentration, unit.flow]
-    if unit.flow_basis == "actual_wet":
-        needed += ["stack_temperature_c", "stack_pressure_kpa"]
-    if unit.flow_basis != "normal_dry" or unit.concentration_basis == "wet":
-        needed.append("moisture_percent")
+def _require_measured(
+    unit: UnitTable, hour: HourSettings, owner: dict[str, str], *, source: str, place: str
+) -> None:
+    """A mass needs all that its formula takes, and what brings the flow to normal conditions."""
+    needed = sorted(hour.emission.measured)
     if unit.operating is not None:
         needed.append(unit.operating.quantity)
     missing = [quantity for quantity in needed if quantity not in owner]
@@ -75,7 +105,9 @@ def _require_held(unit: UnitTable, periods: dict[str, int], *, source: str, plac
         )
 
 
-def _hour_settings(unit: UnitTable, owner: dict[str, str], periods: dict[str, int]) -> HourSettings:
+def _hour_settings(
+    unit: UnitTable, owner: dict[str, str], periods: dict[str, int], o2_corrected: frozenset[str]
+) -> HourSettings:
     operating = None
     if unit.operating is not None:
         operating = OperatingSettings(
@@ -92,6 +124,8 @@ def _hour_settings(unit: UnitTable, owner: dict[str, str], periods: dict[str, in
             flow=unit.flow,
             flow_basis=FlowBasis(unit.flow_basis),
             mg_per_m3_per_ppm=unit.mg_per_m3_per_ppm,
+            o2_corrected=unit.concentration_o2_corrected or unit.concentration in o2_corrected,
+            formula=_formula(unit.formula),
         ),
         operating=operating,
         energy=_energy_settings(unit, owner),
@@ -101,6 +135,36 @@ def _hour_settings(unit: UnitTable, owner: dict[str, str], periods: dict[str, in
         rule_set=unit.rule_set,
         averaging_minutes=unit.averaging_minutes,
         devices=owner,
+    )
+
+
+def _formula(table: FormulaTable) -> Part75Formula | None:
+    """The equations with their F factors: the site's own where it states one, else those of its fuels."""
+    if table.mass == "metric":
+        plain = FormulaTable()
+        given = [name for name in FormulaTable.model_fields if getattr(table, name) != getattr(plain, name)]
+        if given:
+            raise ValueError(f'formula: mass = "metric" takes no {given[0]}')
+        return None
+    if table.fuel and table.fuels:
+        raise ValueError("formula: either `fuel` or `fuels`")
+    shares = {table.fuel: Decimal(1)} if table.fuel else dict(table.fuels)
+    own = {name: value for name, value in (("fd", table.fd), ("fc", table.fc), ("fw", table.fw)) if value}
+    wanted = factors_wanted(table.rate or "", table.heat_input or "")
+    if shares and not wanted - own.keys():
+        raise ValueError(
+            f"formula: {table.mass} makes nothing of the F factors of a fuel; leave the fuel out"
+        )
+    factors = {name: own[name] if name in own else factor(name, shares) for name in wanted} | own
+    return Part75Formula(
+        mass=table.mass,
+        rate=table.rate or "",
+        heat_input=table.heat_input or "",
+        factors=factors,
+        o2=table.o2,
+        co2=table.co2,
+        diluent_basis=None if table.diluent_basis is None else Basis(table.diluent_basis),
+        diluent_cap=table.diluent_cap or "",
     )
 
 

@@ -20,6 +20,7 @@ from doxedge.measurement.emission import (
     HourRecord,
     MinuteRate,
     hour_mass,
+    method_code,
     minute_rate,
 )
 from doxedge.measurement.energy import HourEnergy
@@ -37,6 +38,8 @@ ASSUMED: Final = "assumed"
 """Remark on an operating signal that was lost: the unit counted as running."""
 SCALED: Final = f"nox_g:{EXTRAPOLATED}"
 """Remark on an hour whose quality has another thing to say."""
+CAPPED: Final = "diluent_cap_minutes"
+"""Remark: in so many minutes the diluent cap took the place of a reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,7 @@ class CollectedHour:
             energy.energy_wh,
             START_STOP if verdict.start_stop else EXTRAPOLATED if mass.extrapolated else VALID,
             verdict.clause,
-            mass.method_code,
+            method_code(mass, rates.values()),
             len(rates),
             self.samples,
             energy.quality.value,
@@ -296,4 +299,6 @@ class CollectedHour:
         remarks = {f"{quantity}:{reason}" for rate in rates.values() for quantity, reason in rate.remarks}
         if self._settings.operating is not None and operation.assumed_ms:
             remarks.add(f"{self._settings.operating.quantity}:{ASSUMED}")
+        if capped := sum(rate.at_diluent_cap for rate in rates.values()):
+            remarks.add(f"{CAPPED}:{capped}")
         return tuple(sorted(remarks))

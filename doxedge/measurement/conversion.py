@@ -16,6 +16,8 @@ PRECISE: Final = Context(prec=34, rounding=ROUND_HALF_EVEN)
 """The arithmetic of decimal128: far finer than any instrument, the same on every machine."""
 
 ZERO_CELSIUS_K: Final = Decimal("273.15")
+STANDARD_K: Final = Decimal("293.15")
+"""68 degF, that is 20 degC: where a standard cubic foot of EPA's is measured, at 101.325 kPa."""
 NORMAL_PRESSURE_KPA: Final = Decimal("101.325")
 
 MG_PER_M3_PER_PPM_NO2: Final = Decimal("2.0525")
@@ -45,6 +47,8 @@ class FlowBasis(StrEnum):
     ACTUAL_WET = "actual_wet"
     NORMAL_WET = "normal_wet"
     NORMAL_DRY = "normal_dry"
+    STANDARD_WET = "standard_wet"
+    """At 20 degC and 101.325 kPa, as monitors that count standard cubic feet have it."""
 
 
 class BasisError(ValueError):
@@ -57,6 +61,8 @@ class Concentration:
 
     ppb: Decimal
     basis: Basis | None
+    o2_corrected: bool = False
+    """At a reference oxygen, as limits are stated: no flow goes with it, so it makes no mass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,9 @@ def normal(flow: Flow, gas: StackGas) -> Flow:
     match flow.basis:
         case FlowBasis.NORMAL_WET | FlowBasis.NORMAL_DRY:
             return flow
+        case FlowBasis.STANDARD_WET:
+            with localcontext(PRECISE):
+                return Flow(flow.m3_per_h * ZERO_CELSIUS_K / STANDARD_K, FlowBasis.NORMAL_WET)
         case FlowBasis.ACTUAL_WET:
             with localcontext(PRECISE):
                 kelvin = ZERO_CELSIUS_K + _stated(gas, "stack_temperature_c")
@@ -147,8 +156,10 @@ def mass_rate_g_per_h(
 ) -> Decimal:
     """Grams of NOx as NO2 per hour: wet times wet where both are wet, else dry times dry.
 
-    Raises BasisError when a basis, or a stack value that the bases need, is not stated.
+    Raises BasisError when a basis, or a stack value that the bases need, is not stated, and for a concentration at a
+    reference oxygen.
     """
+    require_actual_oxygen(concentration)
     if concentration.basis is Basis.WET and flow.basis is not FlowBasis.NORMAL_DRY:
         counted, through = concentration, normal(flow, gas)
     else:
@@ -156,6 +167,15 @@ def mass_rate_g_per_h(
     mg = mg_per_m3(counted.ppb, mg_per_m3_per_ppm=mg_per_m3_per_ppm)
     with localcontext(PRECISE):
         return mg * through.m3_per_h / 1000
+
+
+def require_actual_oxygen(concentration: Concentration) -> None:
+    """Raises BasisError for a concentration at a reference oxygen: the flow it would be multiplied by is not."""
+    if concentration.o2_corrected:
+        raise BasisError(
+            "the concentration is corrected to a reference oxygen and the flow is not; have the analyser deliver it"
+            " at actual oxygen"
+        )
 
 
 def f26a_lb_per_h(*, ppm_wet: Decimal, flow_scfh_wet: Decimal) -> Decimal:

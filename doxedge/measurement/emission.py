@@ -5,7 +5,7 @@ are filled by scaling with operating time over covered operating time, and the h
 that is not valid has no mass at all: it is an `HourGap`, and what stands for it is for the rules to say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Final
@@ -16,16 +16,23 @@ from doxedge.measurement.conversion import (
     PLAUSIBLE_STACK,
     PRECISE,
     Basis,
+    BasisError,
     Concentration,
     Flow,
     FlowBasis,
     StackGas,
     is_plausible,
     mass_rate_g_per_h,
+    normal,
+    require_actual_oxygen,
     stack_values_needed,
 )
+from doxedge.measurement.part75 import DiluentCapNeeded
+from doxedge.measurement.part75_mass import Part75Formula
 from doxedge.measurement.sample import Quality, Reason
 from doxedge.quantity import HOUR_MS, Grams, WattHours, whole
+
+PPB_PER_PPM: Final = Decimal(1_000)
 
 VALID: Final = "valid"
 EXTRAPOLATED: Final = "extrapolated"
@@ -34,6 +41,9 @@ START_STOP: Final = "start_stop"
 
 PRIMARY_METHOD: Final = "01"
 """Method of determination code: primary monitoring system (40 CFR 75.57, Table 4a)."""
+
+DILUENT_CAP: Final = "14"
+"""Method of determination code: the diluent cap took the place of a reading close to air."""
 
 NEGATIVE_REPLACED: Final = "21"
 """Method of determination code: negative value replaced by zero."""
@@ -55,7 +65,16 @@ class EmissionSettings:
     constants: Mapping[str, Decimal] = field(default_factory=dict)
     """Stack values that are configured and not measured; the hour remarks on each. They win over readings."""
 
+    o2_corrected: bool = False
+    """The concentration comes at a reference oxygen: refused, since the flow does not."""
+
+    formula: Part75Formula | None = None
+    """None: concentration times flow in metric units (`mg_per_m3_per_ppm`)."""
+
     def __post_init__(self) -> None:
+        require_actual_oxygen(Concentration(Decimal(0), self.concentration_basis, self.o2_corrected))
+        if self.formula is not None:
+            self._require_bases(self.formula)
         for quantity, value in self.constants.items():
             if quantity not in PLAUSIBLE_STACK:
                 raise ValueError(
@@ -65,15 +84,47 @@ class EmissionSettings:
                 low, high = PLAUSIBLE_STACK[quantity]
                 raise ValueError(f"constants: {quantity} is {value}; it must be {low} to {high}")
 
+    def _require_bases(self, formula: Part75Formula) -> None:
+        if self.concentration_basis is not formula.concentration_basis:
+            raise BasisError(
+                f"{formula.told} takes a {formula.concentration_basis} concentration, and concentration_basis is"
+                f" {self.concentration_basis}"
+            )
+        if self.flow_basis is FlowBasis.NORMAL_DRY:
+            raise BasisError(f"{formula.told} takes wet stack flow, and flow_basis is {self.flow_basis}")
+
     @property
     def stack_values(self) -> frozenset[str]:
-        """The stack values that the two bases need."""
-        return stack_values_needed(self.concentration_basis, self.flow_basis)
+        """The stack values that the bases, or the equations, need."""
+        if self.formula is None:
+            return stack_values_needed(self.concentration_basis, self.flow_basis)
+        moisture = {"moisture_percent"} if self.formula.needs_moisture else set()
+        return stack_values_needed(Basis.WET, self.flow_basis) | moisture
 
     @property
     def measured(self) -> frozenset[str]:
         """The quantities that a minute must have measured to have a mass."""
-        return frozenset({self.concentration, self.flow}) | self.stack_values - self.constants.keys()
+        diluents = self.formula.diluents if self.formula else frozenset()
+        return (
+            frozenset({self.concentration, self.flow}) | diluents | self.stack_values - self.constants.keys()
+        )
+
+    def g_per_h(self, values: Mapping[str, Decimal]) -> tuple[Decimal, bool]:
+        """The mass rate from the values of a minute, and whether the diluent cap was used.
+
+        Raises DiluentCapNeeded where the gas is too close to air for the formula and there is no cap.
+        """
+        flow = Flow(values[self.flow], self.flow_basis)
+        gas = StackGas(**{quantity: values[quantity] for quantity in self.stack_values})
+        if self.formula is not None:
+            return self.formula.g_per_h(
+                ppm=PRECISE.divide(values[self.concentration], PPB_PER_PPM),
+                normal_wet_m3_per_h=normal(flow, gas).m3_per_h,
+                values=values,
+            )
+        concentration = Concentration(values[self.concentration], self.concentration_basis, self.o2_corrected)
+        rate = mass_rate_g_per_h(concentration, flow, gas, mg_per_m3_per_ppm=self.mg_per_m3_per_ppm)
+        return rate, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +191,9 @@ class MinuteRate:
     remarks: frozenset[tuple[str, Reason]]
     """Quantities that were used although they were not simply good, and why."""
 
+    at_diluent_cap: bool = False
+    """The diluent cap took the place of a reading."""
+
 
 @dataclass(frozen=True, slots=True)
 class HourMass:
@@ -154,11 +208,6 @@ class HourMass:
     def nox_g(self) -> Grams:
         """Whole grams, ties away from zero; a negative mean is replaced by zero."""
         return Grams(max(0, whole(self.exact_g)))
-
-    @property
-    def method_code(self) -> str:
-        """How the mass was determined."""
-        return NEGATIVE_REPLACED if self.exact_g < 0 else PRIMARY_METHOD
 
 
 def minute_rate(means: Mapping[str, MinuteMean], settings: EmissionSettings) -> MinuteRate | None:
@@ -175,13 +224,20 @@ def minute_rate(means: Mapping[str, MinuteMean], settings: EmissionSettings) -> 
     for quantity in settings.stack_values & settings.constants.keys():
         values[quantity] = settings.constants[quantity]
         remarks.add((quantity, Reason.DEFAULT))
-    g_per_h = mass_rate_g_per_h(
-        Concentration(values[settings.concentration], settings.concentration_basis),
-        Flow(values[settings.flow], settings.flow_basis),
-        StackGas(**{quantity: values[quantity] for quantity in settings.stack_values}),
-        mg_per_m3_per_ppm=settings.mg_per_m3_per_ppm,
-    )
-    return MinuteRate(g_per_h, frozenset(remarks))
+    try:
+        g_per_h, at_cap = settings.g_per_h(values)
+    except DiluentCapNeeded:
+        return None
+    return MinuteRate(g_per_h, frozenset(remarks), at_cap)
+
+
+def method_code(mass: HourMass, rates: Iterable[MinuteRate]) -> str:
+    """How the mass was determined: the code furthest from a plain measurement that any of its minutes asks for."""
+    if mass.exact_g < 0:
+        return NEGATIVE_REPLACED
+    if any(rate.at_diluent_cap for rate in rates):
+        return DILUENT_CAP
+    return PRIMARY_METHOD
 
 
 def hour_mass(rates_g_per_h: Mapping[int, Decimal], operating_ms: Sequence[int]) -> HourMass:

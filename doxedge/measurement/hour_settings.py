@@ -54,6 +54,16 @@ class HourSettings:
             raise ValueError(f"averaging_minutes: {self.averaging_minutes} is not 30 or 60")
         if self.averaging_minutes != 60 and self.rules.by_quadrants:
             raise ValueError(f"averaging_minutes: {self.rule_set} judges whole hours; leave it at 60")
+        formula = self.emission.formula
+        if formula is not None and formula.diluents:
+            if self.rules.has_diluent_cap and not formula.diluent_cap:
+                raise ValueError(
+                    f"diluent_cap: {self.rule_set} wants `boiler` or `turbine` with {formula.told}"
+                )
+            if formula.diluent_cap and not self.rules.has_diluent_cap:
+                raise ValueError(
+                    f"diluent_cap: {self.rule_set} knows none; a minute too close to air is bad there"
+                )
         if not 1 <= self.coverage_percent <= 100:
             raise ValueError(f"coverage_percent: {self.coverage_percent} is not 1 to 100")
         if self.grace_ms < 0:

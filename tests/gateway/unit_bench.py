@@ -87,11 +87,14 @@ def plan(
     source: bytes = b"s" * 16,
     calibrations: str = "",
     flow_high: str = "576300",
+    oxygen: bool = False,
 ) -> PlannedUnit:
-    """The unit with every instrument polled each 10 s."""
+    """The unit with every instrument polled each 10 s; `oxygen`: its analyser has the O2 option."""
     text = plan_text(
         unit, lines, channel=channel, source=source, calibrations=calibrations, flow_high=flow_high
     )
+    if oxygen:
+        text = text.replace("oxygen = 0", f"oxygen = {PERIOD_MS}")
     settings = parse_settings(settings_text(units={}) + text, source="bench")
     (planned,) = plan_units(settings, source="bench", clock=SetClock())
     return planned
@@ -122,6 +125,7 @@ class Bench:
         nox_ppm: Decimal | None = Decimal(100),
         power_w: int = 50_000_000,
         flags: frozenset[str] = frozenset(),
+        o2_percent: Decimal | None = None,
     ) -> None:
         """One sample of each instrument; `nox_ppm` None is an analyser that does not answer, `flags` are its own."""
         wobble = Decimal(at_ms // PERIOD_MS % 7 - 3) / 10  # a value that stands still is stuck
@@ -132,6 +136,8 @@ class Bench:
             values = {"nox_ppb": nox, "no_ppb": nox, "no2_ppb": Decimal(0) + wobble / 100}
         failures = dict.fromkeys(values, Reason.COMMS) if nox_ppm is None else {}
         self._take("analyser", at_ms, values, failures, flags)
+        if o2_percent is not None:
+            self._take("analyser", at_ms, {"o2_percent": o2_percent + wobble / 1_000}, {})
         flow = {
             "flow_m3_per_h": 100_000 + wobble,
             "stack_temperature_c": 120 + wobble / 1_000,
@@ -171,11 +177,14 @@ class Bench:
         nox_ppm: Decimal | None = Decimal(100),
         power_w: int = 50_000_000,
         flags: frozenset[str] = frozenset(),
+        o2_percent: Decimal | None = None,
     ) -> None:
         """Poll for so long; samples are flushed each minute and hours close as they fall due."""
         for _ in range(minutes):
             for _ in range(MINUTE_MS // PERIOD_MS):
-                self.poll(self.clock.at_ms, nox_ppm=nox_ppm, power_w=power_w, flags=flags)
+                self.poll(
+                    self.clock.at_ms, nox_ppm=nox_ppm, power_w=power_w, flags=flags, o2_percent=o2_percent
+                )
                 self.clock.run_to(self.clock.at_ms + PERIOD_MS)
                 if self.quality is not None:
                     await self.quality.look()

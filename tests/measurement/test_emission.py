@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from doxedge.measurement.averaging import MinuteMean
 from doxedge.measurement.conversion import Basis, FlowBasis
-from doxedge.measurement.emission import EmissionSettings, HourRecord, hour_mass, minute_rate
+from doxedge.measurement.emission import EmissionSettings, HourRecord, hour_mass, method_code, minute_rate
 from doxedge.measurement.sample import Quality, Reason
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from tests.measurement.readings import FLOW_M3_PER_H, G_PER_H, HOUR, PPB
@@ -96,7 +96,7 @@ def test_constants_that_make_no_sense_are_refused_by_name(
 
 def test_a_steady_hour_has_the_mass_of_its_rate() -> None:
     mass = hour_mass(dict.fromkeys(range(60), Decimal(G_PER_H)), FULL)
-    assert (mass.nox_g, mass.extrapolated, mass.method_code) == (G_PER_H, False, "01")
+    assert (mass.nox_g, mass.extrapolated, method_code(mass, ())) == (G_PER_H, False, "01")
 
 
 def test_missing_minutes_are_filled_in_proportion_and_said() -> None:
@@ -123,7 +123,7 @@ def test_minutes_of_standstill_have_no_mass() -> None:
 
 def test_a_unit_that_did_not_run_has_a_mass_of_zero() -> None:
     mass = hour_mass({}, [0] * 60)
-    assert (mass.nox_g, mass.extrapolated, mass.method_code) == (0, False, "01")
+    assert (mass.nox_g, mass.extrapolated, method_code(mass, ())) == (0, False, "01")
 
 
 def test_without_a_minute_in_operation_there_is_no_mass_to_scale() -> None:
@@ -134,9 +134,9 @@ def test_without_a_minute_in_operation_there_is_no_mass_to_scale() -> None:
 
 def test_a_negative_sum_is_replaced_by_zero_and_said_but_single_minutes_are_not_clipped() -> None:
     drift = hour_mass({m: Decimal(-6 if m % 2 else 4) for m in range(60)}, FULL)
-    assert (drift.exact_g, drift.nox_g, drift.method_code) == (Decimal(-1), 0, "21")
+    assert (drift.exact_g, drift.nox_g, method_code(drift, ())) == (Decimal(-1), 0, "21")
     above = hour_mass({m: Decimal(-4 if m % 2 else 6) for m in range(60)}, FULL)
-    assert (above.exact_g, above.nox_g, above.method_code) == (Decimal(1), 1, "01")
+    assert (above.exact_g, above.nox_g, method_code(above, ())) == (Decimal(1), 1, "01")
 
 
 @pytest.mark.parametrize(("rate", "grams"), [("0.5", 1), ("0.4999", 0), ("2.5", 3), ("-0.5", 0)])

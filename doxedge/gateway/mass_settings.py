@@ -1,0 +1,39 @@
+"""What a unit's table says of its mass: which equations make it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FUELS_MAX: Final = 16
+FACTOR_MAX: Final = 100_000
+"""Beyond every F factor; which of them are plausible is told by the measurement."""
+Factor = Annotated[Decimal, Field(gt=0, le=FACTOR_MAX)]
+Share = Annotated[Decimal, Field(gt=0, le=1)]
+
+
+class FormulaTable(BaseModel):
+    """`[unit.formula]`"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mass: Literal["metric", "F-24A", "F-26A", "F-26B"] = "metric"
+    """`metric`: concentration times flow by `mg_per_m3_per_ppm`. The others: 40 CFR 75, Appendix F."""
+    rate: (
+        Literal["19-1", "F-5", "19-2", "19-3", "19-4", "19-5", "19-6", "19-7", "F-6", "19-8", "19-9"] | None
+    ) = None
+    heat_input: Literal["F-15", "F-16", "F-17", "F-18"] | None = None
+    fuel: str | None = None
+    """One fuel of the table of F factors."""
+    fuels: dict[str, Share] = Field(default_factory=dict, max_length=FUELS_MAX)
+    """Several: each with its share of the heat input, which sum to 1 (equation F-8)."""
+    fd: Factor | None = None
+    """A factor of the site's own, from a fuel analysis (F-7A); it goes before the table."""
+    fc: Factor | None = None
+    fw: Factor | None = None
+    o2: str = "o2_percent"
+    co2: str = "co2_percent"
+    diluent_basis: Literal["dry", "wet"] | None = None
+    diluent_cap: Literal["boiler", "turbine"] | None = None
