@@ -128,6 +128,35 @@ _RULES: Final = (
         clear_after_ms=HOUR_MS,  # The event `samples.dropped` is signed by the pipeline, with the count.
     ),
     AlarmRule(
+        code="calibration.due",
+        meaning="the last calibration check that passed is soon no longer good",
+        priority=Priority.MEDIUM,
+        latched=False,
+    ),
+    AlarmRule(
+        code="calibration.expired",
+        meaning="no calibration check passed within 26 clock hours",
+        priority=Priority.HIGH,
+    ),
+    AlarmRule(
+        code="calibration.failed",
+        meaning="the last calibration check failed or was aborted",
+        priority=Priority.HIGH,  # Not signed: the check itself is, with its figures.
+    ),
+    AlarmRule(
+        code="monitor.out_of_control",
+        meaning="readings do not count until a check passes: hours have no mass",
+        priority=Priority.HIGH,
+        clear_after_ms=STEADY_MS,
+        signed=True,
+    ),
+    AlarmRule(
+        code="gas.expiring",
+        meaning="the certificate of a calibration gas ends",
+        priority=Priority.LOW,
+        latched=False,
+    ),
+    AlarmRule(
         code="source.suspended",
         meaning="another record has a number of ours: the regulator must decide",
         priority=Priority.HIGH,

@@ -23,6 +23,7 @@ from doxedge.gateway.line_progress import LineProgress
 from doxedge.gateway.pipeline import UnitPipeline
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.poster import Poster
+from doxedge.gateway.qa_sightings import MonitorFacts, monitor_sightings
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.store.outbox import Outbox
 from doxedge.store.samples import SampleStore
@@ -46,12 +47,14 @@ class AlarmWatch:
         records: RecordCheck,
         clock: Clock,
         read_clock: Callable[[], ClockReading],
+        monitors: Callable[[str], Sequence[MonitorFacts]] = lambda _: (),
     ) -> None:
-        """`folder` is where the stores lie."""
+        """`folder` is where the stores lie, `monitors` tells of a unit what is checked with gas."""
         self._desk, self._units, self._pipelines, self._posters = desk, units, pipelines, posters
         self._device_states, self._progress = device_states, progress
         self._outbox, self._samples, self._folder = outbox, samples, folder
         self._records, self._clock, self._read_clock = records, clock, read_clock
+        self._monitors = monitors
         self._dropped = 0
         self._refused: dict[str, int] = {}
 
@@ -67,6 +70,8 @@ class AlarmWatch:
         for unit in self._units:
             facts = await self._unit(unit)
             await self._desk.look(unit_sightings(facts, now_ms=now_ms), now_ms=now_ms)
+            for monitor in self._monitors(unit.table.name):
+                await self._desk.look(monitor_sightings(monitor, now_ms=now_ms), now_ms=now_ms)
 
     def _is_watched(self, code: str, subject: str) -> bool:
         """Whether a look says anything about this condition of this subject."""

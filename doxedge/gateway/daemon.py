@@ -144,6 +144,7 @@ class Gateway:
             records=records,
             clock=self.clock,
             read_clock=equipment.read_clock,
+            monitors=self.measuring.quality.facts,
         )
         await watch.begin()
         while True:

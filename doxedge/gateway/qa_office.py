@@ -15,6 +15,7 @@ from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.qa_check import Check, Origin
 from doxedge.gateway.qa_desk import BOTH, Command, QaDesk
 from doxedge.gateway.qa_monitor import Monitor
+from doxedge.gateway.qa_sightings import MonitorFacts
 from doxedge.measurement.calibration_run import Gas
 from doxedge.store.qa import QaStore
 
@@ -88,6 +89,11 @@ class QaOffice:
         desk = self.desks.get(unit)
         return [] if desk is None else [monitor_as_dict(m, desk) for m in desk.monitors.values()]
 
+    def facts(self, unit: str) -> list[MonitorFacts]:
+        """Each monitor of a unit, for the alarms."""
+        desk = self.desks.get(unit)
+        return [] if desk is None else [_facts(monitor) for monitor in desk.monitors.values()]
+
     async def calibrate(self, asked: AskCalibrate, caller: Caller) -> Mapping[str, object]:
         """Begins a check of each instrument concerned: {"checks": [...]}. Raises Refusal, StoreError."""
         desk = self._desk(asked.unit)
@@ -149,6 +155,21 @@ def monitor_as_dict(monitor: Monitor, desk: QaDesk) -> dict[str, object]:
         "valid_until_ms": monitor.valid_until_ms,
         "check": None if under_way is None else under_way.as_dict(),
     }
+
+
+def _facts(monitor: Monitor) -> MonitorFacts:
+    change, plan = monitor.current, monitor.plan
+    ends = [
+        cylinder.expires_ms for cylinder in plan.checks.cylinders.values() if cylinder.expires_ms is not None
+    ]
+    return MonitorFacts(
+        f"{plan.unit}.{plan.quantity}",
+        change.in_control,
+        change.standing,
+        change.why,
+        monitor.valid_until_ms,
+        min(ends, default=None),
+    )
 
 
 def _all_checks(desk: QaDesk) -> Sequence[Check]:

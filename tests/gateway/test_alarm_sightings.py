@@ -18,6 +18,7 @@ from doxedge.gateway.alarm_sightings import (
     unit_sightings,
 )
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.qa_sightings import MonitorFacts, monitor_sightings
 from doxedge.measurement.alarms import Priority, Sighting
 from doxedge.measurement.collected_hour import RunningHour
 from doxedge.measurement.reading import Reading
@@ -223,6 +224,7 @@ def test_every_sighting_has_its_rule_and_every_rule_is_looked_for() -> None:
             *device_sightings([state]),
             *machine_sightings(machine()),
             *unit_sightings(facts, now_ms=NOW_MS),
+            *monitor_sightings(MonitorFacts("alpha-1.nox_ppb", True, "", "", None, None), now_ms=NOW_MS),
         )
     }
     assert found == set(RULES)

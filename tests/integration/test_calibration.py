@@ -170,3 +170,27 @@ async def test_a_silent_analyser_aborts_the_check_that_was_asked_for(tmp_path: P
 async def plant_time(site: SimulatedSite, at_ms: int) -> None:
     """Wait until the plant's clock says so."""
     await until(lambda: site.clock.now_ms() >= at_ms, within_s=PATIENCE_S, what="plant time")
+
+
+async def test_a_new_monitor_raises_an_alarm_that_its_first_pass_ends(tmp_path: Path) -> None:
+    ledger = MemoryLedger.begin()
+    async with (
+        simulated_site() as site,
+        gateway_at(site, tmp_path, ledger, calibrations=calibration_text(lines=DRIVEN)) as gateway,
+    ):
+
+        async def alarms() -> dict[str, Any]:
+            told = await asyncio.to_thread(ask, tmp_path / "gateway", {"ask": "status"})
+            return {one["code"]: one["cleared_ms"] for one in told["status"]["alarms"]}
+
+        async def is_raised() -> bool:
+            return (await alarms()).get("monitor.out_of_control", 0) is None
+
+        async def is_over() -> bool:
+            return bool((await alarms()).get("monitor.out_of_control"))
+
+        await until(is_raised, within_s=PATIENCE_S, what="the alarm")
+        await until(
+            lambda: standing(gateway) == "in control", within_s=PATIENCE_S, what="a check that passed"
+        )
+        await until(is_over, within_s=PATIENCE_S, what="the end of the alarm")
