@@ -14,6 +14,7 @@ from doxedge.cli.gateway_calibrate import add_calibrate
 from doxedge.cli.gateway_check import add_check
 from doxedge.cli.gateway_commission import add_commission
 from doxedge.cli.gateway_folder import DEFAULT_CONFIG
+from doxedge.cli.gateway_hours import add_hours
 from doxedge.cli.gateway_probe import add_probe
 from doxedge.cli.gateway_record import add_record
 from doxedge.cli.gateway_records import add_records
@@ -42,6 +43,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_alarms(verbs)
     add_calibrate(verbs)
     add_records(verbs)
+    add_hours(verbs)
     add_probe(verbs)
     add_record(verbs)
     add_samples(verbs)

@@ -20,6 +20,7 @@ from doxedge.cli.gateway_folder import (
     utc,
 )
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.measurement.emission import SUBSTITUTED
 from doxedge.quantity import HOUR_MS
 
 GAPS_SCHEMA: Final = "doxedge.gateway.gaps/1"
@@ -35,7 +36,8 @@ def add_records(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "gaps",
         help="hours without a mass that were stated, with cause and length",
         description="Lists the gaps that the gateway has signed: from when to when, why, whether the ledger has "
-        "them, and how many of their hours were stated after all when late samples came in. " + _KEPT,
+        "them, and how many of their hours were stated after all: measured when late samples came in, or substituted "
+        "by the rules for missing data (doxedge gateway hours shows how). " + _KEPT,
         epilog="A cause such as too_few_points:nox_ppb:comms says what was missing most, and why.",
     )
     add_place(gaps)
@@ -53,17 +55,20 @@ def add_records(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _gaps(options: argparse.Namespace) -> int:
     gaps: list[dict[str, Any]] = []
-    stated: set[tuple[str, int]] = set()
-    for kept, body in _bodies(folder_of(options) / "outbox.db", ("gap", "hour")):
-        if kept["kind"] == "hour":
-            stated.add((str(body[0]), int(body[1])))
+    qualities: dict[tuple[str, int], str] = {}
+    for kept, body in _bodies(folder_of(options) / "outbox.db", ("gap", "hour", "hour.revise")):
+        if kept["kind"] != "gap":
+            hour = body if kept["kind"] == "hour" else body[2]
+            qualities[str(hour[0]), int(hour[1])] = str(hour[6])
             continue
         unit, from_ms, to_ms, cause = body
         gaps.append({"unit": unit, "from_ms": from_ms, "to_ms": to_ms, "cause": cause, **kept})
     for gap in gaps:
         starts = range(gap["from_ms"], gap["to_ms"], HOUR_MS)
         gap["hours"] = len(starts)
-        gap["hours_stated_after_all"] = sum((gap["unit"], start_ms) in stated for start_ms in starts)
+        stated = [qualities[key] for start_ms in starts if (key := (gap["unit"], start_ms)) in qualities]
+        gap["hours_substituted"] = stated.count(SUBSTITUTED)
+        gap["hours_stated_after_all"] = len(stated) - gap["hours_substituted"]
     if options.output == "json":
         print_json({"schema": GAPS_SCHEMA, "gaps": gaps})
         return Exit.OK
@@ -75,12 +80,13 @@ def _gaps(options: argparse.Namespace) -> int:
             length(gap["to_ms"] - gap["from_ms"]),
             gap["cause"],
             str(gap["hours_stated_after_all"]),
+            str(gap["hours_substituted"]),
             str(gap["seq"]),
             gap["state"],
         ]
         for gap in gaps
     ]
-    columns = ("unit", "from", "to", "length", "cause", "hours stated after all", "seq", "state")
+    columns = ("unit", "from", "to", "length", "cause", "measured after all", "substituted", "seq", "state")
     print_section(Section("Gaps", columns, rows, "no gap is stated"))
     return Exit.OK
 

@@ -53,18 +53,18 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     status.add_argument(
         "--from",
         dest="from_ms",
-        type=_time,
+        type=time_argument,
         default=None,
         metavar="TIME",
         help="2026-01-31 or 2026-01-31T13:00, UTC",
     )
     status.add_argument(
-        "--to", dest="to_ms", type=_time, default=None, metavar="TIME", help="end of the period, UTC"
+        "--to", dest="to_ms", type=time_argument, default=None, metavar="TIME", help="end of the period, UTC"
     )
     status.add_argument("--output", choices=("table", "json"), default="table")
     add_node_options(status)
     status.set_defaults(func=_status)
-    add_requests(verbs, moment=_time)
+    add_requests(verbs, moment=time_argument)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -163,7 +163,7 @@ def _print_rich(title: str, rows: Sequence[Sequence[str]]) -> None:
     Console().print(table)
 
 
-def _time(text: str) -> int:
+def time_argument(text: str) -> int:
     """A date or a time in UTC, as an argument, in milliseconds."""
     try:
         given = dt.datetime.fromisoformat(text)

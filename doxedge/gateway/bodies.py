@@ -34,17 +34,22 @@ def firmware_text() -> str:
 
 
 def hour_body(
-    hour: HourRecord, *, samples: int, samples_root: bytes, provenance: Provenance, clock: ClockReading
+    hour: HourRecord,
+    *,
+    samples: int,
+    samples_root: bytes,
+    provenance: Provenance,
+    clock: ClockReading,
+    recipe: list[Value] | None = None,
 ) -> list[Value]:
     """The 19 fields of an `hour`. `samples` counts the leaves under `samples_root`.
 
-    The recipe names what the hour rests on, as `quantity:reason`: values that were not simply good, and energy that is
-    not the counter's from border to border. None when there is nothing to say.
+    The recipe of a substitute is given. That of a measured hour names what the hour rests on, as `quantity:reason`:
+    values that were not simply good, and energy that is not the counter's from border to border. None when there is
+    nothing to say.
     """
-    said = set(hour.remarks)
-    if hour.energy_quality != EnergyQuality.METERED:
-        said.add(f"energy_wh:{hour.energy_quality}")
-    recipe: list[Value] | None = [*sorted(said)] if said else None
+    if recipe is None:
+        recipe = _remarks(hour)
     return [
         hour.unit,
         hour.start_ms,
@@ -66,6 +71,13 @@ def hour_body(
         provenance.firmware,
         recipe,
     ]
+
+
+def _remarks(hour: HourRecord) -> list[Value] | None:
+    said = set(hour.remarks)
+    if hour.energy_quality != EnergyQuality.METERED:
+        said.add(f"energy_wh:{hour.energy_quality}")
+    return [*sorted(said)] if said else None
 
 
 def revision_body(original: bytes, reason: str, body: list[Value]) -> list[Value]:

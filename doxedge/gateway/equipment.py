@@ -19,6 +19,7 @@ from doxedge.keystore.keys import open_signer
 from doxedge.quantity import DAY_MS
 from doxedge.signing.signer import Signer
 from doxedge.store.alarms import AlarmStore
+from doxedge.store.hours import HourStore
 from doxedge.store.outbox import Outbox
 from doxedge.store.qa import QaStore
 from doxedge.store.samples import SampleSettings, SampleStore
@@ -32,6 +33,7 @@ class Equipment:
     """`gateway` in the state folder: the stores, each unit's memory and the operators' socket lie here."""
     outbox: Outbox
     samples: SampleStore
+    hours: HourStore
     alarms: AlarmStore
     qa: QaStore
     ledger: Ledger
@@ -48,6 +50,7 @@ class Equipment:
         files = (
             self.outbox.quarantined,
             self.samples.quarantined,
+            self.hours.quarantined,
             self.alarms.quarantined,
             self.qa.quarantined,
         )
@@ -72,6 +75,8 @@ async def open_equipment(
             folder / "samples.db", now_ms=clock.now_ms, settings=sample_settings(settings.samples)
         )
         stack.push_async_callback(samples.close)
+        hours = await HourStore.open(folder / "hours.db", now_ms=clock.now_ms())
+        stack.push_async_callback(hours.close)
         alarms = await AlarmStore.open(folder / "alarms.db", now_ms=clock.now_ms())
         stack.push_async_callback(alarms.close)
         qa = await QaStore.open(folder / "qa.db", now_ms=clock.now_ms())
@@ -79,7 +84,7 @@ async def open_equipment(
         if ledger is None:
             ledger = _remote(settings.node)
             stack.push_async_callback(ledger.close)
-        yield Equipment(folder, outbox, samples, alarms, qa, ledger, signer, clock)
+        yield Equipment(folder, outbox, samples, hours, alarms, qa, ledger, signer, clock)
 
 
 def sample_settings(table: SamplesTable) -> SampleSettings:

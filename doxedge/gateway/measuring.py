@@ -134,7 +134,7 @@ class Measuring:
         pipeline = UnitPipeline(
             UnitIdentity(unit, channel, source),
             setup=setup_of(planned),
-            stores=UnitStores(equipment.outbox, equipment.samples, equipment.folder),
+            stores=UnitStores(equipment.outbox, equipment.samples, equipment.hours, equipment.folder),
             seal=functools.partial(seal_record, channel=channel, signer=equipment.signer),
             clock=self._clock,
             read_clock=equipment.read_clock,

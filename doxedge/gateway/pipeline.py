@@ -3,7 +3,7 @@
 Order of duties, so that a power cut at any instant loses nothing that was acknowledged:
 
     (1) samples are on the disk before their hour closes
-    (2) the hour is in the outbox, signed, before the unit's memory says that it is closed
+    (2) the hour is in the outbox, signed, and in the history, before the unit's memory says that it is closed
     (3) a restart reads the memory, feeds the stored samples of the open hours again, and goes on
 """
 
@@ -19,6 +19,7 @@ from typing import Final
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import sample_rows
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.missing_data import MissingData
 from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
 from doxedge.gateway.unit_memory import UnitMemory, read_memory, write_memory
 from doxedge.gateway.unit_setup import QualityAssurance, SetupChange, UnitJudge, UnitSetup
@@ -32,6 +33,7 @@ from doxedge.quantity import HOUR_MS
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
 from doxedge.store.errors import Kind, StoreError
+from doxedge.store.hours import HourStore
 from doxedge.store.outbox import Outbox
 from doxedge.store.rows import SampleRow
 from doxedge.store.samples import SampleStore
@@ -51,6 +53,7 @@ class UnitStores:
 
     outbox: Outbox
     samples: SampleStore
+    hours: HourStore
     folder: Path
     """Where each unit's memory lies."""
 
@@ -88,6 +91,10 @@ class UnitPipeline:
             gap_cause=self._judge.gap_cause,
             on_stored=on_stored,
         )
+        self.missing_data = MissingData(
+            identity, setup_at=self._judge.setup_at, hours=stores.hours, outbox=stores.outbox
+        )
+        self._outbox_file = stores.folder / "outbox.db"
         self._queue: list[SampleRow] = []
         self._flushing = asyncio.Lock()
         self._closing = asyncio.Lock()
@@ -118,6 +125,9 @@ class UnitPipeline:
                 again,
             )
         self.desk.hand_in(self._first_words(memory, now_ms, change))
+        rebuilt = await self.missing_data.restore(self._outbox_file)
+        if rebuilt is not None:
+            self.happened("history.rebuilt", rebuilt)
 
     async def _continue(
         self, carry: Carry, now_ms: int, before: UnitSetup | None, change: SetupChange | None
@@ -155,9 +165,11 @@ class UnitPipeline:
         """Whether everything before the end is signed, so that nothing is left to be done here."""
         if self._hours is None or not self._hours.has_ended:
             return False
-        self.desk.hand_in(self._hours.finish())
+        last = self._hours.finish()
+        self.desk.hand_in(last)
+        self.missing_data.note(last)
         await self.close_hours()
-        return not self.desk.waiting and not self._unsaved
+        return not (self.desk.waiting or self.missing_data.is_behind or self._unsaved)
 
     @property
     def latest(self) -> Mapping[str, Reading]:
@@ -230,9 +242,12 @@ class UnitPipeline:
             self._unsaved = True
             await self.flush()  # duty (1)
             self.desk.hand_in(closed)
+            self.missing_data.note(closed)
         await self._tell_dropped()
         new = await self.desk.sign()
-        if self._unsaved and not self.desk.waiting:
+        if not self.desk.waiting:
+            new += await self.missing_data.follow(self.desk)
+        if self._unsaved and not self.desk.waiting and not self.missing_data.is_behind:
             await self._save()  # duty (2)
         return new
 

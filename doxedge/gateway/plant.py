@@ -16,6 +16,7 @@ from doxedge.gateway.instruments import (
     quantities,
     value_limits,
 )
+from doxedge.gateway.missing_data_settings import NO_SUBSTITUTES, MissingDataPlan, plan_missing_data
 from doxedge.gateway.qa_plan import MonitorPlan, plan_monitors
 from doxedge.gateway.settings import GatewaySettings, UnitTable
 from doxedge.gateway.site_limits import with_site
@@ -36,6 +37,8 @@ class PlannedUnit:
     rules_hash: bytes
     monitors: tuple[MonitorPlan, ...] = ()
     """What is checked with gas."""
+    missing_data: MissingDataPlan = NO_SUBSTITUTES
+    """What stands for an hour that is not measured."""
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -145,4 +148,5 @@ def _plan_unit(unit: UnitTable, *, folders: list[Path], source: str, place: str,
             source=source,
             place=place,
         ),
+        missing_data=plan_missing_data(unit.missing_data, max_power_w=unit.energy.max_power_w),
     )

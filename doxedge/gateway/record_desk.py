@@ -12,18 +12,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from doxedge.gateway.bodies import answer_body, event_body, gap_body, hour_body, revision_body
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.substitute_desk import BACKFILLED, Substituted, body_of, first_key, is_substitute
 from doxedge.gateway.unit_setup import UnitSetup
 from doxedge.measurement.emission import HourGap, HourRecord
+from doxedge.signing.canonical import Value
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
 from doxedge.store.errors import Kind, StoreError
 from doxedge.store.outbox import Outbox
-from doxedge.store.rows import Draft
+from doxedge.store.rows import Draft, Entry
 from doxedge.store.samples import SampleStore
 
 log = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class Answer:
     text: str
 
 
-Item = HourRecord | HourGap | Happening | Answer
+Item = HourRecord | HourGap | Substituted | Happening | Answer
 
 
 def answer_key(unit: str, request: bytes) -> str:
@@ -182,22 +184,40 @@ class RecordDesk:
             return Draft("samples.answer", said, answer_key(unit, item.request))
         if isinstance(item, HourGap):
             return await self._draft_gap(item)
-        setup = self._setup_at(item.start_ms)
-        root = await self._samples.hour_root(unit, setup.devices, item.start_ms, revision=item.revision)
-        body = hour_body(
-            item,
+        if isinstance(item, Substituted):
+            return item.draft(await self._hour_body(item.hour, recipe=item.recipe))
+        return await self._draft_hour(item)
+
+    async def _draft_hour(self, hour: HourRecord) -> Draft:
+        """The hour; its revision where it was stated before, be it measured or substituted."""
+        unit, first = self.identity.unit, first_key(self.identity.unit, hour.start_ms)
+        original = await self._entry_of(first)
+        if original is not None and is_substitute(body_of(original)):
+            # After a restart late samples are no news to the hour, and yet they are to the ledger.
+            revision = max(1, hour.revision)
+            body = await self._hour_body(replace(_backfilled(hour), revision=revision))
+            revised = revision_body(original.record_id, "late samples", body)
+            return Draft("hour.revise", revised, f"hour/{unit}/{hour.start_ms}/{revision}")
+        if original is None or not hour.revision:
+            # Also when late samples fill what was stated as a gap: an hour may stand in a gap's place (clause 8.7).
+            was_gap = bool(hour.revision)
+            return Draft("hour", await self._hour_body(_backfilled(hour) if was_gap else hour), first)
+        revised = revision_body(original.record_id, "late samples", await self._hour_body(hour))
+        return Draft("hour.revise", revised, f"hour/{unit}/{hour.start_ms}/{hour.revision}")
+
+    async def _hour_body(self, hour: HourRecord, *, recipe: list[Value] | None = None) -> list[Value]:
+        setup = self._setup_at(hour.start_ms)
+        root = await self._samples.hour_root(
+            self.identity.unit, setup.devices, hour.start_ms, revision=hour.revision
+        )
+        return hour_body(
+            hour,
             samples=root.samples,
             samples_root=root.root,
             provenance=setup.provenance,
             clock=self._read_clock(),
+            recipe=recipe,
         )
-        first = f"hour/{unit}/{item.start_ms}/0"
-        original = await self._record_of(first) if item.revision else None
-        if original is None:
-            # Also when late samples fill what was stated as a gap: an hour may stand in a gap's place (clause 8.7).
-            return Draft("hour", body, first)
-        revised = revision_body(original, "late samples", body)
-        return Draft("hour.revise", revised, f"hour/{unit}/{item.start_ms}/{item.revision}")
 
     async def _draft_gap(self, gap: HourGap) -> Draft | None:
         unit = self.identity.unit
@@ -205,16 +225,15 @@ class RecordDesk:
             return Draft(
                 "gap", gap_body(gap, cause=self._gap_cause(gap)), f"gap/{unit}/{gap.from_ms}/{gap.to_ms}"
             )
-        if await self._record_of(f"hour/{unit}/{gap.from_ms}/0") is None:
+        if await self._entry_of(first_key(unit, gap.from_ms)) is None:
             return None  # It is stated as a gap already, and still is one.
         # A stated mass cannot be taken back by a gap (clause 8.14); that it is in doubt is said all the same.
         text = f"late samples leave the hour at {gap.from_ms} without a mass: {self._gap_cause(gap)}"
         body = event_body(unit, "hour.doubtful", self._now_ms(), text)
         return Draft("event", body, f"event/{unit}/hour.doubtful/{gap.from_ms}/{gap.revision}")
 
-    async def _record_of(self, key: str) -> bytes | None:
-        entry = await self._outbox.find_key(self.identity.channel, self.identity.source, key)
-        return None if entry is None else entry.record_id
+    async def _entry_of(self, key: str) -> Entry | None:
+        return await self._outbox.find_key(self.identity.channel, self.identity.source, key)
 
     def _tell_full(self, error: StoreError) -> None:
         if not self._was_full:
@@ -222,3 +241,8 @@ class RecordDesk:
                 "unit %s: %d records wait for the disk: %s", self.identity.unit, len(self._waiting), error
             )
         self._was_full = True
+
+
+def _backfilled(hour: HourRecord) -> HourRecord:
+    """A measured hour that was stated as a gap before."""
+    return replace(hour, remarks=tuple(sorted({*hour.remarks, BACKFILLED})))

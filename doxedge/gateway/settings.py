@@ -13,6 +13,7 @@ from doxedge.analysers.configuration import ConfigError
 from doxedge.backends.http_client import NodeAddress
 from doxedge.gateway.layers import Layers, add_layer, read_layers
 from doxedge.gateway.mass_settings import FormulaTable
+from doxedge.gateway.missing_data_settings import MissingDataTable
 from doxedge.gateway.qa_settings import CalibrationTable
 from doxedge.gateway.site_limits import VALUE_MAX, LimitsTable
 from doxedge.quantity import MINUTE_MS
@@ -132,6 +133,7 @@ class UnitTable(_Table):
     formula: FormulaTable = FormulaTable()
     operating: OperatingTable | None = None
     energy: EnergyTable = EnergyTable()
+    missing_data: MissingDataTable = MissingDataTable()
     limits: dict[str, LimitsTable] = Field(default_factory=dict)
     """By quantity: what is plausible on this site, where it differs from the register map."""
     coverage_percent: int = Field(75, ge=1, le=100)

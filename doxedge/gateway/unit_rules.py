@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.gateway.mass_settings import FormulaTable
+from doxedge.gateway.missing_data_settings import MissingDataTable
 from doxedge.gateway.settings import UnitTable
 from doxedge.measurement.conversion import Basis, FlowBasis
 from doxedge.measurement.emission import EmissionSettings
@@ -72,7 +73,8 @@ def rules_hash(unit: UnitTable) -> bytes:
     """Over the unit's settings that turn samples into hours, as JSON with sorted keys by pydantic."""
     left_out = {"instrument", "channel", "source", "name"}
     # What came later counts only where a site uses it, so that the hashes of older files stay what they are.
-    chosen = unit.model_dump_json(exclude=left_out if unit.calibration else left_out | {"calibration"})
+    later = {"calibration": bool(unit.calibration), "missing_data": unit.missing_data != MissingDataTable()}
+    chosen = unit.model_dump_json(exclude=left_out | {name for name, used in later.items() if not used})
     return hash_tagged("rules", chosen.encode())
 
 

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from doxedge.gateway.bodies import Provenance, firmware_text
 from doxedge.gateway.clock_state import boot_id
 from doxedge.gateway.gap_causes import GapCauses
+from doxedge.gateway.missing_data_settings import NO_SUBSTITUTES, MissingDataPlan
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.measurement.emission import HourGap
 from doxedge.measurement.hour import HourSettings
@@ -45,6 +46,8 @@ class UnitSetup:
     provenance: Provenance
     devices: tuple[str, ...]
     """Whose samples are under the root of an hour."""
+    missing_data: MissingDataPlan = NO_SUBSTITUTES
+    """What stands for an hour that is not measured."""
 
     @property
     def hashes(self) -> tuple[bytes, bytes]:
@@ -67,7 +70,7 @@ class SetupChange:
 def setup_of(planned: PlannedUnit) -> UnitSetup:
     """The setup of a unit on this machine."""
     made_by = Provenance(planned.profile_hash, planned.rules_hash, boot_id(), firmware_text())
-    return UnitSetup(planned.hour, planned.assessment, made_by, planned.devices)
+    return UnitSetup(planned.hour, planned.assessment, made_by, planned.devices, planned.missing_data)
 
 
 @dataclass(slots=True)

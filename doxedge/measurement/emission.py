@@ -36,6 +36,8 @@ PPB_PER_PPM: Final = Decimal(1_000)
 
 VALID: Final = "valid"
 EXTRAPOLATED: Final = "extrapolated"
+SUBSTITUTED: Final = "substituted"
+"""Quality of an hour that was not measured: computed by the rules for missing data, with a recipe."""
 START_STOP: Final = "start_stop"
 """Quality of an hour with too little operation for a validated average: its mass counts, its average does not."""
 

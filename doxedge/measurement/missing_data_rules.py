@@ -102,6 +102,9 @@ class Rules:
     max_load: Decimal | None = None
     """None: the greatest load of the series."""
 
+    any_load: bool = False
+    """Whether an hour whose load is not known is looked at with the hours of all loads, or only with its like."""
+
     prior_operating_hours: int = 0
     prior_qa_hours: int = 0
     """Hours since certification that lie before the series."""
@@ -149,6 +152,9 @@ _LOAD_BASED: Final = Rules(
     places=3,
     maximum=None,
 )
+MASS_RATE: Final = replace(_LOAD_BASED, places=0, any_load=True)
+"""For whole grams of NOx an hour, as a running gateway substitutes them. The maximum is the unit's own."""
+
 _PLAIN: Final = replace(
     _LOAD_BASED,
     tiers=_tiers(_NEIGHBOURS),

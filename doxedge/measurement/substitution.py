@@ -97,8 +97,17 @@ class Substitute:
         return self.gap.after is None
 
 
-def substitutes(hours: Sequence[OperatingHour], rules: Rules) -> Iterator[Substitute]:
-    """The substitute of every hour without quality-assured data. `hours` are in the order of time."""
+def substitutes(
+    hours: Sequence[OperatingHour], rules: Rules, *, from_ms: int | None = None, first_ms: int | None = None
+) -> Iterator[Substitute]:
+    """The substitute of every hour without quality-assured data. `hours` are in the order of time.
+
+    from_ms   only those of hours from here on; the hours before count towards availability and look-backs
+    first_ms  when the monitor began, where `hours` do not reach back so far
+    """
+    if not hours:
+        return
+    began_ms = hours[0].start_ms if first_ms is None else first_ms
     known = _Known(rules, max_load_of(hours, rules))
     counter = AvailabilityCounter(
         prior_operating_hours=rules.prior_operating_hours, prior_qa_hours=rules.prior_qa_hours
@@ -109,8 +118,10 @@ def substitutes(hours: Sequence[OperatingHour], rules: Rules) -> Iterator[Substi
         if hour.quality_assured:
             known.add(hour)
             continue
+        if from_ms is not None and hour.start_ms < from_ms:
+            continue
         gap = gaps[hour.start_ms]
-        initial = known.is_initial(hours[0].start_ms, hour.start_ms)
+        initial = known.is_initial(began_ms, hour.start_ms)
         yield _substitute(hour, gap, availability, known, rules, initial=initial)
 
 
@@ -158,7 +169,10 @@ class _Known:
         self._look_backs.clear()
         self._statistics.clear()
         self._all.append(hour)
-        self._by_range.setdefault(self.range_of(hour), []).append(hour)
+        place = self.range_of(hour)
+        self._by_range.setdefault(place, []).append(hour)
+        if self._rules.any_load and place != WITHOUT_LOAD:
+            self._by_range.setdefault(WITHOUT_LOAD, []).append(hour)
 
     def is_initial(self, first_ms: int, start_ms: int) -> bool:
         """Whether the monitor is young: too few hours, and not three years yet."""
@@ -201,7 +215,8 @@ class _Known:
         if self._rules.reading is Reading.IN_RANGE:
             hours = self._by_range.get(wanted_range, [])[-wanted:]
         else:
-            hours = [hour for hour in self._all[-wanted:] if self.range_of(hour) == wanted_range]
+            of_all = self._rules.any_load and wanted_range == WITHOUT_LOAD
+            hours = [hour for hour in self._all[-wanted:] if of_all or self.range_of(hour) == wanted_range]
         hours = hours[bisect_left(hours, oldest_ms, key=lambda hour: hour.start_ms) :]
         return LookBack(wanted_range, wanted, tuple(hours)) if hours else None
 

@@ -10,8 +10,9 @@ from typing import Final
 
 from doxedge.measurement.alarms import Alarm
 from doxedge.signing.merkle import Frontier
-from doxedge.store import alarm_rows, hour_tree, schema_files
+from doxedge.store import alarm_rows, hour_rows, hour_tree, schema_files
 from doxedge.store.examine import reading
+from doxedge.store.hour_rows import StoredHour
 
 RECORDS_AT_ONCE: Final = 500
 
@@ -71,6 +72,20 @@ def alarms(path: Path, *, newest: int | None = None) -> list[Alarm]:
         if newest is not None:
             return alarm_rows.newest(connection, limit=newest)
         return alarm_rows.wanting(connection)
+
+
+def units(path: Path) -> dict[str, int]:
+    """Units whose hours are known, with the beginning of each history. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="hours")
+        return dict(connection.execute("SELECT unit, began_ms FROM unit ORDER BY unit"))
+
+
+def hours(path: Path, unit: str, *, from_ms: int = 0, to_ms: int = 2**62) -> list[StoredHour]:
+    """The history of a unit: the hours that begin in [from_ms, to_ms), in the order of time. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="hours")
+        return hour_rows.between(connection, unit=unit, from_ms=from_ms, to_ms=to_ms)
 
 
 def _state(state: int, outcome: int | None) -> str:

@@ -13,11 +13,13 @@ from doxedge.store.errors import Kind, StoreError
 APPLICATION_IDS: Final = {
     "alarms": 0x44784131,
     "chain": 0x44784C31,
+    "hours": 0x44784831,
     "outbox": 0x44784F31,
     "qa": 0x44785131,
     "samples": 0x44785331,
 }
-"""`DxA1`, `DxL1`, `DxO1`, `DxQ1`, `DxS1` in the header of the file (https://www.sqlite.org/pragma.html#pragma_application_id)."""
+"""`DxA1`, `DxL1`, `DxH1`, `DxO1`, `DxQ1`, `DxS1` in the header of the file
+(https://www.sqlite.org/pragma.html#pragma_application_id)."""
 VERSIONS_MAX: Final = 1_000
 
 

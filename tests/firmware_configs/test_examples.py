@@ -34,7 +34,7 @@ _SHOWN: Final = re.compile(r"^#(?=[a-z0-9_]+ = )", re.MULTILINE)
 NO_DEFAULT_TO_SHOW: Final = {
     "profiles", "token_file", "framing", "timeout_ms", "baud", "parity", "stop_bits", "channel",
     "unit_id", "data_bits", "vote_again_from_height", "ca_file", "cert_file", "key_file", "port",
-    "rollover_wh", "max_power_w", "stuck_minutes",
+    "rollover_wh", "max_power_w", "stuck_minutes", "maximum_g_per_h", "max_load_w",
     "reads", "daily_at",
     "rate", "heat_input", "fuel", "fd", "fc", "fw", "diluent_basis", "diluent_cap",
 }  # fmt: skip

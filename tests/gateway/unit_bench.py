@@ -23,6 +23,7 @@ from doxedge.signing import envelope
 from doxedge.signing.canonical import Value
 from doxedge.signing.record import Record, decode_payload
 from doxedge.signing.signer import Ed25519Signer
+from doxedge.store.hours import HourStore
 from doxedge.store.outbox import Outbox, OutboxSettings
 from doxedge.store.qa import QaStore
 from doxedge.store.rows import Entry
@@ -110,6 +111,7 @@ class Bench:
     device: Ed25519Signer
     outbox: Outbox
     samples: SampleStore
+    history: HourStore
     pipeline: UnitPipeline
     quality: QaDesk | None = None
     reading: ClockReading = SYNCHRONISED
@@ -231,6 +233,7 @@ async def bench(
         await SampleStore.open(
             folder / "samples.db", now_ms=clock.now_ms, settings=sample_settings, linger_ms=0
         ) as samples,
+        await HourStore.open(folder / "hours.db", now_ms=clock.now_ms()) as hours,
         await QaStore.open(folder / "qa.db", now_ms=clock.now_ms()) as checks,
     ):
         quality = await QaOffice(clock=clock, command=command or _obey).open_desk(planned, checks)
@@ -238,14 +241,14 @@ async def bench(
         pipeline = UnitPipeline(
             UnitIdentity(planned.table.name, channel, source),
             setup=setup_of(planned),
-            stores=UnitStores(outbox, samples, folder),
+            stores=UnitStores(outbox, samples, hours, folder),
             seal=seal,
             clock=clock,
             read_clock=reading,
             on_stored=wake or (lambda: None),
             quality=quality,
         )
-        made = Bench(folder, clock, planned, device, outbox, samples, pipeline, quality)
+        made = Bench(folder, clock, planned, device, outbox, samples, hours, pipeline, quality)
         box.append(made)
         await pipeline.restore(before=before, change=change)
         if quality is not None:

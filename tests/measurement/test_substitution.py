@@ -311,3 +311,20 @@ def test_every_substitute_is_that_of_a_twin_that_looks_at_all_hours(
         assert one.exact is not None
         assert exact is not None
         assert abs(Fraction(one.exact) - exact) <= Fraction(1, 10**30)
+
+
+def test_an_hour_without_a_load_may_be_looked_at_with_the_hours_of_every_load() -> None:
+    hours = [*series("0.1", load="10"), *series("0.3", first=1), *series(None, "0.9", load=None, first=2)]
+    assert found(hours, old(NOX)) == [("12", "5.659")]
+    assert found(hours, replace(old(NOX), any_load=True)) == [("11", "0.200")]
+    among = replace(old(NOX), any_load=True, reading=Reading.AMONG_LAST, look_back_hours=1)
+    assert found(hours, among) == [("11", "0.300")]
+
+
+def test_substitutes_can_be_asked_from_an_hour_on_and_are_the_same() -> None:
+    hours = series("0.1", None, "0.3", "0.4", None, None, "0.2")
+    every = list(substitutes(hours, old(NOX)))
+    assert list(substitutes(hours, old(NOX), from_ms=4 * HOUR_MS)) == every[1:]
+    aged = next(substitutes(hours, NOX, from_ms=4 * HOUR_MS, first_ms=-26_280 * HOUR_MS))
+    assert aged.method.code == "12"
+    assert list(substitutes([], NOX)) == []

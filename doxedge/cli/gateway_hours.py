@@ -1,0 +1,190 @@
+"""`doxedge gateway hours`: what stands for every hour, with the recipes of substitutes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from doxedge.cli.gateway_folder import Section, add_place, folder_of, print_json, print_section, utc
+from doxedge.cli.outcome import Exit, Failure
+from doxedge.cli.readings import time_argument
+from doxedge.quantity import DAY_MS, HOUR_MS
+
+if TYPE_CHECKING:
+    from doxedge.measurement.missing_data_rules import Rules
+    from doxedge.store.hour_rows import StoredHour
+
+SCHEMA: Final = "doxedge.gateway.hours/1"
+SHOWN_MS: Final = 7 * DAY_MS
+
+EPILOG: Final = """\
+measured     mass by instruments; extrapolated hours are measured too
+substituted  computed by the rules of [unit.missing_data]; `provisional` while the gap lasts
+missing      the unit ran, and no mass is stated
+off          the unit did not run
+
+--verify computes every shown substitute again: the history up to the gap that its recipe names, and the rules of the
+configuration. `proved`: mass, method and all numbers of the recipe agree. `holds`: mass and method do, and the recipe
+names hours that were revised since. `differs`: neither; rules that were changed since are one cause (the signed hour
+has the hash of the rules that it was made by).
+
+The history keeps three years. The gateway need not run, and is not disturbed when it does.
+
+Exit codes: 0 shown, and nothing differs; 2 usage, or a wrong configuration; 6 a substitute differs; 7 the history
+cannot be read.
+"""
+
+
+def add_hours(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `gateway hours`."""
+    hours = verbs.add_parser(
+        "hours",
+        help="what stands for every hour: mass, method code, and the recipe of a substitute",
+        description="Lists the hours of the gateway's units with their mass and method code, and from what substituted "
+        "ones were computed. Without --from it shows the last seven days that are known.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_place(hours)
+    hours.add_argument("--unit", metavar="UNIT", help="default: all")
+    hours.add_argument(
+        "--from", dest="from_ms", type=time_argument, metavar="TIME", help="2026-01-31T13:00, UTC"
+    )
+    hours.add_argument("--to", dest="to_ms", type=time_argument, metavar="TIME", help="end, UTC")
+    hours.add_argument("--substituted", action="store_true", help="only hours that were not measured")
+    hours.add_argument("--verify", action="store_true", help="compute every substitute again")
+    hours.set_defaults(func=_hours)
+
+
+def _hours(options: argparse.Namespace) -> int:
+    from doxedge.store.errors import StoreError
+
+    path = folder_of(options) / "hours.db"
+    rules = _rules(options) if options.verify else {}
+    try:
+        told = list(_told(options, path, rules))
+    except StoreError as error:
+        text = f"{error}; has the gateway ever run here, and may you read it?"
+        raise Failure(Exit.LOCAL_IO, text) from error
+    if options.output == "json":
+        print_json({"schema": SCHEMA, "hours": told})
+    else:
+        _print(told)
+    return Exit.UNVERIFIED if any(hour["verdict"] == "differs" for hour in told) else Exit.OK
+
+
+def _told(options: argparse.Namespace, path: Path, rules: dict[str, Rules]) -> Iterator[dict[str, Any]]:
+    from doxedge.store import look
+
+    units = look.units(path)
+    if options.unit is not None and options.unit not in units:
+        there = ", ".join(units) or "none"
+        raise Failure(Exit.USAGE, f"no hour of unit {options.unit} is known here; there are: {there}")
+    for unit, began_ms in units.items():
+        if options.unit not in (None, unit):
+            continue
+        stored = look.hours(path, unit)
+        newest_ms = stored[-1].known.start_ms + HOUR_MS if stored else 0
+        from_ms = newest_ms - SHOWN_MS if options.from_ms is None else options.from_ms
+        to_ms = newest_ms if options.to_ms is None else options.to_ms
+        known = [hour.known for hour in stored]
+        for hour in stored:
+            told = _hour(unit, hour)
+            start_ms = hour.known.start_ms
+            if not from_ms <= start_ms < to_ms or (
+                options.substituted and told["what"] in ("measured", "off")
+            ):
+                continue
+            if unit in rules and hour.stated is not None:
+                told["verdict"], told["recomputed"] = _verdict(known, hour, told, rules[unit], began_ms)
+            yield told
+
+
+def _hour(unit: str, stored: StoredHour) -> dict[str, Any]:
+    from doxedge.signing import canonical
+
+    known, stated = stored.known, stored.stated
+    what, nox_g, code = "missing", None, ""
+    if not known.operating_percent:
+        what, nox_g, code = "off", known.nox_g, known.method_code
+    elif stated is not None:
+        what, nox_g, code = "substituted", stated.nox_g, stated.method_code
+    elif known.nox_g is not None:
+        what, nox_g, code = "measured", known.nox_g, known.method_code
+    return {
+        "unit": unit,
+        "start_ms": known.start_ms,
+        "what": what,
+        "provisional": stored.is_open and stated is not None,
+        "operating_percent": known.operating_percent,
+        "nox_g": nox_g,
+        "method_code": code,
+        "energy_wh": known.energy_wh,
+        "load_w": known.load_w,
+        "minutes_valid": known.minutes_valid,
+        "recipe": None if stated is None else canonical.decode(stated.recipe),
+        "verdict": None,
+        "recomputed": None,
+    }
+
+
+def _verdict(
+    known: list[Any], stored: StoredHour, told: dict[str, Any], rules: Rules, began_ms: int
+) -> tuple[str, str]:
+    from doxedge.measurement.recipe_check import check_recipe
+
+    verdict, found = check_recipe(
+        known,
+        stored.known,
+        nox_g=told["nox_g"],
+        method_code=told["method_code"],
+        recipe=told["recipe"],
+        rules=rules,
+        began_ms=began_ms,
+    )
+    return verdict.value, found
+
+
+def _rules(options: argparse.Namespace) -> dict[str, Rules]:
+    from doxedge.analysers.configuration import ConfigError
+    from doxedge.gateway.missing_data_settings import plan_missing_data
+    from doxedge.gateway.settings import load_settings
+
+    try:
+        settings = load_settings(options.config)
+    except ConfigError as error:
+        raise Failure(Exit.USAGE, f"--verify needs the rules of the configuration: {error}") from error
+    return {
+        unit.name: plan_missing_data(unit.missing_data, max_power_w=unit.energy.max_power_w).rules
+        for unit in settings.unit
+    }
+
+
+def _print(told: list[dict[str, Any]]) -> None:
+    from doxedge.measurement.recipe_text import recipe_lines
+
+    rows = [
+        [
+            hour["unit"],
+            utc(hour["start_ms"]),
+            hour["what"] + (" (provisional)" if hour["provisional"] else ""),
+            "–" if hour["nox_g"] is None else str(hour["nox_g"]),
+            hour["method_code"] or "–",
+            f"{hour['operating_percent']} %",
+            hour["verdict"] or "",
+        ]
+        for hour in told
+    ]
+    columns = ("unit", "hour UTC", "what", "NOx g", "method", "operating", "verdict")
+    print_section(Section("Hours", columns, rows, "no hour is known for this time"))
+    for hour in told:
+        if hour["recipe"] is None:
+            continue
+        print(f"\n{hour['unit']} {utc(hour['start_ms'])}, recipe {json.dumps(hour['recipe'])}")
+        for label, text in recipe_lines(hour["recipe"], utc):
+            print(f"  {label}: {text}")
+        if hour["recomputed"] is not None:
+            print(f"  computed again: {hour['recomputed']}")

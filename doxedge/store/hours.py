@@ -1,0 +1,125 @@
+"""The history of hours: what was measured, what stands for what was not. Three years, and a month more.
+
+A row is small (some 60 bytes, 300 with a recipe) and there is one for each hour of a unit, so the file of a unit stays
+below some megabytes. What is let go can never matter again: no rule looks back further than three years.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, Self
+
+from doxedge.measurement.hour_history import KnownHour
+from doxedge.quantity import HOUR_MS
+from doxedge.store import hour_rows, quarantine
+from doxedge.store.connection import Database
+from doxedge.store.hour_rows import HourStatement, StoredHour
+
+KEEP_HOURS: Final = 26_280 + 31 * 24
+"""Three years, and the longest gap that may be stated at once (contracts.hours, GAP_HOURS_MAX)."""
+KEEP_HOURS_MAX: Final = 2 * 26_280
+"""While a gap lasts its look-back is kept, up to this."""
+
+
+class HourStore:
+    """One `hours.db`. Get one from `open`, close it, or use it with `async with`."""
+
+    def __init__(self, database: Database, *, quarantined: Path | None) -> None:
+        """For `open` only."""
+        self._database = database
+        self.quarantined = quarantined
+        """Where the damaged file is, when there was one."""
+
+    @classmethod
+    async def open(cls, path: Path, *, now_ms: int) -> Self:
+        """Open the file, making it when it is missing; a damaged one is set aside.
+
+        Raises StoreError: LOCKED, FOREIGN, NEWER, PERMISSION, FULL, IO.
+        """
+        database, aside = await quarantine.open_or_set_aside(path, schema="hours", linger_ms=0, now_ms=now_ms)
+        return cls(database, quarantined=aside)
+
+    async def close(self) -> None:
+        """Finish what was accepted, then close."""
+        await self._database.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def began_ms(self, unit: str) -> int | None:
+        """When the history of a unit began; None for a unit that is not known."""
+        return await self._database.read(partial(hour_rows.began_ms, unit=unit))
+
+    async def begin(self, unit: str, *, began_ms: int) -> None:
+        """A unit is known from here on; one that is known already keeps its beginning. Raises StoreError."""
+        await self._database.write(partial(hour_rows.begin_unit, unit=unit, began_ms=began_ms))
+
+    async def put(self, unit: str, hours: Iterable[KnownHour], *, owed: bool) -> int:
+        """Write closed hours; how many were new or different. Raises StoreError.
+
+        `owed`: what is missing among them gets a substitute.
+        """
+        rows = tuple(hours)
+        return await self._database.write(partial(hour_rows.put, unit=unit, hours=rows, owed=owed))
+
+    async def fill(self, unit: str, hours: Sequence[StoredHour]) -> None:
+        """Write the whole history of a unit that has none, all or nothing. Raises StoreError."""
+        rows = tuple(hours)
+        await self._database.write(partial(hour_rows.fill, unit=unit, hours=rows))
+
+    async def note_statement(
+        self,
+        unit: str,
+        start_ms: int,
+        stated: HourStatement,
+        *,
+        statements: int,
+        first_record: bytes,
+        is_open: bool,
+    ) -> None:
+        """A substitute is signed: this many are now. `is_open`: it may have to be revised. Raises StoreError."""
+        await self._database.write(
+            partial(
+                hour_rows.note_statement,
+                unit=unit,
+                start_ms=start_ms,
+                stated=stated,
+                statements=statements,
+                first_record=first_record,
+                is_open=is_open,
+            )
+        )
+
+    async def settle(self, unit: str, starts_ms: Iterable[int]) -> None:
+        """What is signed for these hours stands. Raises StoreError."""
+        for start_ms in starts_ms:
+            await self._database.write(partial(hour_rows.settle, unit=unit, start_ms=start_ms))
+
+    async def open_hours(self, unit: str) -> list[StoredHour]:
+        """Hours whose substitute is owed or may change, in the order of time."""
+        return await self._database.read(partial(hour_rows.open_hours, unit=unit))
+
+    async def between(self, unit: str, *, from_ms: int, to_ms: int) -> list[StoredHour]:
+        """The hours that begin in [from_ms, to_ms), in the order of time."""
+        return await self._database.read(partial(hour_rows.between, unit=unit, from_ms=from_ms, to_ms=to_ms))
+
+    async def gap_begins_ms(self, unit: str, start_ms: int) -> int:
+        """The first missing hour of the gap in which an hour lies."""
+        return await self._database.read(partial(hour_rows.gap_begins_ms, unit=unit, start_ms=start_ms))
+
+    async def history(self, unit: str, *, from_ms: int) -> list[KnownHour]:
+        """What is known of the hours from `from_ms` on."""
+        return await self._database.read(partial(hour_rows.history, unit=unit, from_ms=from_ms))
+
+    async def prune(self, unit: str, *, now_ms: int) -> int:
+        """Let go of what no rule looks at any more; how many hours. Raises StoreError."""
+        oldest_ms = now_ms
+        for hour in (await self.open_hours(unit))[:1]:
+            oldest_ms = await self.gap_begins_ms(unit, hour.known.start_ms)
+        before_ms = max(oldest_ms - KEEP_HOURS * HOUR_MS, now_ms - KEEP_HOURS_MAX * HOUR_MS)
+        return await self._database.write(partial(hour_rows.prune, unit=unit, before_ms=before_ms))

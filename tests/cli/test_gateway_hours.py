@@ -1,0 +1,116 @@
+"""Every hour is told with what stands for it, and a substitute can be computed again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from doxedge.cli.main import main
+from doxedge.quantity import HOUR_MS
+from tests.gateway.plant_settings import settings_text, unit_text
+from tests.gateway.test_missing_data import PART75, RATE, planned, remember
+from tests.gateway.unit_bench import bench
+from tests.ledger.channels import START_MS
+
+
+async def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code and what was said."""
+    capsys.readouterr()
+    code = await asyncio.to_thread(main, ["gateway", "hours", *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def configured(folder: Path, lines: str = PART75) -> str:
+    path = folder / "gateway.toml"
+    text = settings_text(state_dir=str(folder), units={}) + unit_text("alpha-1", lines)
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+async def test_hours_are_told_with_what_stands_for_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configured(tmp_path)
+    async with bench(tmp_path / "gateway", planned=planned()) as unit:
+        await remember(unit.history, 3_000)
+        await unit.measure(60, nox_ppm=None)
+        await unit.measure(60)
+        await unit.measure(62, nox_ppm=None, power_w=0)
+        code, out, _ = await run(capsys, "--config", config, "--output", "json")
+        told = json.loads(out)
+        assert (code, told["schema"]) == (0, "doxedge.gateway.hours/1")
+        last = told["hours"][-3:]
+        assert [(hour["what"], hour["method_code"], hour["provisional"]) for hour in last] == [
+            ("substituted", "11", False), ("measured", "01", False), ("off", "01", False),
+        ]  # fmt: skip
+        assert last[0]["recipe"][3] == last[0]["nox_g"] == RATE
+        assert len(told["hours"]) == 7 * 24
+        code, out, _ = await run(capsys, "--config", config, "--substituted")
+        assert code == 0
+        assert f"mean: {RATE} g/h while the unit runs" in out
+        assert f"(sum {2_160 * RATE} g/h)" in out
+        code, out, _ = await run(
+            capsys, "--state", str(tmp_path), "--from", "2001-01-01", "--to", "2001-01-02"
+        )
+        assert (code, out) == (0, "no hour is known for this time\n")
+
+
+async def test_a_substitute_is_computed_again_and_a_wrong_one_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configured(tmp_path)
+    async with bench(tmp_path / "gateway", planned=planned()) as unit:
+        await remember(unit.history, 3_000)
+        await unit.measure(120, nox_ppm=None)
+        await unit.measure(62)
+    code, out, _ = await run(capsys, "--config", config, "--verify", "--output", "json")
+    verdicts = [hour["verdict"] for hour in json.loads(out)["hours"] if hour["what"] == "substituted"]
+    assert (code, verdicts) == (0, ["proved", "proved"])
+    with closing(sqlite3.connect(tmp_path / "gateway" / "hours.db")) as history, history:
+        history.execute("UPDATE hour SET stated_g = stated_g - 1 WHERE start_ms = ?", (START_MS + HOUR_MS,))
+    code, out, _ = await run(capsys, "--config", config, "--verify")
+    assert code == 6
+    assert "differs" in out
+    assert f"computed again: {RATE} g by method 11" in out
+    with closing(sqlite3.connect(tmp_path / "gateway" / "hours.db")) as history, history:
+        history.execute("UPDATE hour SET stated_g = stated_g + 1 WHERE start_ms = ?", (START_MS + HOUR_MS,))
+        history.execute("UPDATE hour SET nox_g = nox_g + 1 WHERE start_ms = ?", (START_MS - HOUR_MS,))
+    code, out, _ = await run(capsys, "--config", config, "--verify", "--output", "json")
+    verdicts = [hour["verdict"] for hour in json.loads(out)["hours"] if hour["what"] == "substituted"]
+    assert (code, verdicts) == (0, ["holds", "holds"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--unit", "beta-9"], 2, "no hour of unit beta-9 is known here; there are: alpha-1"),
+        (["--from", "yesterday"], 2, "is no time"),
+    ],
+)
+async def test_what_cannot_be_shown_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
+) -> None:
+    async with bench(tmp_path / "gateway", planned=planned()) as unit:
+        await remember(unit.history, 1)
+    try:
+        ended, _, err = await run(capsys, "--state", str(tmp_path), *arguments)
+    except SystemExit as stop:
+        ended, err = int(str(stop.code)), capsys.readouterr().err
+    assert (ended, words in err) == (code, True)
+
+
+async def test_without_a_history_or_rules_it_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = await run(capsys, "--state", str(tmp_path))
+    assert (code, "has the gateway ever run here" in err) == (7, True)
+    code, _, err = await run(
+        capsys, "--state", str(tmp_path), "--verify", "--config", str(tmp_path / "none.toml")
+    )
+    assert (code, "--verify needs the rules of the configuration" in err) == (2, True)
