@@ -16,6 +16,7 @@ from doxedge.cli.gateway_commission import add_commission
 from doxedge.cli.gateway_folder import DEFAULT_CONFIG
 from doxedge.cli.gateway_hours import add_hours
 from doxedge.cli.gateway_probe import add_probe
+from doxedge.cli.gateway_qa import add_qa
 from doxedge.cli.gateway_record import add_record
 from doxedge.cli.gateway_records import add_records
 from doxedge.cli.gateway_samples import add_samples
@@ -42,6 +43,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_status(verbs)
     add_alarms(verbs)
     add_calibrate(verbs)
+    add_qa(verbs)
     add_records(verbs)
     add_hours(verbs)
     add_probe(verbs)

@@ -151,6 +151,17 @@ _RULES: Final = (
         signed=True,
     ),
     AlarmRule(
+        code="qal3.drift",
+        meaning="the zero or span readings drift, or have lost their precision (QAL3)",
+        priority=Priority.MEDIUM,  # Not signed: the reading on the chart is, with its sums.
+    ),
+    AlarmRule(
+        code="test.due",
+        meaning="the last linearity, RATA, QAL2 or AST that passed is soon no longer good",
+        priority=Priority.MEDIUM,
+        latched=False,
+    ),
+    AlarmRule(
         code="gas.expiring",
         meaning="the certificate of a calibration gas ends",
         priority=Priority.LOW,

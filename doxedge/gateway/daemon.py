@@ -21,6 +21,7 @@ from doxedge.gateway.measuring import Measuring
 from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor
 from doxedge.gateway.plan import Plan
 from doxedge.gateway.qa_office import AskCalibrate, AskCheck
+from doxedge.gateway.qa_tests import AskEnter, AskEvent
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.sample_clerk import answer_forever
 from doxedge.gateway.status import AskStatus, gateway_as_dict
@@ -105,6 +106,8 @@ class Gateway:
         answers.add(AskAcknowledge, desk.answer)
         answers.add(AskCalibrate, self._calibrate)
         answers.add(AskCheck, self._check)
+        answers.add(AskEnter, self._enter)
+        answers.add(AskEvent, self._event)
         return answers
 
     async def _calibrate(self, asked: AskCalibrate, caller: Caller) -> Mapping[str, object]:
@@ -113,6 +116,12 @@ class Gateway:
 
     async def _check(self, asked: AskCheck, caller: Caller) -> Mapping[str, object]:
         return await self.measuring.quality.check(asked, caller)
+
+    async def _enter(self, asked: AskEnter, caller: Caller) -> Mapping[str, object]:
+        return await self.measuring.quality.enter(asked, caller)
+
+    async def _event(self, asked: AskEvent, caller: Caller) -> Mapping[str, object]:
+        return await self.measuring.quality.event(asked, caller)
 
     async def _flush_forever(self) -> None:
         while True:

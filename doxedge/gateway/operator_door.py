@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 SOCKET_NAME: Final = "gateway.sock"
 SOCKET_MODE: Final = 0o660
-QUESTION_BYTES_MAX: Final = 8 * 1024
-"""A name and a reason; more is no question of ours."""
+QUESTION_BYTES_MAX: Final = 128 * 1024
+"""A name, a reason, and the file of a test (`qa_tests`); more is no question of ours."""
 QUESTION_S_MAX: Final = 5.0
 CALLERS_MAX: Final = 16
 _CREDENTIALS: Final = struct.Struct("3i")

@@ -13,17 +13,20 @@ What the disk refuses is tried again at the next look.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from doxedge.fieldbus.clock import Clock
-from doxedge.gateway import qa_words
+from doxedge.gateway import qa_tests, qa_words
+from doxedge.gateway.qa_charts import Step
 from doxedge.gateway.qa_check import Check, Origin, begin
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_plan import MonitorPlan
+from doxedge.gateway.qa_record import QaRecord, is_same, move
 from doxedge.gateway.record_desk import Happening
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult, expired
 from doxedge.measurement.calibration_run import GAS_OF, Gas
+from doxedge.measurement.qa_entry import BLOCKING
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Reason
 from doxedge.quantity import DAY_MS, HOUR_MS
@@ -83,6 +86,7 @@ class QaDesk:
         """Under way, by device."""
         self.ended: dict[int, Check] = {}
         """The last ones that are over, by number, for those who wait."""
+        self.record = QaRecord(plans)
         self._by_reads = {plan.reads: self.monitors[plan.quantity] for plan in plans}
         self._needed, self._store, self._clock, self._command = needed, store, clock, command
         self._hours: Hours | None = None
@@ -122,6 +126,8 @@ class QaDesk:
         since_ms = self._clock.now_ms() - CHANGES_BACK_MS
         changes = await self._store.since(QaKind.STANDING, self.unit, since_ms)
         checks = await self._store.since(QaKind.CHECK, self.unit, since_ms)
+        tests = await self._store.since(QaKind.TEST, self.unit, 0)
+        charts = await self._store.since(QaKind.CHART, self.unit, 0)
         for quantity, monitor in self.monitors.items():
             found = [
                 entry
@@ -133,11 +139,13 @@ class QaDesk:
                 monitor.restore(newest, [entry for entry in changes if entry.quantity == quantity])
             except (ValueError, KeyError) as error:
                 log.error("%s.%s: what is stored of its standing is none: %s", self.unit, quantity, error)
-            for entry in checks:
-                # A power cut may have come between a check's end and the standing that it makes.
-                if entry.quantity == quantity and entry.number > (0 if newest is None else newest.number):
+            told = 0 if newest is None else newest.number
+            for entry in sorted([*checks, *tests], key=lambda one: one.number):
+                # A power cut may have come between a check's end, or a test, and the standing that it makes.
+                if entry.quantity == quantity and entry.number > told:
                     monitor.advance(entry.at_ms, running=True)
-                    monitor.checked(_result(entry))
+                    move(monitor, entry)
+            self.record.restore(quantity, tests, charts)
 
     async def begin(self, hours: Hours, *, open_from_ms: int) -> None:
         """Duty (3), once the unit's hours are there. Raises StoreError."""
@@ -152,6 +160,8 @@ class QaDesk:
             if entry.at_ms >= open_from_ms:
                 self._tell_hours(entry.quantity, end, entry.at_ms)
             self._have_signed(entry)
+        for entry in await self._store.since(QaKind.TEST, self.unit, now_ms - HAND_IN_AGAIN_MS):
+            self._sign(qa_tests.test_events(entry))
         await self._write_standings()
         self._looked_ms = now_ms
 
@@ -204,6 +214,28 @@ class QaDesk:
             raise
         log.info("check %d of %s: %s, begun by the %s", check.number, device, ", ".join(gases), origin)
         return check
+
+    async def keep_test(self, quantity: str, body: Mapping[str, Any], steps: Sequence[Step] = ()) -> QaEntry:
+        """A test or an event that was entered: on the disk with its readings, then it moves the standing.
+
+        The same file for the same day is one test: the second time changes nothing. Raises StoreError.
+        """
+        now_ms = self._clock.now_ms()
+        for entry in await self._store.since(QaKind.TEST, self.unit, 0):
+            if entry.quantity == quantity and is_same(entry.body, body):
+                return entry
+        monitor, charts = self.monitors[quantity], self.record.charts[quantity]
+        draft = QaDraft(kind=QaKind.TEST, unit=self.unit, quantity=quantity, at_ms=now_ms, body=body)
+        entry, *_ = await self._store.append([draft, *charts.drafts(steps)])
+        charts.take(steps)
+        monitor.advance(now_ms, running=self._hours is not None and self._hours.is_running)
+        move(monitor, entry)
+        self.record.note(entry)
+        self._sign([*qa_tests.test_events(entry), *charts.events(steps)])
+        if body["kind"] in BLOCKING and not body["passed"]:
+            self._sign([qa_words.suspect_since(entry)])
+        await self._write_standings()
+        return entry
 
     async def put_back(self) -> None:
         """The gateway stops: instruments that were told to take gas are put back to stack gas, as well as it goes."""
@@ -285,7 +317,8 @@ class QaDesk:
                     "%s may still be on gas: it does not take the command to measure: %s", check.device, wrong
                 )
         found = check.conclude(now_ms)
-        entries = await self._store.append(
+        steps = {result.quantity: self.record.steps(result) for _, result in found}
+        drafts = [
             QaDraft(
                 kind=QaKind.CHECK,
                 unit=self.unit,
@@ -295,10 +328,17 @@ class QaDesk:
                 begun=check.begun[result.quantity],
             )
             for _, result in found
-        )
-        for (monitor, result), entry in zip(found, entries, strict=True):
+        ]
+        lines = [
+            line for quantity, some in steps.items() for line in self.record.charts[quantity].drafts(some)
+        ]
+        entries = await self._store.append([*drafts, *lines])
+        for (monitor, result), entry in zip(found, entries, strict=False):
             self._apply(monitor, result)
             self._have_signed(entry)
+            charts = self.record.charts[result.quantity]
+            charts.take(steps[result.quantity])
+            self._sign(charts.events(steps[result.quantity]))
             check.results.append({"quantity": result.quantity, "at_ms": entry.at_ms, **entry.body})
         del self.checks[check.device]
         self._left_on_gas.add(check.device)  # Its last flags are of this check, and begin no other.
@@ -393,8 +433,3 @@ class QaDesk:
         wrong = await self._command(device, command)
         log.info("%s was told: %s%s", device, command, f": {wrong}" if wrong else "")
         return wrong
-
-
-def _result(entry: QaEntry) -> CheckResult:
-    """As much of a stored check as a standing needs."""
-    return CheckResult(entry.quantity, CheckEnd(entry.body["end"]), entry.at_ms, (), str(entry.body["why"]))

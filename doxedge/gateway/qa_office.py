@@ -12,12 +12,26 @@ from pydantic import Field
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway.operator_door import Caller, Question, Refusal
 from doxedge.gateway.plant import PlannedUnit
+from doxedge.gateway.qa_charts import Charts, Step
 from doxedge.gateway.qa_check import Check, Origin
 from doxedge.gateway.qa_desk import BOTH, Command, QaDesk
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_sightings import MonitorFacts
+from doxedge.gateway.qa_tests import (
+    AskEnter,
+    AskEvent,
+    day_of,
+    end_of_day_ms,
+    event_body,
+    judge,
+    test_body,
+)
 from doxedge.measurement.calibration_run import Gas
+from doxedge.measurement.qa_entry import Judged, TestKind, read_qal3
+from doxedge.measurement.verdict import FAILED, PASSED
+from doxedge.quantity import DAY_MS
 from doxedge.store.qa import QaStore
+from doxedge.store.qa_rows import QaEntry
 
 LOOK_EVERY_S: Final = 2.0
 """Plant seconds between two looks."""
@@ -92,16 +106,13 @@ class QaOffice:
     def facts(self, unit: str) -> list[MonitorFacts]:
         """Each monitor of a unit, for the alarms."""
         desk = self.desks.get(unit)
-        return [] if desk is None else [_facts(monitor) for monitor in desk.monitors.values()]
+        return [] if desk is None else [_facts(monitor, desk) for monitor in desk.monitors.values()]
 
     async def calibrate(self, asked: AskCalibrate, caller: Caller) -> Mapping[str, object]:
         """Begins a check of each instrument concerned: {"checks": [...]}. Raises Refusal, StoreError."""
         desk = self._desk(asked.unit)
-        if asked.quantity is not None and asked.quantity not in desk.monitors:
-            known = ", ".join(desk.monitors)
-            raise Refusal(
-                "unknown", f"{asked.unit} has no [[unit.calibration]] of {asked.quantity}; it has {known}"
-            )
+        if asked.quantity is not None:
+            self._monitor(asked.unit, asked.quantity)
         by_device: dict[str, list[str]] = {}
         for quantity, monitor in desk.monitors.items():
             if asked.quantity in (None, quantity):
@@ -131,6 +142,35 @@ class QaOffice:
             raise Refusal("unknown", f"there is no check {asked.check}; look with `doxedge gateway qa list`")
         return {"check": check.as_dict()}
 
+    async def enter(self, asked: AskEnter, caller: Caller) -> Mapping[str, object]:
+        """Judges a test, keeps it and lets it count: {"entry": {...}}. Raises Refusal, StoreError."""
+        desk, monitor = self._monitor(asked.unit, asked.quantity)
+        if end_of_day_ms(day_of(asked.day).isoformat()) - DAY_MS > caller.at_ms:
+            raise Refusal("bad_question", f"day: {asked.day} is not over yet")
+        if asked.good_until is not None and day_of(asked.good_until) < day_of(asked.day):
+            raise Refusal("bad_question", f"good_until: {asked.good_until} is before the test")
+        steps: list[Step] = []
+        if asked.kind == "qal3":
+            judged, steps = _judge_qal3(asked, desk.record.charts[asked.quantity])
+        else:
+            last = desk.record.tests[asked.quantity].get("qal2")
+            judged = judge(asked, monitor.plan, qal2=None if last is None else last.body["figures"][0])
+        entry = await desk.keep_test(asked.quantity, test_body(asked, caller, judged), steps)
+        return {"entry": entry_as_dict(entry), "standing": monitor.current.standing}
+
+    async def event(self, asked: AskEvent, caller: Caller) -> Mapping[str, object]:
+        """Something was done to a monitor: a check must pass. Raises Refusal, StoreError."""
+        desk, monitor = self._monitor(asked.unit, asked.quantity)
+        entry = await desk.keep_test(asked.quantity, event_body(asked, caller))
+        return {"entry": entry_as_dict(entry), "standing": monitor.current.standing}
+
+    def _monitor(self, unit: str, quantity: str) -> tuple[QaDesk, Monitor]:
+        desk = self._desk(unit)
+        if quantity not in desk.monitors:
+            known = ", ".join(desk.monitors)
+            raise Refusal("unknown", f"{unit} has no [[unit.calibration]] of {quantity}; it has {known}")
+        return desk, desk.monitors[quantity]
+
     def _desk(self, unit: str) -> QaDesk:
         desk = self.desks.get(unit)
         if desk is None:
@@ -157,7 +197,29 @@ def monitor_as_dict(monitor: Monitor, desk: QaDesk) -> dict[str, object]:
     }
 
 
-def _facts(monitor: Monitor) -> MonitorFacts:
+def _judge_qal3(asked: AskEnter, charts: Charts) -> tuple[Judged, list[Step]]:
+    """Readings that somebody took by hand, on the charts. Raises Refusal."""
+    if not charts.kept:
+        text = f"{asked.quantity} has no s_ams in its [[unit.calibration]], so there is no chart"
+        raise Refusal("no_chart", text)
+    try:
+        readings = read_qal3(asked.text.splitlines())
+        steps = charts.steps([(one.at_ms, one.gas, one.reading, one.reference) for one in readings])
+    except ValueError as error:
+        raise Refusal("bad_file", f"{asked.file}: {error}") from error
+    found = sorted({finding.value for step in steps for finding in step.record.findings})
+    text = f"{len(steps)} readings, {', '.join(found) or 'nothing found'}"
+    return Judged(TestKind.QAL3, FAILED if found else PASSED, None, (), text), steps
+
+
+def entry_as_dict(entry: QaEntry) -> dict[str, object]:
+    """For whoever entered it; without the file, which he has."""
+    body = {key: value for key, value in entry.body.items() if key != "text"}
+    about = {"entry": entry.number, "unit": entry.unit, "quantity": entry.quantity, "at_ms": entry.at_ms}
+    return {**about, **body}
+
+
+def _facts(monitor: Monitor, desk: QaDesk) -> MonitorFacts:
     change, plan = monitor.current, monitor.plan
     ends = [
         cylinder.expires_ms for cylinder in plan.checks.cylinders.values() if cylinder.expires_ms is not None
@@ -169,7 +231,18 @@ def _facts(monitor: Monitor) -> MonitorFacts:
         change.why,
         monitor.valid_until_ms,
         min(ends, default=None),
+        min(_tests_end(desk, plan.quantity), default=None),
+        desk.record.charts[plan.quantity].findings,
     )
+
+
+def _tests_end(desk: QaDesk, quantity: str) -> list[tuple[int, str]]:
+    """When each kind of test that was entered ends to be good."""
+    return [
+        (end_of_day_ms(entry.body["good_until"]), kind)
+        for kind, entry in desk.record.tests[quantity].items()
+        if entry.body["good_until"]
+    ]
 
 
 def _all_checks(desk: QaDesk) -> Sequence[Check]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from doxedge.analysers.configuration import ConfigError
@@ -35,6 +36,8 @@ class MonitorPlan:
     """A failed check puts the hours since the last pass in doubt (Part 60)."""
     daily_at_ms: int | None
     """Of the day, UTC."""
+    s_ams: Decimal | None = None
+    """Standard deviation of the analyser, for its QAL3 charts; None: none are kept."""
 
     @property
     def quantity(self) -> str:
@@ -50,6 +53,7 @@ def plan_monitors(
     periods: Mapping[str, int],
     flags: Mapping[str, frozenset[str]],
     commanded: frozenset[str],
+    charts: bool,
     source: str,
     place: str,
 ) -> tuple[MonitorPlan, ...]:
@@ -59,6 +63,7 @@ def plan_monitors(
     periods  quantity to its poll period
     flags    device to what it can say of itself
     commanded  devices whose register map has commands
+    charts     whether the unit's rules want QAL3 charts
     """
     monitors: dict[str, MonitorPlan] = {}
     for index, table in enumerate(tables):
@@ -79,6 +84,10 @@ def plan_monitors(
         if not flags[device] >= FLAGS:
             raise refuse(
                 "quantity", f"the register map of {device} has no flags zero and span, so no gas is ever seen"
+            )
+        if charts and table.s_ams is None:
+            raise refuse(
+                "s_ams", "EN 14181 wants a QAL3 chart: the analyser's deviation, as its approval states it"
             )
         if table.control == "commands" and device not in commanded:
             raise refuse("control", f"the register map of {device} has no [[commands]]; leave it by_hand")
@@ -101,6 +110,7 @@ def plan_monitors(
             table.control == "commands",
             table.failed_check == "part60",
             None if table.daily_at is None else _of_day_ms(table.daily_at),
+            table.s_ams,
         )
     _require_one_control(tuple(monitors.values()), source=source, place=place)
     return tuple(monitors.values())

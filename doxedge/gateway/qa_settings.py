@@ -50,5 +50,8 @@ class CalibrationTable(_Table):
     """After the gas is on, before its readings count."""
     read_s: int = Field(60, ge=1, le=3_600)
     """So long readings count."""
+    s_ams: PositiveValue | None = None
+    """Standard deviation of the analyser, from its approval, in the unit of the quantity: with it the checks are kept
+    on QAL3 charts (EN 14181, 7). A unit under the rule set `eu` needs it."""
     zero: GasTable
     upscale: GasTable

@@ -30,6 +30,10 @@ class MonitorFacts:
     """When the last pass ends to be good; None without one."""
     gas_until_ms: int | None
     """When the first of its certificates ends; None where no gas has one."""
+    test_until: tuple[int, str] | None = None
+    """When the first of its tests ends to be good, and which; None where none was entered."""
+    drifts: str = ""
+    """What the last readings on its QAL3 charts found."""
 
 
 def monitor_sightings(facts: MonitorFacts, *, now_ms: int) -> Iterator[Sighting]:
@@ -45,6 +49,15 @@ def monitor_sightings(facts: MonitorFacts, *, now_ms: int) -> Iterator[Sighting]
     yield Sighting("calibration.expired", facts.subject, is_expired, because)
     yield Sighting("calibration.failed", facts.subject, facts.standing in _WITHOUT_RESULT, because)
     yield Sighting("monitor.out_of_control", facts.subject, not facts.in_control, because)
+    yield Sighting("qal3.drift", facts.subject, bool(facts.drifts), facts.drifts or "the charts are quiet")
+    until = facts.test_until
+    test_days = 0 if until is None else max(0, (until[0] - now_ms) // DAY_MS)
+    yield Sighting(
+        "test.due",
+        facts.subject,
+        until is not None and until[0] - now_ms < GAS_DUE_MS,
+        "" if until is None else f"the last {until[1]} that passed is good for {test_days} days more",
+    )
     gas_left_ms = None if facts.gas_until_ms is None else facts.gas_until_ms - now_ms
     days = 0 if gas_left_ms is None else max(0, gas_left_ms // DAY_MS)
     yield Sighting(

@@ -40,6 +40,14 @@ def check_event(entry: QaEntry) -> Happening | None:
     return Happening(f"calibration.{end.value}", entry.at_ms, text, key=f"{entry.quantity}/{entry.at_ms}")
 
 
+def suspect_since(entry: QaEntry) -> Happening:
+    """A test that failed says something of the hours since it was made."""
+    body = entry.body
+    text = f"{entry.quantity}: the {body['kind']} of {body['day']} failed; the hours since then are in doubt"
+    key = f"{entry.quantity}/{entry.at_ms}/{body['sha256'][:16]}"
+    return Happening("hours.suspect", entry.at_ms, text, key=key)
+
+
 def check_text(quantity: str, body: Mapping[str, Any]) -> str:
     """One line: each gas with its error, and what went wrong."""
     rule, _ = rule_of(quantity)

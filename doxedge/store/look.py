@@ -10,9 +10,10 @@ from typing import Final
 
 from doxedge.measurement.alarms import Alarm
 from doxedge.signing.merkle import Frontier
-from doxedge.store import alarm_rows, hour_rows, hour_tree, schema_files
+from doxedge.store import alarm_rows, hour_rows, hour_tree, qa_rows, schema_files
 from doxedge.store.examine import reading
 from doxedge.store.hour_rows import StoredHour
+from doxedge.store.qa_rows import QaEntry, QaKind
 
 RECORDS_AT_ONCE: Final = 500
 
@@ -86,6 +87,19 @@ def hours(path: Path, unit: str, *, from_ms: int = 0, to_ms: int = 2**62) -> lis
     with reading(path) as connection:
         schema_files.check_identity(connection, path=path, schema="hours")
         return hour_rows.between(connection, unit=unit, from_ms=from_ms, to_ms=to_ms)
+
+
+def quality(
+    path: Path, *, kind: str | None = None, unit: str | None = None, newest: int, number: int | None = None
+) -> list[QaEntry]:
+    """The newest lines of quality assurance, or the one of a number. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="qa")
+        if number is not None:
+            return qa_rows.numbered(connection, number=number)
+        return qa_rows.newest(
+            connection, kind=None if kind is None else QaKind(kind), unit=unit, limit=newest
+        )
 
 
 def _state(state: int, outcome: int | None) -> str:

@@ -65,6 +65,11 @@ def newest(
     return [_entry(row) for row in rows][::-1]
 
 
+def numbered(connection: sqlite3.Connection, *, number: int) -> list[QaEntry]:
+    """The entry of a number, if there is one."""
+    return [_entry(row) for row in connection.execute(_SELECT + "WHERE id = ?", (number,))]
+
+
 def since(connection: sqlite3.Connection, *, kind: QaKind, unit: str, from_ms: int) -> list[QaEntry]:
     """The entries of a kind that happened from an instant on, oldest first."""
     rows = connection.execute(

@@ -17,6 +17,7 @@ from doxedge.store.alarms import AlarmStore
 NOW_MS = 1_000 * HOUR_MS
 CODES = (
     "calibration.due", "calibration.expired", "calibration.failed", "monitor.out_of_control", "gas.expiring",
+    "qal3.drift", "test.due",
 )  # fmt: skip
 
 
@@ -50,6 +51,9 @@ def out(standing: str) -> dict[str, Any]:
         ({"gas_until_ms": NOW_MS + 14 * DAY_MS}, set()),
         ({"gas_until_ms": NOW_MS + 14 * DAY_MS - 1}, {"gas.expiring"}),
         ({"gas_until_ms": NOW_MS - DAY_MS}, {"gas.expiring"}),
+        ({"drifts": "zero gas: drift upwards"}, {"qal3.drift"}),
+        ({"test_until": (NOW_MS + 14 * DAY_MS, "rata")}, set()),
+        ({"test_until": (NOW_MS - DAY_MS, "rata")}, {"test.due"}),
     ],
 )
 def test_each_condition_is_said_to_hold_or_not(changed: dict[str, Any], held: set[str]) -> None:

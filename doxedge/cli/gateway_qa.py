@@ -1,0 +1,273 @@
+"""`doxedge gateway qa`: hand in tests of quality assurance, say what was done to a monitor, see what is on record."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from doxedge.cli.gateway_folder import (
+    Section,
+    add_place,
+    ask,
+    folder_of,
+    print_json,
+    print_section,
+    printable,
+    utc,
+)
+from doxedge.cli.outcome import Exit, Failure
+
+LIST_SCHEMA: Final = "doxedge.gateway.qa/1"
+NEWEST: Final = 200
+NEWEST_MAX: Final = 10_000
+_CODES: Final = {
+    "bad_file": Exit.UNVERIFIED,
+    "no_qal2": Exit.REFUSED,
+    "no_chart": Exit.REFUSED,
+    "disk": Exit.LOCAL_IO,
+}
+_EXITS: Final = (
+    "Exit codes: 0 passed, 1 judged and not passed, 2 usage, 3 no gateway runs here, 4 not in the service's group, "
+    "5 no answer: look with `doxedge gateway qa list` before you repeat, 6 the file is not in its layout, 7 it cannot "
+    "be read."
+)
+
+
+def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `gateway qa enter`, `event`, `list` and `show`."""
+    parser = verbs.add_parser(
+        "qa",
+        help="linearity, RATA, QAL2, AST, QAL3: hand in a test; what is on record",
+        description="Quality assurance of the quantities that have a [[unit.calibration]] table.",
+    )
+    kinds = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
+    enter = kinds.add_parser(
+        "enter",
+        help="hand in the file of a test: it is judged, kept and signed as an event",
+        description="The running gateway judges the raw values of FILE by the rules, keeps the file with its hash, and "
+        "signs the verdict. A linearity check or a RATA that failed puts the monitor out of control until one passes. "
+        "linearity and rata: the layouts of `doxedge audit`, one test (--test-num cuts it out of many). qal2 and ast: "
+        "date, x (analyser), y (reference). qal3: date, time (UTC), gas (zero, upscale), reading, reference.",
+        epilog=_EXITS,
+    )
+    enter.add_argument("kind", choices=("linearity", "rata", "qal2", "ast", "qal3"))
+    enter.add_argument("file", type=Path, metavar="FILE", help="comma-separated values, at most 40,000 signs")
+    _add_subject(enter)
+    enter.add_argument("--date", required=True, metavar="DAY", help="when the test was made: 2026-02-28")
+    enter.add_argument("--good-until", metavar="DAY", help="its last day, where that is not the rules'")
+    enter.add_argument("--test-num", metavar="N", help="which test of the file")
+    enter.add_argument(
+        "--parameter", metavar="P", help="of a RATA: NOXC, NOXR, O2C, FLOW ...; default: the quantity's own"
+    )
+    enter.add_argument(
+        "--limit", metavar="VALUE", help="of QAL2 and AST: the emission limit value, in the unit of y"
+    )
+    enter.add_argument(
+        "--zero", metavar="VALUE", help="of QAL2: what the analyser reads at zero gas; default: 0"
+    )
+    enter.set_defaults(func=_enter)
+    event = kinds.add_parser(
+        "event",
+        help="a monitor was repaired, adjusted or exchanged: a check must pass first",
+        description="Puts the monitor out of control until a calibration check passes, and begins its charts anew.",
+        epilog=_EXITS,
+    )
+    _add_subject(event)
+    event.set_defaults(func=_event)
+    listing = kinds.add_parser(
+        "list",
+        help="checks, tests, standings and readings on charts, from the gateway's own file",
+        description="Reads qa.db, in which nothing is ever changed or deleted. The gateway need not run.",
+    )
+    listing.add_argument("--unit", metavar="U")
+    listing.add_argument("--kind", choices=("begun", "check", "hour", "standing", "test", "chart"))
+    listing.add_argument(
+        "--last", type=int, default=NEWEST, metavar="N", help=f"so many lines; default: {NEWEST}"
+    )
+    add_place(listing)
+    listing.set_defaults(func=_list)
+    show = kinds.add_parser(
+        "show", help="one line of the record with every figure, and the file of a test as it was handed in"
+    )
+    show.add_argument("entry", type=int, metavar="ENTRY", help="its number, as `qa list` shows")
+    add_place(show)
+    show.set_defaults(func=_show)
+
+
+def _add_subject(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--unit", required=True, metavar="U")
+    parser.add_argument("--quantity", required=True, metavar="Q", help="such as nox_ppb")
+    parser.add_argument("--name", required=True, metavar="WHO", help="who answers for it")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why, or what was done")
+    add_place(parser)
+
+
+def _enter(options: argparse.Namespace) -> int:
+    question = {
+        "ask": "enter",
+        "unit": options.unit,
+        "quantity": options.quantity,
+        "kind": options.kind,
+        "file": options.file.name,
+        "text": _text_of(options.file),
+        "day": options.date,
+        "good_until": options.good_until,
+        "name": options.name,
+        "reason": options.reason,
+        "test_num": options.test_num,
+        "parameter": options.parameter,
+        "limit": options.limit,
+        "zero": options.zero,
+    }
+    answer = _answer(options, question)
+    entry = answer["entry"]
+    if options.output == "json":
+        print_json(answer)
+    else:
+        good = f", good until {entry['good_until']}" if entry["good_until"] else ""
+        print(printable(f"{entry['kind']} {entry['verdict']}{good}: {entry['told']}"))
+        print(printable(f"on record as {entry['entry']}, SHA-256 {entry['sha256']}; {answer['standing']}"))
+    return Exit.OK if entry["passed"] else Exit.REFUSED
+
+
+def _event(options: argparse.Namespace) -> int:
+    question = {
+        "ask": "monitor_event",
+        "unit": options.unit,
+        "quantity": options.quantity,
+        "name": options.name,
+        "reason": options.reason,
+    }
+    answer = _answer(options, question)
+    if options.output == "json":
+        print_json(answer)
+    else:
+        print(printable(f"on record as {answer['entry']['entry']}; {answer['standing']}"))
+    return Exit.OK
+
+
+def _list(options: argparse.Namespace) -> int:
+    if not 1 <= options.last <= NEWEST_MAX:
+        raise Failure(Exit.USAGE, f"--last is 1 to {NEWEST_MAX}")
+    entries = [
+        entry
+        for entry in _entries(options, kind=options.kind, unit=options.unit, last=options.last)
+        if options.kind or entry["kind"] not in ("begun", "hour")
+    ]
+    if options.output == "json":
+        print_json({"schema": LIST_SCHEMA, "entries": entries})
+        return Exit.OK
+    rows = [
+        [
+            str(one["entry"]),
+            utc(one["at_ms"]),
+            one["unit"],
+            one["quantity"],
+            one["kind"],
+            _words(one["kind"], one["body"]),
+        ]
+        for one in entries
+    ]
+    columns = ("entry", "at (UTC)", "unit", "quantity", "kind", "what")
+    print_section(Section("Quality assurance", columns, rows, "nothing is on record"))
+    return Exit.OK
+
+
+def _show(options: argparse.Namespace) -> int:
+    found = [
+        one for one in _entries(options, number=options.entry, texts=True) if one["entry"] == options.entry
+    ]
+    if not found:
+        raise Failure(Exit.USAGE, f"there is no entry {options.entry}")
+    (entry,) = found
+    if options.output == "json":
+        print_json({"schema": LIST_SCHEMA, "entries": found})
+        return Exit.OK
+    text = entry["body"].pop("text", None)
+    print(
+        printable(
+            f"{entry['entry']} {entry['kind']} {entry['unit']}.{entry['quantity']} {utc(entry['at_ms'])} UTC"
+        )
+    )
+    for key, value in entry["body"].items():
+        print(printable(f"  {key}: {value}"))
+    if text is not None:
+        print("\n".join(printable(line) for line in text.splitlines()))
+    return Exit.OK
+
+
+def _entries(
+    options: argparse.Namespace,
+    *,
+    kind: str | None = None,
+    unit: str | None = None,
+    last: int = 1,
+    number: int | None = None,
+    texts: bool = False,
+) -> list[dict[str, Any]]:
+    from doxedge.store import look
+    from doxedge.store.errors import StoreError
+
+    try:
+        found = look.quality(folder_of(options) / "qa.db", kind=kind, unit=unit, newest=last, number=number)
+    except StoreError as error:
+        raise Failure(
+            Exit.LOCAL_IO, f"{error}; has the gateway ever run here, and may you read it?"
+        ) from error
+    return [
+        {
+            "entry": entry.number,
+            "at_ms": entry.at_ms,
+            "unit": entry.unit,
+            "quantity": entry.quantity,
+            "kind": entry.kind.value,
+            "begun": entry.begun,
+            "body": {key: value for key, value in entry.body.items() if texts or key != "text"},
+        }
+        for entry in found
+    ]
+
+
+def _words(kind: str, body: Mapping[str, Any]) -> str:
+    """One line of the record for a person."""
+    match kind:
+        case "check":
+            gases = [f"{gas['gas']} {gas['error']} ({gas['verdict']})" for gas in body["gases"]]
+            return ", ".join([body["end"], *gases, *([body["why"]] if body["why"] else [])])
+        case "standing" | "hour":
+            return ": ".join(filter(None, (str(body["standing"]), body.get("why"))))
+        case "test" if "verdict" in body:
+            return f"{body['kind']} {body['verdict']} on {body['day']}, by {body['name']}: {body['told']}"
+        case "test":
+            return f"{body['kind']}, by {body['name']}: {body['reason']}"
+        case "chart":
+            found = ", ".join(body["findings"]) or "quiet"
+            return f"{body['gas']} {body['reading'][:12]} for {body['reference']}: {found}"
+        case _:
+            return f"{', '.join(body['gases'])}, by the {body['origin']}"
+
+
+def _text_of(path: Path) -> str:
+    from doxedge.gateway.qa_tests import FILE_CHARACTERS_MAX
+
+    try:
+        with path.open(encoding="utf-8-sig", newline="\n") as file:
+            text = file.read(FILE_CHARACTERS_MAX + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(Exit.LOCAL_IO, f"{path}: cannot be read: {error}") from error
+    if len(text) > FILE_CHARACTERS_MAX:
+        raise Failure(
+            Exit.USAGE,
+            f"{path}: more than {FILE_CHARACTERS_MAX} signs; keep the rows of the one test that is meant",
+        )
+    return text
+
+
+def _answer(options: argparse.Namespace, question: Mapping[str, object]) -> dict[str, Any]:
+    answer = ask(folder_of(options), question, changes=True)
+    if not answer.get("ok"):
+        code = _CODES.get(str(answer.get("code")), Exit.USAGE)
+        raise Failure(code, printable(str(answer.get("reason"))))
+    return answer

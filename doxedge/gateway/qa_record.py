@@ -1,0 +1,73 @@
+"""What is on record for the monitors of a unit beside their checks: tests that were entered, and the QAL3 charts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from doxedge.gateway import qa_tests
+from doxedge.gateway.qa_charts import Charts, Step
+from doxedge.gateway.qa_monitor import Monitor
+from doxedge.gateway.qa_plan import MonitorPlan
+from doxedge.measurement.calibration_check import CheckEnd, CheckResult
+from doxedge.measurement.qa_entry import BLOCKING
+from doxedge.store.qa_rows import QaEntry, QaKind
+
+log = logging.getLogger(__name__)
+
+
+class QaRecord:
+    """Of one unit, by quantity."""
+
+    def __init__(self, plans: Sequence[MonitorPlan]) -> None:
+        """Nothing is on record yet."""
+        self.charts = {plan.quantity: Charts(plan) for plan in plans}
+        self.tests: dict[str, dict[str, QaEntry]] = {plan.quantity: {} for plan in plans}
+        """The last test of each kind that passed."""
+
+    def restore(self, quantity: str, tests: Sequence[QaEntry], charts: Sequence[QaEntry]) -> None:
+        """Go on from what is stored; a chart begins after the last event."""
+        adjusted = 0
+        for entry in tests:
+            if entry.quantity == quantity:
+                self.note(entry)
+                adjusted = entry.number if entry.body["kind"] == qa_tests.EVENT else adjusted
+        since = [one for one in charts if one.quantity == quantity and one.number > adjusted]
+        self.charts[quantity].restore(since)
+
+    def note(self, entry: QaEntry) -> None:
+        """A test or an event that is on the disk."""
+        if entry.body["kind"] == qa_tests.EVENT:
+            self.charts[entry.quantity].adjusted()
+        elif entry.body["passed"]:
+            self.tests[entry.quantity][entry.body["kind"]] = entry
+
+    def steps(self, result: CheckResult) -> list[Step]:
+        """The gases of a check as readings of the charts."""
+        readings = [(g.measured.to_ms, g.gas, g.measured.mean, g.cylinder.reference) for g in result.gases]
+        try:
+            return self.charts[result.quantity].steps(readings)
+        except ValueError as error:
+            log.error("%s: a check is not on the charts: %s", result.quantity, error)
+            return []
+
+
+def move(monitor: Monitor, entry: QaEntry) -> None:
+    """A stored check, test or event moves the standing; `Monitor.advance` came before."""
+    body = entry.body
+    if entry.kind is QaKind.CHECK:
+        # As much of a stored check as a standing needs.
+        end, why = CheckEnd(body["end"]), str(body["why"])
+        monitor.checked(CheckResult(entry.quantity, end, entry.at_ms, (), why))
+    elif body["kind"] == qa_tests.EVENT:
+        monitor.event(entry.at_ms)
+    elif body["kind"] in BLOCKING:
+        monitor.test(body["kind"], passed=body["passed"], text=body["told"], at_ms=entry.at_ms)
+
+
+def is_same(stored: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Whether it is the same file about the same day."""
+    return "sha256" in body and all(
+        stored.get(key) == body[key] for key in ("kind", "day", "sha256", "figures")
+    )

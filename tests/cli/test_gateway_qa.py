@@ -1,0 +1,145 @@
+"""`doxedge gateway calibrate` and `qa` before a real gateway and a simulated analyser; the record read beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doxedge.cli.main import main
+from doxedge.store.qa import QaStore
+from doxedge.store.qa_rows import QaDraft, QaKind
+from tests.cli.plant_box import process
+from tests.cli.test_gateway_status import PATIENCE_S, doxedge
+from tests.gateway.calibrations import calibration_text
+from tests.gateway.key_files import write_key
+from tests.gateway.waiting import until
+from tests.integration.simulated_site import simulated_site
+from tests.measurement.test_qa_entry import LINEARITY, linearity
+
+WHO = ("--unit", "alpha-1", "--quantity", "nox_ppb", "--name", "A. Person", "--reason", "quarterly")
+
+
+async def recorded(folder: Path) -> None:
+    (folder / "gateway").mkdir()
+    async with await QaStore.open(folder / "gateway" / "qa.db", now_ms=0) as store:
+
+        def draft(about: QaKind, begun: int | None = None, **body: object) -> QaDraft:
+            return QaDraft(
+                kind=about, unit="alpha-1", quantity="nox_ppb", at_ms=60_000, body=body, begun=begun
+            )
+
+        test: dict[str, Any] = {
+            "kind": "linearity",
+            "verdict": "PASSED",
+            "day": "2026-01-01",
+            "name": "A",
+            "told": "errors",
+        }
+
+        (begun,) = await store.append([draft(QaKind.BEGUN, gases=["zero"], origin="schedule", by="")])
+        gas = {"gas": "zero", "error": "0.1", "verdict": "PASSED"}
+        await store.append(
+            [
+                draft(QaKind.CHECK, begun.number, end="partial", gases=[gas], why=""),
+                draft(QaKind.HOUR, standing="in control"),
+                draft(QaKind.STANDING, standing="out of control: failed", why="\x1b[2Jcleared"),
+                draft(QaKind.TEST, **test, text="a,b\n1,2"),
+                draft(QaKind.CHART, gas="zero", reading="0.123456789012345", reference="0", findings=[]),
+            ]
+        )
+
+
+def test_the_record_is_read_without_a_gateway(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(recorded(tmp_path))
+    where = ("--state", str(tmp_path))
+    assert main(["gateway", "qa", "list", *where]) == 0
+    shown = capsys.readouterr().out
+    for words in (
+        "partial, zero 0.1 (PASSED)",
+        "linearity PASSED on 2026-01-01, by A",
+        "zero 0.1234567890 for 0: quiet",
+    ):
+        assert words in shown
+    assert "\x1b" not in shown
+    assert "hour" not in shown
+    assert main(["gateway", "qa", "list", *where, "--kind", "hour", "--output", "json"]) == 0
+    assert [one["kind"] for one in json.loads(capsys.readouterr().out)["entries"]] == ["hour"]
+    assert main(["gateway", "qa", "show", "5", *where]) == 0
+    assert "a,b\n1,2" in capsys.readouterr().out
+    for wrong in (["show", "99"], ["list", "--last", "0"]):
+        assert main(["gateway", "qa", *wrong, *where]) == 2
+    assert main(["gateway", "qa", "list", "--state", str(tmp_path / "nowhere")]) == 7
+
+
+def test_a_file_that_is_none_or_too_long_is_not_handed_in(tmp_path: Path) -> None:
+    where = ("--date", "2026-01-01", "--state", str(tmp_path))
+    assert main(["gateway", "qa", "enter", "rata", str(tmp_path / "none.csv"), *WHO, *where]) == 7
+    long = tmp_path / "long.csv"
+    long.write_text("a," * 20_001, encoding="utf-8")
+    assert main(["gateway", "qa", "enter", "rata", str(long), *WHO, *where]) == 2
+    long.write_text("a,b\n", encoding="utf-8")
+    assert main(["gateway", "qa", "enter", "rata", str(long), *WHO, *where]) == 3  # nobody runs there
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_an_operator_calibrates_and_hands_in_a_test(tmp_path: Path) -> None:
+    async with simulated_site() as site:
+        text = site.settings(
+            tmp_path / "state",
+            key=write_key(tmp_path / "device.pem", "alpha device"),
+            channel=b"c" * 32,
+            source=b"s" * 16,
+        )
+        config, where = tmp_path / "gateway.toml", ("--config", str(tmp_path / "gateway.toml"))
+        lines = 'settle_s = 120\nread_s = 120\ncontrol = "commands"'
+        config.write_text(text + calibration_text(lines=lines), encoding="utf-8")
+        log = tmp_path / "gateway.log"
+        async with process("doxedge", "gateway", "run", *where, environment=site.environment, log=log):
+
+            async def begun() -> bool:
+                code, _, _ = await doxedge("calibrate", "--unit", "alpha-1", "--no-wait", *where)
+                return code == 0
+
+            await until(begun, within_s=PATIENCE_S, what="a gateway that takes the question")
+
+            async def standing() -> str:
+                code, out, _ = await doxedge("status", *where, "--output", "json")
+                assert code == 0
+                return str(json.loads(out)["units"][0]["monitors"][0]["standing"])
+
+            async def is_good() -> bool:
+                return await standing() == "in control"
+
+            await until(is_good, within_s=PATIENCE_S, what="the check that was not waited for")
+            code, out, _ = await doxedge("calibrate", "--unit", "alpha-1", *where, "--output", "json")
+            told: dict[str, Any] = json.loads(out)
+            assert (code, told["checks"][0]["results"][0]["end"]) == (0, "passed")
+            code, table, _ = await doxedge("status", *where)
+            assert (code, "Calibration" in table, "in control" in table) == (0, True, True)
+            code, _, error = await doxedge("calibrate", "--unit", "beta-2", *where)
+            assert (code, "beta-2" in error) == (2, True)
+
+            file = tmp_path / "linearity.csv"
+            file.write_text(LINEARITY + linearity("430"), encoding="utf-8")
+            enter = ("qa", "enter", "linearity", str(file), *WHO, "--date", "2025-12-30", *where)
+            code, out, _ = await doxedge(*enter)
+            assert (code, "linearity FAILED" in out, "out of control: linearity failed" in out) == (
+                1,
+                True,
+                True,
+            )
+            file.write_text("nonsense\n1\n", encoding="utf-8")
+            code, _, error = await doxedge(*enter)
+            assert (code, "linearity.csv: line 1" in error) == (6, True)
+            code, out, _ = await doxedge("qa", "event", *WHO, *where)
+            assert (code, "on record as" in out) == (0, True)
+        code, out, _ = await doxedge("qa", "list", "--kind", "test", *where, "--output", "json")
+        assert (code, [one["body"]["kind"] for one in json.loads(out)["entries"]]) == (
+            0,
+            ["linearity", "event"],
+        )
