@@ -6,7 +6,7 @@ Every reading is a line of `qa.db`; the chart is what the last line says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -53,11 +53,19 @@ class Charts:
                 self._charts[gas] = _chart(entry.at_ms, body)
                 self._findings[gas] = tuple(body["findings"])
 
-    def steps(self, readings: Sequence[tuple[int, Gas, Decimal, Decimal]]) -> list[Step]:
-        """What these (instant, gas, reading, reference) make of the charts. Raises ValueError for one out of order."""
+    def steps(
+        self, readings: Sequence[tuple[int, Gas, Decimal, Decimal]], *, set_back: bool = False
+    ) -> list[Step]:
+        """What these (instant, gas, reading, reference) make of the charts. Raises ValueError for one out of order.
+
+        `set_back`: they are of now, so a chart that is ahead of them was told by a clock that has been set back.
+        """
         charts, found = dict(self._charts), []
         for at_ms, gas, reading, reference in readings:
             if gas in charts:
+                last_ms = charts[gas].last_ms
+                if set_back and last_ms is not None and last_ms >= at_ms:
+                    charts[gas] = replace(charts[gas], last_ms=None)
                 charts[gas], record = charts[gas].step(at_ms, reading, reference)
                 found.append(Step(gas, charts[gas], record))
         return found

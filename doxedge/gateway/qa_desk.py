@@ -12,9 +12,10 @@ What the disk refuses is tried again at the next look.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import qa_tests, qa_words
@@ -22,6 +23,7 @@ from doxedge.gateway.qa_charts import Step
 from doxedge.gateway.qa_check import Check, Origin, begin
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_plan import MonitorPlan
+from doxedge.gateway.qa_ports import Command, Hours
 from doxedge.gateway.qa_record import QaRecord, is_same, move
 from doxedge.gateway.record_desk import Happening
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult, expired
@@ -43,27 +45,6 @@ CHANGES_BACK_MS: Final = 3 * DAY_MS
 BOTH: Final = (Gas.ZERO, Gas.UPSCALE)
 LATE_START_MS: Final = HOUR_MS
 """A schedule that was missed by more is not made up for: the gateway was away."""
-
-
-class Hours(Protocol):
-    """The unit whose hours these checks fall into."""
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it runs."""
-        ...
-
-    def calibration(self, at_ms: int, *, passed: bool) -> None:
-        """A check of something that its mass needs was judged."""
-        ...
-
-    def hand_in(self, happenings: Iterable[Happening]) -> None:
-        """To be signed."""
-        ...
-
-
-Command = Callable[[str, str], Awaitable[str | None]]
-"""(device, command) to None when the instrument took it, or to what went wrong, in words."""
 
 
 class QaDesk:
@@ -90,6 +71,8 @@ class QaDesk:
         self._by_reads = {plan.reads: self.monitors[plan.quantity] for plan in plans}
         self._needed, self._store, self._clock, self._command = needed, store, clock, command
         self._hours: Hours | None = None
+        self._busy = asyncio.Lock()
+        """A look, and what an operator asks for meanwhile, come one after the other."""
         self._looked_ms: int | None = None
         self._is_in_trouble = False
         self._left_on_gas: set[str] = set()
@@ -167,6 +150,10 @@ class QaDesk:
 
     async def look(self) -> None:
         """One look: time passes, schedules fall due, checks go on or end. Raises StoreError, but not of a full disk."""
+        async with self._busy:
+            await self._look()
+
+    async def _look(self) -> None:
         now_ms = self._clock.now_ms()
         running = self._hours is not None and self._hours.is_running
         for monitor in self.monitors.values():
@@ -189,7 +176,14 @@ class QaDesk:
     async def begin_check(
         self, device: str, quantities: Sequence[str], gases: tuple[Gas, ...], *, origin: Origin, by: str
     ) -> Check:
-        """A check of these monitors, all of one device. Duty (1). Raises ValueError with what is in the way."""
+        """A check of these monitors, all of one device. Raises ValueError with what is in the way, StoreError."""
+        async with self._busy:
+            return await self._begin_check(device, quantities, gases, origin=origin, by=by)
+
+    async def _begin_check(
+        self, device: str, quantities: Sequence[str], gases: tuple[Gas, ...], *, origin: Origin, by: str
+    ) -> Check:
+        """Duty (1)."""
         now_ms = self._clock.now_ms()
         monitors = [self.monitors[quantity] for quantity in quantities]
         under_way = self.checks.get(device)
@@ -220,6 +214,10 @@ class QaDesk:
 
         The same file for the same day is one test: the second time changes nothing. Raises StoreError.
         """
+        async with self._busy:
+            return await self._keep_test(quantity, body, steps)
+
+    async def _keep_test(self, quantity: str, body: Mapping[str, Any], steps: Sequence[Step]) -> QaEntry:
         now_ms = self._clock.now_ms()
         for entry in await self._store.since(QaKind.TEST, self.unit, 0):
             if entry.quantity == quantity and is_same(entry.body, body):
@@ -282,7 +280,7 @@ class QaDesk:
                 due.setdefault(monitor.plan.device, []).append(quantity)
         for device, quantities in due.items():
             try:
-                await self.begin_check(device, quantities, BOTH, origin=Origin.SCHEDULE, by="")
+                await self._begin_check(device, quantities, BOTH, origin=Origin.SCHEDULE, by="")
             except ValueError as error:
                 log.error("unit %s: the scheduled check does not begin: %s", self.unit, error)
                 text = f"{', '.join(quantities)}: {error}"

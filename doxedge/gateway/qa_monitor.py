@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from doxedge.gateway.qa_plan import MonitorPlan
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult
-from doxedge.measurement.calibration_validity import CalibrationValidity, Outcome
+from doxedge.measurement.calibration_validity import CalibrationValidity, Outcome, Standing
 from doxedge.quantity import HOUR_MS
 from doxedge.store.qa_rows import QaDraft, QaEntry, QaKind
 
@@ -22,6 +22,8 @@ CHANGES_MAX: Final = 64
 """Changes that late samples are judged by; samples are late by hours, not by weeks."""
 HOURS_TOLD_MAX: Final = 24 * 31
 """Hours of an absence that are told one by one; after them every pass and every grace is over."""
+SET_BACK_MS: Final = HOUR_MS
+"""A clock that is this far behind what was told of was set back; less is waited for."""
 OUTCOMES: Final = {
     CheckEnd.PASSED: Outcome.PASSED,
     CheckEnd.FAILED: Outcome.FAILED,
@@ -98,6 +100,8 @@ class Monitor:
         hour_ms = now_ms - now_ms % HOUR_MS
         if self._hour_ms is None:
             self._hour_ms = hour_ms
+        if now_ms < self._hour_ms - SET_BACK_MS:
+            self._set_back(hour_ms)
         first_ms = max(self._hour_ms, hour_ms - HOURS_TOLD_MAX * HOUR_MS)
         for start_ms in range(first_ms, hour_ms, HOUR_MS):
             standing = self._validity.hour(start_ms, operating=self._ran)
@@ -140,6 +144,19 @@ class Monitor:
     def unwritten(self, drafts: list[QaDraft]) -> None:
         """These could not be written now."""
         self._drafts = drafts + self._drafts
+
+    def _set_back(self, hour_ms: int) -> None:
+        """The clock was set back: what was told of hours that are to come is not believed.
+
+        A pass of the past stays good from its own hour on; one of the future is none.
+        """
+        state = self._validity.as_dict()
+        passed_ms = self._validity.suspect_from_ms
+        if passed_ms is not None and passed_ms > hour_ms:
+            state |= {"cause": Standing.NO_PRIOR_TEST.value, "passed_hour_ms": None}
+        state |= {"last_ms": hour_ms - 1, "operated": True, "before_outage": None, "grace_hours": 0}
+        self._validity = CalibrationValidity.from_dict(state)
+        self._hour_ms = hour_ms
 
     def _not_before(self, at_ms: int) -> int:
         told_ms = self._validity.told_until_ms

@@ -14,8 +14,9 @@ from doxedge.gateway.operator_door import Caller, Question, Refusal
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.qa_charts import Charts, Step
 from doxedge.gateway.qa_check import Check, Origin
-from doxedge.gateway.qa_desk import BOTH, Command, QaDesk
+from doxedge.gateway.qa_desk import BOTH, QaDesk
 from doxedge.gateway.qa_monitor import Monitor
+from doxedge.gateway.qa_ports import Command
 from doxedge.gateway.qa_sightings import MonitorFacts
 from doxedge.gateway.qa_tests import (
     AskEnter,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +12,6 @@ from doxedge.gateway.qa_plan import MonitorPlan
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult
 from doxedge.measurement.qa_entry import BLOCKING
 from doxedge.store.qa_rows import QaEntry, QaKind
-
-log = logging.getLogger(__name__)
 
 
 class QaRecord:
@@ -46,11 +43,7 @@ class QaRecord:
     def steps(self, result: CheckResult) -> list[Step]:
         """The gases of a check as readings of the charts."""
         readings = [(g.measured.to_ms, g.gas, g.measured.mean, g.cylinder.reference) for g in result.gases]
-        try:
-            return self.charts[result.quantity].steps(readings)
-        except ValueError as error:
-            log.error("%s: a check is not on the charts: %s", result.quantity, error)
-            return []
+        return self.charts[result.quantity].steps(readings, set_back=True)
 
 
 def move(monitor: Monitor, entry: QaEntry) -> None:

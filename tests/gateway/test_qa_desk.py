@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -315,3 +316,73 @@ async def test_a_check_across_an_hour_border_touches_both_hours(tmp_path: Path) 
         clauses = {body[1]: body[7] for body in await it.hours()}
         assert clauses[START_MS + HOUR_MS] == "60.13(h)(2)(iii)(A)"
         assert clauses[START_MS + 2 * HOUR_MS] == "60.13(h)(2)(iii)(A)"
+
+
+async def test_after_an_outage_a_grace_of_eight_operating_hours_begins_and_then_a_check_is_wanted(
+    tmp_path: Path,
+) -> None:
+    async with checked(tmp_path) as it:
+        await own_sequence(it)
+        await it.measure(10)
+        await it.measure(2, power_w=0)
+        it.clock.run_to(START_MS + 40 * HOUR_MS)
+        await desk(it).look()
+        await it.measure(2)
+        assert stands(it).standing == "in control (grace)"
+        assert it.pipeline.latest[NOX].quality is Quality.GOOD
+        it.clock.run_to(START_MS + 47 * HOUR_MS)
+        await it.measure(1)
+        assert stands(it).in_control
+        it.clock.run_to(START_MS + 48 * HOUR_MS)
+        await it.measure(1)
+        assert stands(it).standing == "out of control: expired"
+
+
+async def test_a_clock_that_was_ahead_by_years_leaves_no_pass_in_the_future(tmp_path: Path) -> None:
+    years_ms = 4 * 365 * 24 * HOUR_MS
+    async with checked(tmp_path) as it:
+        await own_sequence(it)
+        await it.measure(2)
+        it.clock.run_to(it.clock.at_ms + years_ms)
+        await own_sequence(it)  # a pass that is dated years ahead
+        assert stands(it).in_control
+        it.clock.run_to(START_MS + 20 * MINUTE_MS)
+        await desk(it).look()
+        assert stands(it).standing == NO_TEST
+        await it.measure(2)
+        await own_sequence(it)
+        assert stands(it).in_control
+        clock = it.clock
+    async with checked(tmp_path, clock=clock) as it:
+        assert stands(it).in_control
+        valid_until_ms = desk(it).monitors[NOX].valid_until_ms
+        assert valid_until_ms == START_MS + 26 * HOUR_MS
+
+
+async def test_a_clock_that_was_ahead_for_a_while_leaves_the_pass_of_the_past_as_it_was(
+    tmp_path: Path,
+) -> None:
+    async with checked(tmp_path) as it:
+        await own_sequence(it)
+        await it.measure(2)
+        it.clock.run_to(it.clock.at_ms + 1_000 * HOUR_MS)
+        await desk(it).look()
+        assert stands(it).standing == "out of control: expired"
+        it.clock.run_to(START_MS + 20 * MINUTE_MS)
+        await desk(it).look()
+        assert stands(it).in_control
+        assert desk(it).monitors[NOX].valid_until_ms == START_MS + 26 * HOUR_MS
+
+
+async def test_an_operator_who_asks_while_the_instrument_shows_gas_by_itself_has_his_check(
+    tmp_path: Path,
+) -> None:
+    async with checked(tmp_path) as it:
+        await it.measure(1, nox_ppm=Decimal(0), flags=ZERO)
+        assert desk(it).checks[ANALYSER].origin is Origin.INSTRUMENT
+        begun, _ = await asyncio.gather(asked(it), desk(it).look())
+        assert desk(it).checks[ANALYSER] is begun
+        await own_sequence(it)
+        assert [one["end"] for one in begun.results] == ["passed"]
+    ends = [entry.body["end"] for entry in await entries(tmp_path) if entry.kind == "check"]
+    assert ends == ["incomplete", "passed"]

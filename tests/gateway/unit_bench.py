@@ -12,8 +12,9 @@ from pathlib import Path
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.pipeline import UnitPipeline, UnitStores
 from doxedge.gateway.plant import PlannedUnit, plan_units
-from doxedge.gateway.qa_desk import Command, QaDesk
+from doxedge.gateway.qa_desk import QaDesk
 from doxedge.gateway.qa_office import QaOffice
+from doxedge.gateway.qa_ports import Command
 from doxedge.gateway.record_desk import UnitIdentity
 from doxedge.gateway.settings import parse_settings
 from doxedge.gateway.unit_setup import SetupChange, UnitSetup, setup_of
