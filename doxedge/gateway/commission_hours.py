@@ -6,12 +6,13 @@ next. The first hour of a run stands on its own samples alone. Nothing here read
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
-from doxedge.gateway import sample_rows
+from doxedge.gateway import meter_exchange, sample_rows
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.measurement.collected_hour import MinuteStep
 from doxedge.measurement.emission import EmissionSettings, HourRecord
@@ -87,8 +88,12 @@ def _make_run(planned: PlannedUnit, run: Sequence[RawHour]) -> list[MadeHour]:
     for hour in run:
         clock = clock_of(hour)
         for leaf in hour.leaves:
-            sample = sample_of(leaf, planned)
-            close_until(sample.at_ms)
+            device, at_ms, raw = parts_of(leaf, planned)
+            close_until(at_ms)
+            if meter_exchange.is_exchange(device):
+                _exchange(assembler, device, at_ms, raw)
+                continue
+            sample = _sample(device, at_ms, raw)
             readings = assessor.assess(sample, clock=clock, running=running)
             operating = settings.operating
             for reading in readings:
@@ -111,19 +116,34 @@ def clock_of(hour: RawHour) -> ClockState:
     return ClockState.UNKNOWN if hour.clock_state == "unknown" else clock_state(hour.clock_offset_ms)
 
 
-def sample_of(leaf: bytes, planned: PlannedUnit) -> Sample:
-    """The sample in a leaf. Raises BadLeaf."""
+def parts_of(leaf: bytes, planned: PlannedUnit) -> tuple[str, int, bytes]:
+    """(device, at_ms, raw) of a leaf. Raises BadLeaf."""
     try:
         value = canonical.decode(leaf, limit=sample_rows.ROW_BYTES_MAX + 1_024)
     except canonical.NonCanonical as error:
         raise BadLeaf(f"a leaf is not canonical: {error}") from error
+    names = meter_exchange.stored_devices(planned.table.name, planned.devices)
     match value:
-        case [str(device), int(at_ms), bytes(raw)] if type(at_ms) is int and device in planned.devices:
-            try:
-                return sample_rows.unpack(device, at_ms, raw)
-            except ValueError as error:
-                raise BadLeaf(str(error)) from error
+        case [str(device), int(at_ms), bytes(raw)] if type(at_ms) is int and device in names:
+            return device, at_ms, raw
     raise BadLeaf("a leaf is no sample of an instrument of the unit")
+
+
+def _sample(device: str, at_ms: int, raw: bytes) -> Sample:
+    try:
+        return sample_rows.unpack(device, at_ms, raw)
+    except ValueError as error:
+        raise BadLeaf(str(error)) from error
+
+
+def _exchange(assembler: HourAssembler, device: str, at_ms: int, raw: bytes) -> None:
+    """It moves energy only. One that does not fit is left out, as the gateway does."""
+    try:
+        said = meter_exchange.from_row(device, at_ms, raw)
+    except ValueError as error:
+        raise BadLeaf(str(error)) from error
+    with contextlib.suppress(meter_exchange.NotExchanged):
+        said.tell(assembler)
 
 
 def sheet_of(emission: EmissionSettings, start_ms: int, steps: Sequence[MinuteStep]) -> bytes:

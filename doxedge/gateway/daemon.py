@@ -18,6 +18,7 @@ from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.clock_watch import ClockWatch
 from doxedge.gateway.equipment import Equipment, open_equipment
 from doxedge.gateway.measuring import Measuring
+from doxedge.gateway.meter_exchange import AskMeterExchange
 from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor
 from doxedge.gateway.plan import Plan
 from doxedge.gateway.qa_office import AskCalibrate, AskCheck
@@ -108,6 +109,7 @@ class Gateway:
         answers.add(AskCheck, self._check)
         answers.add(AskEnter, self._enter)
         answers.add(AskEvent, self._event)
+        answers.add(AskMeterExchange, self._exchange_meter)
         return answers
 
     async def _calibrate(self, asked: AskCalibrate, caller: Caller) -> Mapping[str, object]:
@@ -122,6 +124,9 @@ class Gateway:
 
     async def _event(self, asked: AskEvent, caller: Caller) -> Mapping[str, object]:
         return await self.measuring.quality.event(asked, caller)
+
+    async def _exchange_meter(self, asked: AskMeterExchange, caller: Caller) -> Mapping[str, object]:
+        return await self.measuring.exchange_meter(asked, caller)
 
     async def _flush_forever(self) -> None:
         while True:

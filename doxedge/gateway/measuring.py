@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from doxedge.fieldbus.clock import Clock
@@ -14,6 +14,8 @@ from doxedge.gateway import numbering
 from doxedge.gateway.equipment import Equipment
 from doxedge.gateway.line_plan import make_line
 from doxedge.gateway.line_progress import LineProgress
+from doxedge.gateway.meter_exchange import AskMeterExchange, NotExchanged, said_by, shown
+from doxedge.gateway.operator_door import Caller, Refusal
 from doxedge.gateway.pipeline import UnitPipeline, UnitStores
 from doxedge.gateway.plan import Plan
 from doxedge.gateway.plant import PlannedUnit, longest_period_ms, unit_of_device
@@ -94,6 +96,19 @@ class Measuring:
         for name, pipeline in self.pipelines.items():
             if unit in ("", name):
                 pipeline.desk.hand_in([happening])
+
+    async def exchange_meter(self, asked: AskMeterExchange, caller: Caller) -> Mapping[str, object]:
+        """A person says that the energy meter of a unit was exchanged. Raises Refusal, StoreError."""
+        pipeline = self.pipelines.get(asked.unit)
+        if pipeline is None:
+            there = ", ".join(self.pipelines)
+            raise Refusal("unknown_unit", f"there is no unit {asked.unit}; there are {there}")
+        said = said_by(asked, caller)
+        try:
+            await pipeline.exchange_meter(said)
+        except NotExchanged as error:
+            raise Refusal("does_not_fit", str(error)) from error
+        return {"exchange": shown(said)}
 
     async def unit_status(self, planned: PlannedUnit, equipment: Equipment) -> UnitStatus:
         """How a unit is now. Raises StoreError."""

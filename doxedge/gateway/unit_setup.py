@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from doxedge.gateway.bodies import Provenance, firmware_text
 from doxedge.gateway.clock_state import boot_id
 from doxedge.gateway.gap_causes import GapCauses
+from doxedge.gateway.meter_exchange import stored_devices
 from doxedge.gateway.missing_data_settings import NO_SUBSTITUTES, MissingDataPlan
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.measurement.emission import HourGap
@@ -45,7 +46,7 @@ class UnitSetup:
     assessment: AssessmentSettings
     provenance: Provenance
     devices: tuple[str, ...]
-    """Whose samples are under the root of an hour."""
+    """Whose samples are under the root of an hour, and what a person has said among them."""
     missing_data: MissingDataPlan = NO_SUBSTITUTES
     """What stands for an hour that is not measured."""
 
@@ -70,7 +71,8 @@ class SetupChange:
 def setup_of(planned: PlannedUnit) -> UnitSetup:
     """The setup of a unit on this machine."""
     made_by = Provenance(planned.profile_hash, planned.rules_hash, boot_id(), firmware_text())
-    return UnitSetup(planned.hour, planned.assessment, made_by, planned.devices, planned.missing_data)
+    devices = stored_devices(planned.table.name, planned.devices)
+    return UnitSetup(planned.hour, planned.assessment, made_by, devices, planned.missing_data)
 
 
 @dataclass(slots=True)

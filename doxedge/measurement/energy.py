@@ -15,9 +15,11 @@ from typing import Final
 from doxedge.measurement.averaging import MinuteMean
 from doxedge.measurement.conversion import PRECISE
 from doxedge.measurement.reading import Reading
-from doxedge.quantity import HOUR_MS, MINUTE_MS, WattHours, round_down
+from doxedge.quantity import HOUR_MS, MINUTE_MS, SECOND_MS, WattHours, round_down
 
 MINUTES_PER_HOUR: Final = 60
+TRAIL_STEP_MS: Final = SECOND_MS
+"""Readings are remembered no closer than this, for an exchange that is told when the new meter counts already."""
 
 
 class EnergyQuality(StrEnum):
@@ -82,7 +84,7 @@ class _Point:
 class EnergyCounter:
     """Follows one counter. Readings must come in the order of their stamps; a late one is ignored."""
 
-    __slots__ = ("_broken_at_ms", "_has_border", "_points", "_settings")
+    __slots__ = ("_broken_at_ms", "_has_border", "_points", "_settings", "_trail")
 
     def __init__(self, settings: EnergySettings, *, mark: EnergyMark | None = None) -> None:
         self._settings = settings
@@ -91,6 +93,7 @@ class EnergyCounter:
         self._has_border = mark is not None
         if mark is not None:
             self._points.append(_Point(mark.at_ms, mark.counter_wh, mark.before_border_wh))
+        self._trail = list(self._points)  # readings since the last border, not thinned to the two of an hour
 
     @property
     def quantity(self) -> str:
@@ -110,14 +113,55 @@ class EnergyCounter:
     def exchange(self, at_ms: int, *, old_wh: Decimal, new_wh: Decimal) -> None:
         """A meter was exchanged: the old one was read last at `old_wh`, the new one begins at `new_wh`.
 
-        Raises ValueError when the counter was read after that instant: it must be told before the new meter counts.
+        It may be told before the new meter counts or after, as long as the hour is not closed. Raises ValueError, and
+        changes nothing, when it does not fit what was read.
         """
-        if self._points and at_ms <= self._points[-1].at_ms:
+        booked_wh, after = self._fit(at_ms, old_wh, new_wh)
+        if after is None:
+            total_wh = booked_wh + (self._trail[-1].total_wh if self._trail else 0)
+            self._points.append(_Point(at_ms, new_wh, total_wh))
+            self._trail.append(self._points[-1])
+            return
+        with localcontext(PRECISE):
+            for points in (self._points, self._trail):
+                points[:] = [
+                    replace(point, total_wh=point.total_wh + booked_wh)
+                    if point.at_ms >= after.at_ms
+                    else point
+                    for point in points
+                ]
+        self._broken_at_ms = [at for at in self._broken_at_ms if not at_ms <= at <= after.at_ms]
+
+    def check_exchange(self, at_ms: int, *, old_wh: Decimal, new_wh: Decimal) -> None:
+        """Raises ValueError where `exchange` would."""
+        self._fit(at_ms, old_wh, new_wh)
+
+    def _fit(self, at_ms: int, old_wh: Decimal, new_wh: Decimal) -> tuple[Decimal, _Point | None]:
+        """What is to be booked beside what was, and from which reading on; None: from the exchange on."""
+        before = next((point for point in reversed(self._trail) if point.at_ms <= at_ms), None)
+        after = next((point for point in self._trail if point.at_ms > at_ms), None)
+        if before is None:
+            if after is None:
+                return Decimal(0), None
             raise ValueError(
-                f"the exchange at {at_ms} ms is not after the counter's last reading at {self._points[-1].at_ms} ms"
+                f"the counter is known from {after.at_ms} ms on only, the exchange is at {at_ms} ms"
             )
-        self._read(at_ms, old_wh)
-        self._points[-1] = _Point(at_ms, new_wh, self._points[-1].total_wh)
+        with localcontext(PRECISE):
+            up_to_wh = self._difference(before, at_ms, old_wh)
+            if up_to_wh is None:
+                raise ValueError(
+                    f"the counter was read with {before.counter_wh} Wh at {before.at_ms} ms, and the old meter cannot "
+                    f"have shown {old_wh} Wh after that"
+                )
+            if after is None:
+                return up_to_wh, None
+            since_wh = self._difference(_Point(at_ms, new_wh, Decimal(0)), after.at_ms, after.counter_wh)
+            if since_wh is None:
+                raise ValueError(
+                    f"the counter was read with {after.counter_wh} Wh at {after.at_ms} ms, and the new meter cannot "
+                    f"have begun at {new_wh} Wh before that"
+                )
+            return up_to_wh + since_wh - (after.total_wh - before.total_wh), after
 
     def close(self, start_ms: int, power: Sequence[MinuteMean] = ()) -> HourEnergy:
         """The energy of the hour that begins at `start_ms`; the next call must be for the hour after it.
@@ -158,6 +202,7 @@ class EnergyCounter:
     def _read(self, at_ms: int, counter_wh: Decimal) -> None:
         if not self._points:
             self._points.append(_Point(at_ms, counter_wh, Decimal(0)))
+            self._trail.append(self._points[-1])
             return
         last = self._points[-1]
         if at_ms <= last.at_ms:
@@ -171,6 +216,9 @@ class EnergyCounter:
             if len(self._points) > 1 and self._points[-2].at_ms // HOUR_MS == at_ms // HOUR_MS:
                 del self._points[-1]
             self._points.append(_Point(at_ms, counter_wh, last.total_wh + counted_wh))
+        if len(self._trail) > 1 and at_ms - self._trail[-2].at_ms < TRAIL_STEP_MS:
+            del self._trail[-1]
+        self._trail.append(self._points[-1])
 
     def _difference(self, last: _Point, at_ms: int, counter_wh: Decimal) -> Decimal | None:
         """Energy since the last point; None when it cannot be known."""
@@ -224,12 +272,15 @@ class EnergyCounter:
         """Totals count from the new border on, and points that lie wholly before it are dropped."""
         while len(self._points) > 1 and self._points[1].at_ms <= end_ms:
             del self._points[0]
+        first_ms = self._points[0].at_ms
+        self._trail = [point for point in self._trail if point.at_ms >= first_ms]
         self._subtract(Decimal(energy_wh))
         self._broken_at_ms = [at for at in self._broken_at_ms if at > end_ms]
 
     def _subtract(self, wh: Decimal) -> None:
         with localcontext(PRECISE):
             self._points = [replace(point, total_wh=point.total_wh - wh) for point in self._points]
+            self._trail = [replace(point, total_wh=point.total_wh - wh) for point in self._trail]
 
     def _agrees(self, energy_wh: int, power: Sequence[MinuteMean]) -> bool:
         """Counter against power; an hour without all its power minutes is not checked."""

@@ -222,11 +222,14 @@ class HourAssembler:
         closed.changed = True
         return Placed.REVISING
 
-    def meter_exchange(self, at_ms: int, *, old_wh: Decimal, new_wh: Decimal) -> None:
-        """The energy meter was exchanged. Raises ValueError without a counter, or when it was read since."""
+    def meter_exchange(
+        self, at_ms: int, *, old_wh: Decimal, new_wh: Decimal, only_check: bool = False
+    ) -> None:
+        """The energy meter was exchanged. Raises ValueError without a counter, or when it does not fit."""
         if self._counter is None:
             raise ValueError(f"unit {self._settings.unit} has no energy counter")
-        self._counter.exchange(at_ms, old_wh=old_wh, new_wh=new_wh)
+        tell = self._counter.check_exchange if only_check else self._counter.exchange
+        tell(at_ms, old_wh=old_wh, new_wh=new_wh)
 
     def close(self, now_ms: int, *, until_ms: int | None = None) -> tuple[HourRecord | HourGap, ...]:
         """The hours that are due, in the order of time, and revisions of earlier ones before them.

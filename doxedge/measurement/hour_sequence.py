@@ -6,6 +6,7 @@ unit ran, where its energy counter stood) is taken up by the first new one as af
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from doxedge.measurement.collected_hour import RunningHour
@@ -85,6 +86,18 @@ class HourSequence:
     def calibration(self, at_ms: int, *, passed: bool) -> Placed:
         """A daily zero and span check was judged at this instant."""
         return self._parts[self._index_of(at_ms)].assembler.calibration(at_ms, passed=passed)
+
+    def meter_exchange(
+        self, at_ms: int, *, old_wh: Decimal, new_wh: Decimal, only_check: bool = False
+    ) -> None:
+        """The energy meter was exchanged. Raises ValueError as `HourAssembler.meter_exchange` does."""
+        index = self._index_of(at_ms)
+        part = self._parts[index]
+        if index and not part.has_begun:
+            raise ValueError(
+                "other settings begin with this hour, and the one before is not closed: say it again then"
+            )
+        part.assembler.meter_exchange(at_ms, old_wh=old_wh, new_wh=new_wh, only_check=only_check)
 
     def close(self, now_ms: int) -> tuple[HourRecord | HourGap, ...]:
         """The hours that are due, in the order of time; those after a change wait until those before it are given out.

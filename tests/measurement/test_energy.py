@@ -116,17 +116,63 @@ def test_a_single_wild_reading_makes_no_energy() -> None:
     assert made.close(HOUR) == energy(29_000 + 29_000, EnergyQuality.INCOMPLETE)
 
 
-def test_an_exchanged_meter_loses_nothing() -> None:
+EXCHANGED_MS = HOUR + 30 * MINUTE_MS
+NEW_METERS = {"a new one": 7, "a used one that shows more": 5_000_000, "one that shows the same": 530_000}
+
+
+@pytest.mark.parametrize("new_wh", NEW_METERS.values(), ids=NEW_METERS.keys())
+@pytest.mark.parametrize("told_after", [31, 32, 45, 61, 62])
+def test_an_exchanged_meter_loses_nothing_whenever_it_is_told(new_wh: int, told_after: int) -> None:
     made = counter(*steady(-1, 30))
-    made.exchange(HOUR + 30 * MINUTE_MS, old_wh=Decimal(530_000), new_wh=Decimal(7))
-    feed(made, *[(minute, 7 + 1_000 * (minute - 30)) for minute in range(31, 62)])
+    new = [(minute, new_wh + 1_000 * (minute - 30)) for minute in range(31, 122)]
+    feed(made, *[one for one in new if one[0] < told_after])
+    made.check_exchange(EXCHANGED_MS, old_wh=Decimal(530_000), new_wh=Decimal(new_wh))
+    made.exchange(EXCHANGED_MS, old_wh=Decimal(530_000), new_wh=Decimal(new_wh))
+    feed(made, *[one for one in new if told_after <= one[0] < 62])
+    assert made.close(HOUR) == energy(STEADY_WH)
+    feed(made, *[one for one in new if one[0] >= 62])
+    assert made.close(HOUR + HOUR_MS) == energy(STEADY_WH)
+
+
+def test_two_exchanges_of_one_hour_are_both_believed() -> None:
+    made = counter(*steady(-1, 20), *[(minute, 1_000 * (minute - 20)) for minute in range(21, 40)])
+    feed(made, *[(minute, 1_000 * (minute - 40)) for minute in range(41, 62)])
+    made.exchange(HOUR + 40 * MINUTE_MS, old_wh=Decimal(20_000), new_wh=Decimal(0))
+    made.exchange(HOUR + 20 * MINUTE_MS, old_wh=Decimal(520_000), new_wh=Decimal(0))
     assert made.close(HOUR) == energy(STEADY_WH)
 
 
-def test_an_exchange_told_too_late_is_refused() -> None:
-    made = counter(*steady(-1, 30))
-    with pytest.raises(ValueError, match="not after the counter's last reading"):
-        made.exchange(HOUR + 29 * MINUTE_MS, old_wh=Decimal(1), new_wh=Decimal(0))
+def test_a_counter_that_is_read_ten_times_a_second_takes_an_exchange_late() -> None:
+    made = counter()
+    for tenth in range(-600, 37_000):
+        at_ms = HOUR + tenth * 100
+        exchanged = tenth >= 18_000
+        wh = Decimal(tenth) * 10 / 6 + (-20_000 if exchanged else 500_000)
+        made.add(reading("energy_wh", str(round(wh, 3)), at_ms))
+    made.exchange(EXCHANGED_MS - 10, old_wh=Decimal(530_000), new_wh=Decimal(10_000))
+    hour = made.close(HOUR)
+    assert hour.quality is EnergyQuality.METERED
+    assert abs(hour.energy_wh - STEADY_WH) <= 2
+    assert len(made._trail) < 4_000
+
+
+REFUSED_EXCHANGES = {
+    "before a reading that shows more": (29, 1, 0, "cannot have shown 1 Wh"),
+    "the old meter showed more before": (31, 400_000, 0, "cannot have shown 400000 Wh"),
+    "the new meter shows less later": (31, 531_000, 900_000, "cannot have begun at 900000 Wh"),
+    "before everything": (-30, 1, 0, "is known from"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_EXCHANGES)
+def test_an_exchange_that_does_not_fit_is_refused_and_changes_nothing(case: str) -> None:
+    minute, old_wh, new_wh, reason = REFUSED_EXCHANGES[case]
+    made = counter(*steady(-1, 62))
+    at_ms = HOUR + minute * MINUTE_MS + 500
+    for tell in (made.check_exchange, made.exchange):
+        with pytest.raises(ValueError, match=reason):
+            tell(at_ms, old_wh=Decimal(old_wh), new_wh=Decimal(new_wh))
+    assert made.close(HOUR) == energy(STEADY_WH)
 
 
 def power(watts: int, minutes: int = 60) -> list[MinuteMean]:
