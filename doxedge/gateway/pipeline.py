@@ -19,8 +19,8 @@ from typing import Final
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import meter_exchange, sample_rows
 from doxedge.gateway.clock_state import ClockReading
-from doxedge.gateway.missing_data import MissingData
 from doxedge.gateway.meter_exchange import MeterExchange, NotExchanged
+from doxedge.gateway.missing_data import MissingData
 from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
 from doxedge.gateway.unit_memory import UnitMemory, read_memory, write_memory
 from doxedge.gateway.unit_setup import QualityAssurance, SetupChange, UnitJudge, UnitSetup
