@@ -19,7 +19,8 @@ from typing import Final
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import meter_exchange, sample_rows
 from doxedge.gateway.clock_state import ClockReading
-from doxedge.gateway.meter_exchange import MeterExchange, NotExchanged
+from doxedge.gateway.exchange_book import ExchangeBook
+from doxedge.gateway.meter_exchange import CODE, MeterExchange, NotExchanged
 from doxedge.gateway.missing_data import MissingData
 from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
 from doxedge.gateway.unit_memory import UnitMemory, read_memory, write_memory
@@ -97,7 +98,9 @@ class UnitPipeline:
         )
         self._outbox_file = stores.folder / "outbox.db"
         self._queue: list[SampleRow] = []
-        self._exchanges: dict[int, MeterExchange] = {}
+        self._exchanges = ExchangeBook(
+            lambda said: self.desk.hand_in([Happening(CODE, said.at_ms, said.text)])
+        )
         self._flushing = asyncio.Lock()
         self._closing = asyncio.Lock()
         self._hours: HourSequence | None = None
@@ -272,27 +275,9 @@ class UnitPipeline:
         Raises NotExchanged, StoreError.
         """
         async with self._closing:
-            hours = self._hours
-            if hours is None or said.at_ms < hours.carry.next_start_ms:
-                raise NotExchanged(
-                    "the hour of the exchange is closed; its energy says `incomplete`, and the counting has gone on "
-                    "with the new meter: nothing more is to be done"
-                )
-            if self._is_known(said):
-                return
-            said.tell(hours, only_check=True)
-            writing = asyncio.create_task(
-                self._append([said.row()]), name=f"exchange of {self.identity.unit}"
-            )
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await asyncio.wait({writing}, timeout=LAST_WRITE_S)
-                raise
-            finally:
-                if writing.done() and not writing.cancelled() and writing.exception() is None:
-                    said.tell(hours)
-                    self._sign_exchange(said)
+            if (hours := self._hours) is None:
+                raise NotExchanged("the unit is not measured yet")
+            await self._exchanges.told(said, hours, keep=self._append)
             await self.desk.sign()
 
     @property
@@ -380,26 +365,7 @@ class UnitPipeline:
             sample = sample_rows.unpack(row.device, row.at_ms, row.raw)
             hours.add(self._judge.judge(sample, clock=self._clock_state))
             return
-        said = meter_exchange.from_row(row.device, row.at_ms, row.raw)
-        try:
-            said.tell(hours)
-        except NotExchanged as error:
-            log.error("unit %s: the exchange at %d is left out: %s", self.identity.unit, row.at_ms, error)
-        self._sign_exchange(said)
-
-    def _is_known(self, said: MeterExchange) -> bool:
-        """Whether the same was said before. Raises NotExchanged for a second exchange of one hour."""
-        before = self._exchanges.get(said.at_ms // HOUR_MS)
-        if before is not None and not before.is_same(said):
-            raise NotExchanged(f"an exchange at {before.at_ms} ms is on record for this hour already")
-        return before is not None
-
-    def _sign_exchange(self, said: MeterExchange) -> None:
-        """Once, however often it is read from the disk: its time is its key."""
-        open_from_ms = 0 if self._hours is None else self._hours.carry.next_start_ms
-        self._exchanges = {hour: one for hour, one in self._exchanges.items() if one.at_ms >= open_from_ms}
-        self._exchanges[said.at_ms // HOUR_MS] = said
-        self.desk.hand_in([Happening(meter_exchange.CODE, said.at_ms, said.text)])
+        self._exchanges.found(meter_exchange.from_row(row.device, row.at_ms, row.raw), hours)
 
     def _first_words(
         self, memory: UnitMemory | None, now_ms: int, change: SetupChange | None
