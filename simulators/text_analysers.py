@@ -160,6 +160,11 @@ class SimulatedBayernHessen(TextInstrument):
     usual_unit_id = 0
     CHANNELS: Final = (97, 98)
     _VOLUMETRIC: Final = 1 << 6
+    ORDERS: Final[Mapping[str, str]] = {
+        bayern_hessen.command(97, "M"): "measure",
+        bayern_hessen.command(97, "N"): "zero",
+        bayern_hessen.command(97, "K"): "span",
+    }
 
     @property
     @override
@@ -172,6 +177,9 @@ class SimulatedBayernHessen(TextInstrument):
 
     @override
     def answer(self, question: Any) -> bytes | None:
+        if question in self.ORDERS:
+            self.order(self.ORDERS[question])
+            return None
         if question not in ("DA", *(bayern_hessen.query(channel) for channel in self.CHANNELS)):
             return None
         gas, live = self.gas(), self.is_measuring()

@@ -8,6 +8,7 @@ recipe, whatever is spoken:
   (2) what lies in the inbox is thrown away, and the question is sent
   (3) only a frame that the question allows is taken, at any place among noise and echo; two such frames are none
   (4) nothing may follow it within the excess time
+      an order that is never answered is followed by the silence of (5), so that whatever comes belongs to nobody
   (5) after a time-out, an oddity or a cancelled exchange nobody asks anything for as long as the device's slowest
       answer may take, and what arrives meanwhile is drained
 """
@@ -55,6 +56,10 @@ class Speech(Protocol):
 
     def question(self, request: Asked) -> bytes:
         """The bytes to send."""
+        ...
+
+    def is_answered(self, request: Asked) -> bool:
+        """Whether the device says anything to it: some dialects have orders that it takes in silence."""
         ...
 
     def find(self, request: Asked, line: bytes) -> Heard | None:
@@ -124,6 +129,9 @@ class BoundLine:
                 self._link.flush()
                 self.counters.exchanges += 1
                 self._link.write(question)
+                if not self._speech.is_answered(request):
+                    self._rest(self._quarantine_s)
+                    return Answer(request, b"", question, b"")
                 found = await self._answer(request, len(question))
                 await self._require_silence()
             except BaseException:

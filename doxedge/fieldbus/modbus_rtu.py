@@ -23,6 +23,10 @@ class RtuSpeech:
         """Unit, PDU, check sum."""
         return question_frame(_read(request))
 
+    def is_answered(self, request: Asked) -> bool:
+        """Always."""
+        return not isinstance(request, Phrase | Order)
+
     def find(self, request: Asked, line: bytes) -> Heard | None:
         """As in the port."""
         read = _read(request)

@@ -31,6 +31,10 @@ class DialectSpeech:
         """The frame of the question."""
         return _said(self._ours(request))
 
+    def is_answered(self, request: Asked) -> bool:
+        """Every question, and most orders."""
+        return not isinstance(request, Order) or orders.is_answered(request)
+
     def find(self, request: Asked, line: bytes) -> Heard | None:
         """As in the port."""
         phrase = self._ours(request)

@@ -89,7 +89,8 @@ def test_the_shipped_maps_command_what_their_sources_name(
         Order(0, "ak", "SPRG K0"),
         Order(0, "ak", "SNGA K0 \x03"),
         Order(0, "serinus_advanced", "mode cycle"),
-        Order(0, "bayern_hessen", "ST843 N"),
+        Order(0, "bayern_hessen", "ST843 S"),
+        Order(0, "bayern_hessen_cr", "ST43 N"),
         Order(1, "horiba", "A024"),
     ],
 )
@@ -137,3 +138,12 @@ def test_an_order_has_an_instrument_and_characters() -> None:
             Order(wrong[0], "ak", wrong[1])
     with pytest.raises(ValueError, match="leaves the map"):
         WriteCoil(1, 65_536, True)
+
+
+def test_an_order_of_bayern_hessen_is_said_as_its_source_has_it_and_is_not_answered() -> None:
+    order = Order(0, "bayern_hessen", "ST843 K")
+    assert orders.encode(order) == b"\x02ST843 K\x0352"
+    assert orders.encode(Order(0, "bayern_hessen_cr", "ST843 K")) == b"\x02ST843 K\x03\r"
+    assert not orders.is_answered(order)
+    assert orders.is_answered(Order(0, "ak", "SNGA K0"))
+    assert orders.find_answer(order, orders.encode(order)) is None

@@ -25,7 +25,7 @@ from tests.simulators.plant_bench import NOON_MS, SetClock, endpoint_of
 PLANT = SimulatedPlant(PlantSettings(seed=5, two_shift=False, meter_origin_ms=NOON_MS - 12 * HOUR_MS))
 COMMANDED = (
     "teledyne_t200", "thermo_42i", "thermo_42i_clink", "emerson_nga2000_ak", "cai_700_ak", "servomex_servopro_ak",
-    "ecotech_serinus40_advanced",
+    "ecotech_serinus40_advanced", "generic_bayern_hessen",
 )  # fmt: skip
 DEVICE = "alpha-1.analyser"
 
