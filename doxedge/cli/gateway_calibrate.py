@@ -28,7 +28,7 @@ def add_calibrate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "of both are taken the check is judged, kept for ever, signed as an event, and told to the hour.",
         epilog="Exit codes: 0 passed (or one gas alone within its limits), 1 not begun, failed, aborted or incomplete, "
         "2 no such unit or quantity, 3 no gateway runs here, 4 not in the service's group, 5 no answer. The check "
-        "goes on when this command is stopped with Ctrl-C.",
+        "goes on when this command is stopped with Ctrl-C; --stop ends it.",
     )
     parser.add_argument("--unit", required=True, metavar="U", help="the unit, as in gateway.toml")
     parser.add_argument(
@@ -40,6 +40,11 @@ def add_calibrate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default="both",
         help="one gas alone validates nothing, but can fail; default: both",
     )
+    parser.add_argument(
+        "--stop",
+        action="store_true",
+        help="end what is under way: aborted, once gas flowed; back to stack gas",
+    )
     parser.add_argument("--no-wait", action="store_true", help="begin, and do not wait for the end")
     add_place(parser)
     parser.set_defaults(func=_calibrate)
@@ -47,12 +52,14 @@ def add_calibrate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _calibrate(options: argparse.Namespace) -> int:
     folder = folder_of(options)
-    question = {
-        "ask": "calibrate",
-        "unit": options.unit,
-        "quantity": options.quantity,
-        "level": options.level,
-    }
+    question = {"ask": "stop_check", "unit": options.unit}
+    if not options.stop:
+        question = {
+            "ask": "calibrate",
+            "unit": options.unit,
+            "quantity": options.quantity,
+            "level": options.level,
+        }
     answer = _answer(folder, question, changes=True)
     for wrong in answer["not_begun"]:
         print(f"doxedge: not begun: {printable(wrong)}", file=sys.stderr)

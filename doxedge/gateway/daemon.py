@@ -21,7 +21,7 @@ from doxedge.gateway.measuring import Measuring
 from doxedge.gateway.meter_exchange import AskMeterExchange
 from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor
 from doxedge.gateway.plan import Plan
-from doxedge.gateway.qa_office import AskCalibrate, AskCheck
+from doxedge.gateway.qa_office import AskCalibrate, AskCheck, AskStop
 from doxedge.gateway.qa_tests import AskEnter, AskEvent
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.sample_clerk import answer_forever
@@ -106,6 +106,7 @@ class Gateway:
         answers.add(AskStatus, functools.partial(self._status, equipment, desk, self.clock.now_ms()))
         answers.add(AskAcknowledge, desk.answer)
         answers.add(AskCalibrate, self._calibrate)
+        answers.add(AskStop, self._stop)
         answers.add(AskCheck, self._check)
         answers.add(AskEnter, self._enter)
         answers.add(AskEvent, self._event)
@@ -115,6 +116,9 @@ class Gateway:
     async def _calibrate(self, asked: AskCalibrate, caller: Caller) -> Mapping[str, object]:
         """By whoever measures now. Raises Refusal, StoreError."""
         return await self.measuring.quality.calibrate(asked, caller)
+
+    async def _stop(self, asked: AskStop, caller: Caller) -> Mapping[str, object]:
+        return await self.measuring.quality.stop(asked, caller)
 
     async def _check(self, asked: AskCheck, caller: Caller) -> Mapping[str, object]:
         return await self.measuring.quality.check(asked, caller)

@@ -17,7 +17,7 @@ from doxedge.gateway.instruments import (
     value_limits,
 )
 from doxedge.gateway.missing_data_settings import NO_SUBSTITUTES, MissingDataPlan, plan_missing_data
-from doxedge.gateway.qa_plan import MonitorPlan, plan_monitors
+from doxedge.gateway.qa_plan import MonitorPlan, describe_monitors, plan_monitors
 from doxedge.gateway.settings import GatewaySettings, UnitTable
 from doxedge.gateway.site_limits import with_site
 from doxedge.gateway.unit_rules import describe_hour, hour_rules, rules_hash
@@ -88,6 +88,7 @@ def describe(units: tuple[PlannedUnit, ...]) -> list[str]:
             f"unit {unit.table.name}: channel {unit.table.channel[:16]}, profile hash {unit.profile_hash.hex()}"
         )
         lines += [f"  {said}" for said in describe_hour(unit.hour)]
+        lines += [f"  {said}" for said in describe_monitors(unit.monitors)]
         for instrument in unit.instruments:
             for poll in instrument.polls:
                 asked = len(poll.driver.requests(poll.group))

@@ -70,7 +70,8 @@ class Check:
             raise ValueError(f"the check of {self.device} is not over")
         unfinished = "" if over.complete else over.why
         # What an instrument does of its own accord and breaks off was perhaps no check at all.
-        aborted = self.origin is not Origin.INSTRUMENT and (over.began or self.refused)
+        disobeyed = self.refused or (self.driven and over.late)
+        aborted = self.origin is not Origin.INSTRUMENT and (over.began or disobeyed)
         found = []
         for monitor in self.monitors:
             plan = monitor.plan

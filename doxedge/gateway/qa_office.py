@@ -53,6 +53,13 @@ class AskCalibrate(Question):
     level: Literal["zero", "upscale", "both"] = "both"
 
 
+class AskStop(Question):
+    """End what is under way."""
+
+    ask: Literal["stop_check"]
+    unit: str = Field(max_length=64)
+
+
 class AskCheck(Question):
     """How is this check?"""
 
@@ -131,6 +138,17 @@ class QaOffice:
         if not begun:
             raise Refusal("not_begun", "; ".join(wrong))
         return {"checks": begun, "not_begun": wrong}
+
+    async def stop(self, asked: AskStop, caller: Caller) -> Mapping[str, object]:
+        """Ends the checks of a unit that are under way: {"checks": [...]}. Raises Refusal."""
+        desk = self._desk(asked.unit)
+        checks = [*desk.checks.values()]
+        if not checks:
+            raise Refusal("not_begun", f"no check of {asked.unit} is under way")
+        for check in checks:
+            # The next look judges what there is and puts the instrument back.
+            check.run.end(f"stopped by {caller.user}")
+        return {"checks": [check.as_dict() for check in checks], "not_begun": []}
 
     async def check(self, asked: AskCheck, _: Caller) -> Mapping[str, object]:
         """{"check": {...}}. Raises Refusal."""

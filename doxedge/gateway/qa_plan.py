@@ -13,7 +13,7 @@ from doxedge.gateway.qa_settings import CalibrationTable, GasTable
 from doxedge.measurement.calibration import Limits
 from doxedge.measurement.calibration_check import Checks, Cylinder, rule_of
 from doxedge.measurement.calibration_run import Gas, Timing
-from doxedge.quantity import DAY_MS, SECOND_MS
+from doxedge.quantity import DAY_MS, MINUTE_MS, SECOND_MS
 
 READINGS_MIN: Final = 3
 """Fewer readings of a gas are no mean."""
@@ -114,6 +114,24 @@ def plan_monitors(
         )
     _require_one_control(tuple(monitors.values()), source=source, place=place)
     return tuple(monitors.values())
+
+
+def describe_monitors(monitors: Sequence[MonitorPlan]) -> list[str]:
+    """How each is checked, in plain words."""
+    lines = []
+    for monitor in monitors:
+        gases = ", ".join(
+            f"{gas} {cylinder.reference:f} (bottle {cylinder.bottle})"
+            for gas, cylinder in monitor.checks.cylinders.items()
+        )
+        minutes = None if monitor.daily_at_ms is None else monitor.daily_at_ms // MINUTE_MS
+        when = "at no fixed time" if minutes is None else f"daily at {minutes // 60:02}:{minutes % 60:02} UTC"
+        switched = "the gateway" if monitor.driven else "hand or by the instrument"
+        lines.append(
+            f"{monitor.quantity} does not count without a check that passed: span {monitor.checks.span:f}, {gases}, "
+            f"{when}, switched by {switched}"
+        )
+    return lines
 
 
 def _checks(table: CalibrationTable, reads: str) -> Checks:

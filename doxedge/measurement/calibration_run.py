@@ -132,6 +132,8 @@ class Over:
     """Whether any gas flowed at all."""
 
     why: str
+    late: bool = False
+    """A gas that was wanted did not come in time."""
 
 
 class CheckRun:
@@ -204,7 +206,8 @@ class CheckRun:
         wanted = self.wanted
         if wanted is None or now_ms - self._progress_ms <= self._patience_ms:
             return
-        self.end(f"no {wanted} gas was read within {self._patience_ms // 1_000} s")
+        why = f"no {wanted} gas was read within {self._patience_ms // 1_000} s"
+        self.over = Over(False, self.began, why, late=True)
 
     def end(self, why: str) -> None:
         """It ends here, not complete; nothing when it is over already."""

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from doxedge.gateway.operator_door import Caller, Refusal
 from doxedge.gateway.qa_check import Check, Origin
 from doxedge.gateway.qa_desk import BOTH, QaDesk
 from doxedge.gateway.qa_monitor import Change
+from doxedge.gateway.qa_office import AskStop, QaOffice
 from doxedge.measurement.sample import Quality, Reason
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.store.qa import QaStore
@@ -386,3 +388,34 @@ async def test_an_operator_who_asks_while_the_instrument_shows_gas_by_itself_has
         assert [one["end"] for one in begun.results] == ["passed"]
     ends = [entry.body["end"] for entry in await entries(tmp_path) if entry.kind == "check"]
     assert ends == ["incomplete", "passed"]
+
+
+async def test_an_operator_stops_a_check(tmp_path: Path) -> None:
+    async with checked(tmp_path) as it:
+        office = QaOffice(clock=it.clock, command=no_command)
+        office.desks["alpha-1"] = desk(it)
+        stop, caller = AskStop(ask="stop_check", unit="alpha-1"), Caller("operator", it.clock.at_ms)
+        with pytest.raises(Refusal, match="under way"):
+            await office.stop(stop, caller)
+        await own_sequence(it)
+        await it.measure(2)
+        check = await asked(it)
+        await it.measure(1, nox_ppm=Decimal(0), flags=ZERO)
+        assert await office.stop(stop, caller) == {"checks": [check.as_dict()], "not_begun": []}
+        await it.measure(1, nox_ppm=Decimal(0), flags=ZERO)
+        assert [(one["end"], one["why"]) for one in check.results] == [("aborted", "stopped by operator")]
+
+
+async def no_command(device: str, command: str) -> str | None:
+    return f"{device} takes no {command}"
+
+
+async def test_an_instrument_that_takes_the_command_and_shows_no_gas_aborts_the_check(tmp_path: Path) -> None:
+    async with checked(tmp_path, lines='control = "commands"') as it:
+        await own_sequence(it)
+        await it.measure(2)
+        check = await asked(it)
+        await it.measure(8)
+        ((end, why),) = [(one["end"], str(one["why"])) for one in check.results]
+        assert (end, "no zero gas was read within" in why) == ("aborted", True)
+        assert not stands(it).in_control

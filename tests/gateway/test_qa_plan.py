@@ -9,6 +9,7 @@ import pytest
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import RealClock
 from doxedge.gateway.plant import PlannedUnit, plan_units
+from doxedge.gateway.qa_plan import describe_monitors
 from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.calibration import Limits
 from doxedge.measurement.calibration_run import Gas, Timing
@@ -92,3 +93,17 @@ def test_what_cannot_work_is_refused_by_name(tables: str, key: str, reason: str)
 def test_a_table_that_is_none_is_refused(wrong: str) -> None:
     with pytest.raises(ConfigError, match="calibration"):
         parse_settings(settings_text() + wrong, source="gateway.toml")
+
+
+def test_the_plan_says_in_plain_words_how_a_quantity_is_checked() -> None:
+    by_hand = describe_monitors(plan(calibration_text()).monitors)
+    (told,) = by_hand
+    assert told.startswith(
+        "nox_ppb does not count without a check that passed: span 500000, zero 0 (bottle Z-1), "
+    )
+    assert told.endswith(
+        "upscale 400000 (bottle U-9), at no fixed time, switched by hand or by the instrument"
+    )
+    lines = 'daily_at = 06:30:00\ncontrol = "commands"'
+    (driven,) = describe_monitors(plan(calibration_text(lines=lines)).monitors)
+    assert driven.endswith("daily at 06:30 UTC, switched by the gateway")

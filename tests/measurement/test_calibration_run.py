@@ -95,7 +95,7 @@ def test_a_gas_that_never_comes_is_waited_for_no_longer_than_the_patience() -> N
     assert check.over is None
     check.look(120_001)
     assert check.over is not None
-    assert (check.over.complete, check.over.began) == (False, False)
+    assert (check.over.complete, check.over.began, check.over.late) == (False, False, True)
     assert "no zero gas was read within 120 s" in check.over.why
 
 
