@@ -14,9 +14,8 @@ from typing import Final
 
 from doxedge.analysers.question import unpack_evidence
 from doxedge.fieldbus.clock import RealClock
-from doxedge.quantity import HOUR_MS
 from doxedge.signing import canonical
-from doxedge.store.samples import SampleStore
+from doxedge.store.hour_tree import Fold
 from tests.benchmarks import processes
 from tests.benchmarks.plant import NODE, REGISTERS, Plant
 
@@ -83,7 +82,7 @@ async def load(site: Plant, rate: Rate, *, seconds: float, warm_up_s: float) -> 
     pace = pace_of(site.samples, begun_ms, ended_ms, due=rate.due(took_s))
     assert pace.polls, "the gateway has stored nothing within the round"
     points = pace.polls * REGISTERS
-    root_s = await _root_s(site, rate.devices, ended_ms)
+    root_s = _root_s(site.samples, rate.devices, begun_ms=begun_ms)
     return Load(
         points_per_s=points / took_s,
         ms_per_1000_points=(cpu_s / points + root_s) * 1e6,
@@ -149,16 +148,17 @@ def _rows(file: Path, from_ms: int, to_ms: int, columns: str) -> list[tuple[int,
         ).fetchall()
 
 
-async def _root_s(site: Plant, units: int, now_ms: int) -> float:
-    """CPU seconds per point of the root that the signed hour carries, over the samples that were just stored.
+def _root_s(file: Path, units: int, *, begun_ms: int) -> float:
+    """CPU seconds per point of the root that the signed hour carries, over the samples that were stored since.
 
-    No hour closes within a round, so what it costs is measured on the gateway's own file with the gateway's own code.
+    No hour closes within a round, so what it costs is measured on the gateway's own file with the gateway's own code;
+    nothing is sealed, so that the samples of the next round belong to no revision.
     """
-    async with await SampleStore.open(site.samples, now_ms=RealClock().now_ms) as store:
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
         begun_s, samples = time.process_time(), 0
-        start_ms = now_ms - now_ms % HOUR_MS
         for n in range(units):
-            # Each round has samples of its own behind those of the rounds before: a unit of this name has no root yet.
-            root = await store.hour_root(f"round-{now_ms}-{n}", [f"unit-{n}.stack"], start_ms)
-            samples += root.samples
+            fold = Fold(f"unit-{n}", (f"unit-{n}.stack",), begun_ms, 0)
+            while fold.step(connection):
+                pass
+            samples += fold.frontier.size
         return (time.process_time() - begun_s) / (samples * REGISTERS)
