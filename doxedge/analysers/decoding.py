@@ -86,6 +86,8 @@ def decoder(point: Point) -> Callable[[bytes, bytes], Decimal | Reason]:
     read_raw, convert = _raw_reader(point.type, point.order), point.conversion.apply
     sentinels, linear, scale, offset = point.sentinels, point.linear, point.scale, point.offset
     is_float, has_power = point.type in _FLOAT_DIGITS, point.power is not None
+    if not (is_float or has_power or linear or sentinels):
+        return _whole_number(point)
 
     def read(data: bytes, power: bytes) -> Decimal | Reason:
         raw = read_raw(data)
@@ -103,6 +105,24 @@ def decoder(point: Point) -> Callable[[bytes, bytes], Decimal | Reason]:
         if linear is None:
             return convert(EXACT.fma(raw, scale, offset))
         return _broken_loop(raw, linear) or convert(linear.apply(raw))
+
+    return read
+
+
+def _whole_number(point: Point) -> Callable[[bytes, bytes], Decimal | Reason]:
+    """The same for a whole number that is only scaled, as most values of a list are: no step that does nothing."""
+    unpack, order = struct.Struct(_FORMATS[point.type]).unpack, point.order
+    conversion, scale, offset = point.conversion, point.scale, point.offset
+    is_scaled = scale != 1 or offset != 0
+    is_converted = conversion.factor != 1 or conversion.addend != 0
+    fma, factor, addend, swapped = EXACT.fma, conversion.factor, conversion.addend, order is not Order.ABCD
+
+    def read(data: bytes, _: bytes) -> Decimal | Reason:
+        (number,) = unpack(in_order(data, order) if swapped else data)
+        value = Decimal(number)
+        if is_scaled:
+            value = fma(value, scale, offset)
+        return fma(value, factor, addend) if is_converted else value
 
     return read
 

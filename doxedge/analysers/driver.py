@@ -97,6 +97,10 @@ class _PlacedPoint:
     power: _Place | None
     is_plain: bool
     """Made from its own registers alone, as most are."""
+    outcome: int
+    first: int
+    end: int
+    """The value's place once more, in bytes, where a poll with a hundred values finds it fastest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +146,14 @@ class RegisterDriver:
         values: dict[str, Decimal | None] = {}
         failures: dict[str, Reason] = {}
         for placed in plan.points:
-            quantity, place = placed.quantity, placed.value
-            outcome = outcomes[place.outcome]
+            quantity, outcome = placed.quantity, outcomes[placed.outcome]
             found: Decimal | Reason
             if not isinstance(outcome, Answer):
                 found = reason_of(outcome)
             elif verdict is not None:
                 found = verdict
             elif placed.is_plain:
-                found = placed.decode(outcome.data[place.first : place.first + place.bytes], b"")
+                found = placed.decode(outcome.data[placed.first : placed.end], b"")
             else:
                 found = _qualified(placed, outcomes)
             if isinstance(found, Reason):
@@ -253,13 +256,17 @@ class ConstantDriver:
 
 
 def _placed(point: Point, requests: Sequence[Read]) -> _PlacedPoint:
+    place = _place(point.span, requests)
     return _PlacedPoint(
         point.quantity,
         decoder(point),
-        _place(point.span, requests),
+        place,
         tuple((binding, _place(binding.span, requests)) for binding in point.quality),
         None if point.power is None else _place(point.power, requests),
         is_plain=not point.quality and point.power is None,
+        outcome=place.outcome,
+        first=place.first,
+        end=place.first + place.bytes,
     )
 
 

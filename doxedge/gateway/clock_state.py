@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _TIME_ERROR: Final = 5
 """Return value of adjtimex: the clock is not synchronised (adjtimex(2))."""
@@ -44,12 +46,22 @@ class _Timex(ctypes.Structure):
     )
 
 
+@cache
+def _adjtimex() -> Callable[[Any], int]:
+    """The function of the C library, looked up once: finding a library starts a program (ldconfig) each time.
+
+    Raises OSError or AttributeError where there is none.
+    """
+    libc = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)
+    function: Callable[[Any], int] = libc.adjtimex
+    return function
+
+
 def read_clock() -> ClockReading:
     """The kernel's present opinion of its clock. Never raises: what cannot be told is `unknown`."""
     try:
-        libc = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)
         timex = _Timex()
-        result = libc.adjtimex(ctypes.byref(timex))
+        result = _adjtimex()(ctypes.byref(timex))
     except (OSError, AttributeError):
         return ClockReading("unknown", 0)
     if result < 0:

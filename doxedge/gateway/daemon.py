@@ -20,6 +20,7 @@ from doxedge.gateway.equipment import Equipment, open_equipment
 from doxedge.gateway.measuring import Measuring
 from doxedge.gateway.meter_exchange import AskMeterExchange
 from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor
+from doxedge.gateway.pipeline import flush_is_due
 from doxedge.gateway.plan import Plan
 from doxedge.gateway.qa_office import AskCalibrate, AskCheck, AskStop
 from doxedge.gateway.qa_tests import AskEnter, AskEvent
@@ -41,6 +42,7 @@ LIVE_EVERY_S: Final = 2.0
 PRUNE_EVERY_S: Final = 3600.0
 WATCHDOG_EVERY_S: Final = 10.0
 """Where the service manager does not say how often it wants to hear of us."""
+FLUSH_LOOK_S: Final = 0.2
 STALLED_S: Final = 45.0
 """Real seconds without a turn of the flush loop after which the watchdog is no longer fed."""
 
@@ -133,9 +135,17 @@ class Gateway:
         return await self.measuring.exchange_meter(asked, caller)
 
     async def _flush_forever(self) -> None:
+        """Together, and not often: each commit writes whole pages, whatever it holds, and flash wears out by pages."""
+        patience_s = self.settings.group_commit_ms / 1_000
+        look_every_s = min(max(0.02, patience_s), FLUSH_LOOK_S)
+        waited_s = 0.0
         while True:
-            await asyncio.sleep(max(0.02, self.settings.group_commit_ms / 1_000))
-            await self.measuring.flush()
+            await asyncio.sleep(look_every_s)
+            waited_s += look_every_s
+            queued_bytes = self.measuring.queued_bytes
+            if flush_is_due(waited_s=waited_s, patience_s=patience_s, queued_bytes=queued_bytes):
+                await self.measuring.flush()
+                waited_s = 0.0
             self._turned_s = self.clock.monotonic_s()
 
     async def _close_forever(self) -> None:

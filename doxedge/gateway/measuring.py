@@ -80,6 +80,11 @@ class Measuring:
             for unit, pipeline in self.pipelines.items():
                 group.create_task(pipeline.flush(), name=f"samples of {unit}")
 
+    @property
+    def queued_bytes(self) -> int:
+        """Of samples that wait for the disk."""
+        return sum(pipeline.queued_bytes for pipeline in self.pipelines.values())
+
     async def close_hours(self) -> None:
         """Close and sign what is due."""
         for pipeline in list(self.pipelines.values()):

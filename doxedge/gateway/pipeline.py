@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 QUEUE_SAMPLES: Final = 20_000
 """Samples waiting for the disk: ten minutes of ten instruments at 300 ms. Beyond it the oldest are dropped, loudly."""
 
+GROUP_BYTES: Final = 64 * 1024
+"""So many bytes of samples wait for no more company: pages are well filled, and little is lost in a power cut."""
+
 LAST_WRITE_S: Final = 5.0
 """A stopping gateway waits so long for a write that has begun."""
 
@@ -204,6 +207,11 @@ class UnitPipeline:
             del self._queue[: QUEUE_SAMPLES // 10]
             log.error("unit %s: the disk is too slow, raw samples were dropped", self.identity.unit)
         self._queue.append(SampleRow(sample.device, sample.at_ms, sample_rows.pack(sample)))
+
+    @property
+    def queued_bytes(self) -> int:
+        """Of the samples that wait for the disk."""
+        return sum(len(row.raw) for row in self._queue)
 
     async def flush(self) -> int:
         """Write the queued samples. On a full disk the oldest raw samples make room, and what does not fit stays."""
@@ -411,6 +419,14 @@ class UnitPipeline:
             self._unsaved = True
             return
         self._unsaved = False
+
+
+def flush_is_due(*, waited_s: float, patience_s: float, queued_bytes: int) -> bool:
+    """Whether samples that have waited so long, and are so many, go to the disk now.
+
+    Each commit writes whole pages, whatever it holds, and flash wears out by pages.
+    """
+    return waited_s >= patience_s or queued_bytes >= GROUP_BYTES
 
 
 def _state_of(reading: ClockReading) -> ClockState:

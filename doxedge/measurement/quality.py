@@ -53,6 +53,7 @@ PAIR: Final = ("nox_ppb", "no_ppb", "no2_ppb")
 
 Judgement = tuple[Quality, Reason]
 FINE: Final[Judgement] = (Quality.GOOD, Reason.NONE)
+SOFT: Final[Judgement] = (Quality.UNCERTAIN, Reason.RANGE)
 
 
 class ClockState(StrEnum):
@@ -172,12 +173,14 @@ class Assessor:
         if not sample.values:
             memory.standing_flags = sample.flags
         flags = sample.flags | memory.standing_flags
-        for_all = self._judge_device(sample, memory, flags, clock)
-        readings = []
+        for_all = _worst(self._judge_device(sample, memory, flags, clock))
+        device, at_ms = sample.device, sample.at_ms
+        readings: list[Reading] = []
         for quantity, decoded in sample.values.items():
-            judgements = for_all + self._judge_value(sample, memory, quantity, decoded, running)
-            quality, reason = _worst(judgements) if judgements else FINE
-            readings.append(Reading(sample.device, quantity, sample.at_ms, decoded, quality, reason))
+            of_value = self._judge_value(sample, memory, quantity, decoded, running)
+            # The sample's own judgement comes first in the order of steps, so it decides between two of a kind.
+            quality, reason = of_value if for_all[0] is Quality.GOOD else _worst([for_all, of_value])
+            readings.append(Reading(device, quantity, at_ms, decoded, quality, reason))
         return self._check_pair(tuple(readings))
 
     def last_step_ms(self, device: str) -> int:
@@ -235,34 +238,33 @@ class Assessor:
 
     def _judge_value(
         self, sample: Sample, memory: _DeviceMemory, quantity: str, decoded: Decimal | None, running: bool
-    ) -> list[Judgement]:
-        """Steps (2) and (5) to (8) for one value."""
+    ) -> Judgement:
+        """Steps (2) and (5) to (8) for one value: the first that is bad, else the first uncertain one, else fine."""
         failure = sample.failures.get(quantity)
         if decoded is None:
-            return [(Quality.BAD, failure or Reason.COMMS)]
+            return Quality.BAD, failure or Reason.COMMS
         if not decoded.is_finite():
-            return [(Quality.BAD, Reason.NAN)]
-        if failure is Reason.DEFAULT:
-            return [(Quality.UNCERTAIN, Reason.DEFAULT)]
+            return Quality.BAD, Reason.NAN
         if failure is not None:
-            return [(Quality.BAD, failure)]
+            return (Quality.UNCERTAIN if failure is Reason.DEFAULT else Quality.BAD), failure
         limits = self._settings.limits.get(quantity, NO_LIMITS)
-        judgements = [
-            *self._judge_range(decoded, limits),
-            *_judge_movement(memory.values, quantity, decoded, sample.at_ms, limits, running),
-        ]
-        if _outside(decoded, limits.soft_low, limits.soft_high):
-            judgements.append((Quality.UNCERTAIN, Reason.RANGE))
-        return judgements
+        out_of_range = self._judge_range(decoded, limits)
+        # Asked in any case, for it remembers the value.
+        moved = _judge_movement(memory.values, quantity, decoded, sample.at_ms, limits, running)
+        if out_of_range is not None:
+            return Quality.BAD, out_of_range
+        if moved is not None:
+            return Quality.BAD, moved
+        return SOFT if _outside(decoded, limits.soft_low, limits.soft_high) else FINE
 
-    def _judge_range(self, decoded: Decimal, limits: ValueLimits) -> list[Judgement]:
+    def _judge_range(self, decoded: Decimal, limits: ValueLimits) -> Reason | None:
         """Step (5). Below zero the span decides, so that drift is averaged and not clipped."""
-        if decoded and decoded.adjusted() > MAX_EXPONENT:
-            return [(Quality.BAD, Reason.RANGE)]
+        if decoded.adjusted() > MAX_EXPONENT and decoded:
+            return Reason.RANGE
         if limits.span is not None and decoded < 0:
             allowed = limits.span * self._settings.negative_percent_of_span
-            return [(Quality.BAD, Reason.BELOW_RANGE)] if -decoded * 100 > allowed else []
-        return [(Quality.BAD, Reason.RANGE)] if _outside(decoded, limits.hard_low, limits.hard_high) else []
+            return Reason.BELOW_RANGE if -decoded * 100 > allowed else None
+        return Reason.RANGE if _outside(decoded, limits.hard_low, limits.hard_high) else None
 
     def _check_pair(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
         """Step (9): NOx against NO + NO2 where one sample holds all three, and all three are good."""
@@ -295,32 +297,38 @@ def _judge_movement(
     at_ms: int,
     limits: ValueLimits,
     running: bool,
-) -> list[Judgement]:
+) -> Reason | None:
     """Steps (6) and (7), and the memory they need.
 
     A jump is measured from the value before, good or bad: a true step of the process costs one sample, not all
     that follow. A stamp that does not advance says nothing about a rate.
     """
-    if limits.max_rate_per_s is None and limits.stuck_ms is None:
-        return []
+    fastest, stuck_ms = limits.max_rate_per_s, limits.stuck_ms
+    if fastest is None and stuck_ms is None:
+        return None
     memory = memories.get(quantity)
     if memory is None:
         memories[quantity] = _ValueMemory(decoded, at_ms, decoded, at_ms)
-        return []
-    judgements: list[Judgement] = []
-    elapsed_ms = at_ms - memory.at_ms
-    fastest = limits.max_rate_per_s
-    moved = abs(decoded - memory.value)
-    if fastest is not None and elapsed_ms > 0 and moved * SECOND_MS > fastest * elapsed_ms:
-        judgements.append((Quality.BAD, Reason.RATE))
+        return None
+    before, elapsed_ms = memory.value, at_ms - memory.at_ms
     memory.value, memory.at_ms = decoded, at_ms
-
-    stands_still = abs(decoded - memory.anchor) <= limits.stuck_tolerance
+    # Most values have not moved since the last poll, and then nothing need be worked out.
+    has_moved = decoded != before
+    too_fast = (
+        fastest is not None
+        and has_moved
+        and elapsed_ms > 0
+        and abs(decoded - before) * SECOND_MS > fastest * elapsed_ms
+    )
+    stuck = False
+    stands_still = not has_moved or abs(decoded - memory.anchor) <= limits.stuck_tolerance
     if not running or not stands_still or at_ms < memory.anchor_since_ms:
         memory.anchor, memory.anchor_since_ms = decoded, at_ms
-    elif limits.stuck_ms is not None and at_ms - memory.anchor_since_ms >= limits.stuck_ms:
-        judgements.append((Quality.BAD, Reason.STUCK))
-    return judgements
+    elif stuck_ms is not None:
+        stuck = at_ms - memory.anchor_since_ms >= stuck_ms
+    if too_fast:
+        return Reason.RATE
+    return Reason.STUCK if stuck else None
 
 
 def _outside(value: Decimal, low: Decimal | None, high: Decimal | None) -> bool:

@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar, dataclass_transform
 
 from doxedge.measurement.sample import Quality, Reason
 
+_Class = TypeVar("_Class")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass_transform(frozen_default=True)
+def _held_by_the_type_checker(cls: type[_Class]) -> type[_Class]:
+    """Nothing may change it, as mypy sees to. The run time does not see to it as well: that would cost five times as
+    much, and a gateway makes one for each value of each poll."""
+    return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
+@_held_by_the_type_checker
 class Reading:
     """A value with its quality. What was decoded is kept for the quality log, but only `value` may be used."""
 

@@ -144,3 +144,22 @@ def test_a_double_survives_as_a_decimal(number: float) -> None:
 @given(st.binary(min_size=8, max_size=8), st.sampled_from(Order))
 def test_an_order_is_its_own_reverse(wire: bytes, order: Order) -> None:
     assert in_order(in_order(wire, order), order) == wire
+
+
+WHOLE = [RawType.U16, RawType.I16, RawType.U32, RawType.I32, RawType.U64, RawType.I64]
+
+
+@given(data=st.binary(min_size=8, max_size=8), raw_type=st.sampled_from(WHOLE), order=st.sampled_from(Order),
+       scale=st.sampled_from(["1", "0.1", "0.001", "1000", "-2.5", "1E+3"]),
+       offset=st.sampled_from(["0", "-40", "0.5"]), unit=st.sampled_from(["ppb", "ppm", "mg/m3 NO2"]))  # fmt: skip
+def test_a_scaled_whole_number_takes_no_other_road_to_another_value(
+    data: bytes, raw_type: RawType, order: Order, scale: str, offset: str, unit: str
+) -> None:
+    """A sentinel that no register holds sends the same point through every step."""
+    data = data[: 2 * raw_type.registers]
+    quick = decode(data, point(raw_type=raw_type, order=order, scale=scale, offset=offset, unit=unit))
+    whole = decode(
+        data,
+        point(raw_type=raw_type, order=order, scale=scale, offset=offset, unit=unit, sentinels=(-(2**70),)),
+    )
+    assert str(quick) == str(whole)

@@ -127,7 +127,11 @@ async def _measure(folder: Path, size: Size, *, quick: bool, others: bool) -> di
         say("small gateway")
         handicap = Handicap(cpu_percent=QUICK_CPU_PERCENT) if quick else Handicap()
         figures["small_gateway"] = await soak(
-            site, seconds=size.small_seconds, folder=folder, handicap=handicap
+            site,
+            seconds=size.small_seconds,
+            folder=folder,
+            handicap=handicap,
+            warm_up_s=10 * size.warm_up_s,
         )
     return figures
 

@@ -27,6 +27,8 @@ FLAT_MB_PER_H: Final = 1.0
 SIGMAS: Final = 2.0
 LOOK_EVERY_S: Final = 15.0
 LOOKS_MIN: Final = 8
+WARM_UP_S: Final = 30.0
+"""The first words of a start are signed and posted; what they write is not what a day writes."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ async def soak(
     seconds: float,
     folder: Path,
     handicap: Handicap | None,
+    warm_up_s: float = WARM_UP_S,
     look_every_s: float = LOOK_EVERY_S,
 ) -> dict[str, Any]:
     """Run the usual plant so long; memory over time, bytes to the disk, CPU."""
@@ -81,7 +84,7 @@ async def soak(
         if handicap is not None:
             share = cpu_share(pid, percent=handicap.cpu_percent)
         with share:
-            await until_measuring(site, warm_up_s=0.0)
+            await until_measuring(site, warm_up_s=warm_up_s)
             begun_s, cpu_s, written = time.monotonic(), processes.cpu_s(pid), processes.written_bytes(pid)
             looks = await _look(site, pid, seconds=seconds, every_s=look_every_s)
             took_s = time.monotonic() - begun_s

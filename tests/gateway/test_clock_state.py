@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from doxedge.gateway.clock_state import boot_id, read_clock
 
 
@@ -10,6 +12,22 @@ def test_the_kernel_is_asked_and_nothing_is_set() -> None:
     assert reading.state in {"synchronised", "unsynchronised", "unknown"}
     assert abs(reading.offset_ms) < 24 * 3_600_000
     assert read_clock().state == reading.state
+
+
+def test_asking_starts_no_program() -> None:
+    read_clock()
+    started: list[str] = []
+    watching = True
+
+    def watch(event: str, _: object) -> None:
+        # A hook of the interpreter stays until its end.
+        if watching and event == "subprocess.Popen":
+            started.append(event)
+
+    sys.addaudithook(watch)
+    read_clock()
+    watching = False
+    assert started == []
 
 
 def test_one_boot_has_one_name() -> None:

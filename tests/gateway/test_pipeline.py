@@ -13,6 +13,7 @@ import pytest
 
 from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.pipeline import GROUP_BYTES, flush_is_due
 from doxedge.gateway.unit_memory import UnitMemory, write_memory
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.store.samples import SampleSettings
@@ -258,3 +259,22 @@ async def test_two_that_close_at_the_same_time_never_remember_an_hour_that_is_no
         assert len(await unit.hours()) == 1
     assert remembered_ms
     assert [(START_MS + signed * HOUR_MS, signed) for _, signed in remembered_ms] == remembered_ms
+
+
+async def test_samples_wait_for_company_and_an_hour_that_closes_does_not(tmp_path: Path) -> None:
+    async with bench(tmp_path) as unit:
+        unit.poll(START_MS)
+        assert unit.pipeline.queued_bytes > 0
+        assert await unit.samples.between(START_MS, START_MS + HOUR_MS) == []
+        assert await unit.pipeline.flush() > 0
+        assert unit.pipeline.queued_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "queued_bytes", "due"),
+    [(0.2, 0, False), (9.8, 500, False), (10.0, 0, True), (0.2, GROUP_BYTES, True)],
+)
+def test_samples_are_written_after_a_while_or_when_they_are_many(
+    waited_s: float, queued_bytes: int, due: bool
+) -> None:
+    assert flush_is_due(waited_s=waited_s, patience_s=10.0, queued_bytes=queued_bytes) is due

@@ -19,7 +19,7 @@ def test_a_whole_file_is_read() -> None:
     assert unit.instrument[1].settings == {"flow_high": Decimal(576300)}
     assert unit.operating is not None
     assert unit.operating.on_above == 1_000_000
-    assert settings.group_commit_ms == 200
+    assert settings.group_commit_ms == 10_000
 
 
 @pytest.mark.parametrize(
