@@ -160,6 +160,7 @@ def check_stores(site: Site, *, deep: bool) -> Iterator[Finding]:
         folder = site.gateway.state_dir / "gateway"
         yield _store("outbox", folder / "outbox.db", deep=deep)
         yield _store("samples", folder / "samples.db", deep=deep)
+        yield _store("hours", folder / "hours.db", deep=deep)
         yield _store("alarms", folder / "alarms.db", deep=deep)
         yield _store("qa", folder / "qa.db", deep=deep)
     if site.node is not None:

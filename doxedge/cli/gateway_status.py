@@ -21,6 +21,7 @@ from doxedge.cli.gateway_folder import (
     utc,
 )
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.quantity import kilograms_text
 
 REFRESH_S: Final = 2.0
 
@@ -32,7 +33,8 @@ def add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="how the running gateway is: hour, values, instruments, backlog, alarms",
         description="Asks the running gateway, without disturbing it, and shows for every unit the running hour "
         "(minutes that are valid, and how many quarters still need one), the last values with their quality, which "
-        "instruments answer and why others do not, what waits for the ledger, and the alarms. On a terminal the "
+        "instruments answer and why others do not, what waits for the ledger, how available the monitor is and what "
+        "the next hour without a measurement would be stated as, and the alarms. On a terminal the "
         "table is renewed every two seconds until Ctrl-C; in a pipe it is printed once.",
         epilog="Exit codes: 0 told, 2 wrong configuration, 3 no gateway runs here, 4 not in the service's group.",
     )
@@ -125,6 +127,7 @@ def _sections(told: Mapping[str, Any]) -> list[Section]:
         ),
         alarm_section(told["alarms"]),
         *_monitors(units, now_ms),
+        *_availability(units),
         Section("Instruments", ("instrument", "state", "why", "since", "line"), devices, "no instrument"),
         Section("Values", ("unit", "quantity", "value", "quality", "why", "read"), values, "no value yet"),
     ]
@@ -150,6 +153,26 @@ def _monitors(units: Sequence[Mapping[str, Any]], now_ms: int) -> list[Section]:
             )
     columns = ("unit", "quantity", "standing", "since", "good for", "check", "why")
     return [Section("Calibration", columns, rows, "")] if rows else []
+
+
+def _availability(units: Sequence[Mapping[str, Any]]) -> list[Section]:
+    """Of the hours, and what the next missing one would be stated as; no table before the first hour."""
+    rows = []
+    for unit in units:
+        available = unit["availability"]
+        if available is None:
+            continue
+        price_g, method = available["next_gap_hour_g"], available["next_gap_hour_method"]
+        rows.append(
+            [
+                unit["unit"],
+                f"{available['percent']} %" + (" (young)" if available["initial"] else ""),
+                f"{available['qa_hours']} of {available['operating_hours']}",
+                "a gap" if price_g is None else f"{kilograms_text(price_g)} kg by method {method}",
+            ]
+        )
+    columns = ("unit", "availability", "quality-assured hours", "the next missing hour is")
+    return [Section("Availability", columns, rows, "")] if rows else []
 
 
 def _under_way(check: Mapping[str, Any]) -> str:

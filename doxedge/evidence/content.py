@@ -8,6 +8,8 @@ from typing import Final
 from doxedge.contracts import statements
 from doxedge.contracts.rule import Value
 from doxedge.ledger.bodies import InvalidBody, hour_facts
+from doxedge.measurement.recipe_text import recipe_lines
+from doxedge.measurement.substitute_recipe import is_recipe
 from doxedge.quantity import HOUR_MS, kilograms_text
 
 Line = tuple[str, str]
@@ -57,6 +59,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _VALUE_CHARACTERS_MAX: Final = 200
+_REMARKS_SHOWN_MAX: Final = 8
 
 
 def title(kind: str) -> str:
@@ -120,7 +123,25 @@ def _hour(hour: statements.Hour) -> list[Line]:
         ("rules", hour.rules_hash.hex()),
         ("clock", f"{shown(hour.clock_state)}, offset {hour.clock_offset_ms} ms"),
         ("firmware", shown(hour.firmware)),
+        *_recipe(hour),
     ]
+
+
+def _recipe(hour: statements.Hour) -> list[Line]:
+    """What a substitute was computed from, or the remarks on a measurement."""
+    recipe = hour.recipe
+    if is_recipe(recipe) and recipe is not None:
+        return [
+            ("not measured", "a substitute by the rules for missing data"),
+            *((label, shown(text)) for label, text in recipe_lines(recipe, _hour_text)),
+        ]
+    if not recipe:
+        return []
+    return [("remarks", ", ".join(shown(str(remark)) for remark in recipe[:_REMARKS_SHOWN_MAX]))]
+
+
+def _hour_text(start_ms: int) -> str:
+    return time_text(start_ms)[:16]
 
 
 def _field(label: str, value: Value) -> str:

@@ -109,6 +109,12 @@ _RULES: Final = (
         latched=False,
     ),
     AlarmRule(
+        code="availability.low",
+        meaning="so few hours were quality-assured that each missing one is stated higher",
+        priority=Priority.MEDIUM,
+        latched=False,  # It lasts for weeks; every substitute says the figure in its recipe.
+    ),
+    AlarmRule(
         code="outbox.old",
         meaning="a signed record has waited long for the ledger; nothing is lost",
         priority=Priority.MEDIUM,

@@ -18,6 +18,7 @@ from doxedge.gateway.alarm_sightings import (
     machine_sightings,
     unit_sightings,
 )
+from doxedge.gateway.availability import availability_sightings, watched_subjects
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.line_progress import LineProgress
 from doxedge.gateway.pipeline import UnitPipeline
@@ -70,6 +71,9 @@ class AlarmWatch:
         for unit in self._units:
             facts = await self._unit(unit)
             await self._desk.look(unit_sightings(facts, now_ms=now_ms), now_ms=now_ms)
+            name = unit.table.name
+            seen = availability_sightings(name, self._pipelines[name].missing_data.outlook)
+            await self._desk.look(seen, now_ms=now_ms)
             for monitor in self._monitors(unit.table.name):
                 await self._desk.look(monitor_sightings(monitor, now_ms=now_ms), now_ms=now_ms)
 
@@ -81,6 +85,7 @@ class AlarmWatch:
         for unit in self._units:
             subjects |= {unit.table.name, *unit.devices}
             subjects |= {f"{unit.table.name}.{quantity}" for quantity in unit.hour.devices}
+            subjects |= watched_subjects(unit.table.name, unit.missing_data.rules)
         return subject in subjects
 
     def _machine(self) -> MachineFacts:

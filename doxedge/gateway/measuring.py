@@ -130,6 +130,7 @@ class Measuring:
             numbered=pipeline.desk.numbered,
             waiting=pipeline.desk.waiting,
             monitors=self.quality.standings(planned.table.name),
+            available=pipeline.missing_data.outlook,
         )
 
     def summary(self) -> str:

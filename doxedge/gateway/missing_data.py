@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from doxedge.gateway.availability import MonitorOutlook
 from doxedge.gateway.history_rebuild import rebuild
 from doxedge.gateway.missing_data_settings import MissingDataPlan
 from doxedge.gateway.record_desk import RecordDesk, UnitIdentity
@@ -34,7 +35,7 @@ from doxedge.gateway.substitute_desk import (
 )
 from doxedge.gateway.unit_setup import UnitSetup
 from doxedge.measurement.emission import HourGap, HourRecord
-from doxedge.measurement.hour_history import KnownHour, Outlook, history_begins_ms, outlook, substitutes_of
+from doxedge.measurement.hour_history import KnownHour, history_begins_ms, outlook, substitutes_of
 from doxedge.measurement.missing_data_rules import MASS_RATE, Rules
 from doxedge.measurement.substitute_recipe import gap_in
 from doxedge.measurement.substitution import Substitute
@@ -65,7 +66,7 @@ class MissingData:
         outbox: Outbox,
     ) -> None:
         """`setup_at` gives what is in force in an hour."""
-        self.outlook: Outlook | None = None
+        self.outlook: MonitorOutlook | None = None
         """As of the last closed hour; None before the first look."""
         self._unit, self._identity, self._setup_at = identity.unit, identity, setup_at
         self._hours, self._outbox = hours, outbox
@@ -240,8 +241,9 @@ class MissingData:
         if began_ms is None:
             return
         history = await self._hours.history(self._unit, from_ms=0)
-        rules = self._plan_at(self._newest_ms).rules
-        self.outlook = await asyncio.to_thread(outlook, history, rules, began_ms=began_ms)
+        plan = self._plan_at(self._newest_ms)
+        ahead = await asyncio.to_thread(outlook, history, plan.rules, began_ms=began_ms)
+        self.outlook = MonitorOutlook(ahead, plan.rules, plan.substitutes)
 
     def _plan_at(self, at_ms: int) -> MissingDataPlan:
         return self._setup_at(at_ms).missing_data

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from doxedge.fieldbus.line import DeviceState
 from doxedge.gateway.alarm_rules import rule_of
+from doxedge.gateway.availability import MonitorOutlook
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.operator_door import Question
 from doxedge.gateway.poster import PosterState
@@ -51,12 +52,15 @@ class UnitStatus:
     """Items that are not signed yet."""
     monitors: Sequence[Mapping[str, object]] = ()
     """What is checked with gas, and how it stands."""
+    available: MonitorOutlook | None = None
+    """None before the first closed hour is known."""
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
             "unit": self.unit,
             "running": self.running,
+            "availability": None if self.available is None else self.available.as_dict(),
             "hour": None if self.hour is None else hour_as_dict(self.hour, running=self.running),
             "values": [_value_as_dict(reading) for _, reading in sorted(self.latest.items())],
             "devices": [_device_as_dict(name, self.device_states.get(name)) for name in self.devices],

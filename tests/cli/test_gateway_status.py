@@ -189,6 +189,15 @@ def told(**unit: Any) -> dict[str, Any]:
             }
         ],
         "devices": [],
+        "monitors": [],
+        "availability": {
+            "percent": "94.1",
+            "qa_hours": 8_243,
+            "operating_hours": 8_760,
+            "initial": False,
+            "next_gap_hour_g": 23_456,
+            "next_gap_hour_method": "08",
+        },
         "backlog": {"pending": 3, "oldest_seq": 4, "oldest_ms": 1_767_264_000_000, "last_error": None},
         "last_final_seq": 3,
         "signature": {"numbered": True, "unsigned": 0, "conflicts": 0, "proofs_refused": 0},
@@ -212,6 +221,8 @@ def test_the_plain_lines_say_what_is_needed_and_never_show_a_bad_value_as_a_numb
     assert "clock synchronised (-3 ms)" in lines[0]
     assert "22 of 40 min  2 more, lost quarter 1  1234 g      3, oldest 2 h" in text
     assert "(7.5)" in text
+    assert "94.1 %" in text
+    assert "23.456 kg by method 08" in text
     assert "no alarm" in lines
     doubtful = {"numbered": True, "unsigned": 2, "conflicts": 1, "proofs_refused": 0}
     assert "1 conflicts, 2 not signed yet" in "\n".join(gateway_status._lines(told(signature=doubtful)))

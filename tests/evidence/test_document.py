@@ -10,9 +10,11 @@ from doxedge.evidence.check import check
 from doxedge.evidence.content import TITLES, lines, shown, time_text
 from doxedge.evidence.format import decode
 from doxedge.ledger.admission import KINDS
+from doxedge.signing.canonical import Value
 from doxedge.signing.tags import channel_id
 from tests.evidence.evidence_files import Archive, batch_under_later_head, one_hour
 from tests.ledger.channels import HOUR_MS, START_MS, hour
+from tests.measurement.test_substitute_recipe import LONG, recipe_of
 
 
 def test_the_page_shows_unit_hour_grams_quality_and_clause() -> None:
@@ -114,3 +116,23 @@ def test_text_of_others_cannot_steer_a_terminal() -> None:
     assert "\x1b" not in shown("\x1b[2Jgone\n")
     assert len(shown("a" * 5_000)) == 201
     assert time_text(2**62) == f"{2**62} ms"
+
+
+def test_a_substituted_hour_says_that_it_was_not_measured_and_from_what_it_was_computed() -> None:
+    recipe = recipe_of(LONG)
+    body = hour("alpha-1", START_MS, quality="substituted", method_code="08", recipe=[*recipe])
+    told = dict(lines("hour", body))
+    assert told["quality"] == "substituted"
+    assert told["not measured"] == "a substitute by the rules for missing data"
+    assert told["substitute"] == "neighbours: 5500 g/h while the unit runs"
+    assert told["gap"] == "1970-01-01 02:00 to 1970-01-02 02:00, 25 operating hours"
+    body[18] = ["moisture_percent:default", "hour:backfilled"]
+    assert dict(lines("hour", body))["remarks"] == "moisture_percent:default, hour:backfilled"
+    hostile: list[list[Value]] = [
+        [None, [[]], 2**62],
+        ["part75/1", *[2**62] * 10],
+        [*recipe[:5], [2**62, -(2**62), 1, True], *recipe[6:]],
+    ]
+    for strange in hostile:
+        body[18] = strange
+        assert lines("hour", body)

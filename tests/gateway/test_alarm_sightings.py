@@ -17,10 +17,13 @@ from doxedge.gateway.alarm_sightings import (
     machine_sightings,
     unit_sightings,
 )
+from doxedge.gateway.availability import MonitorOutlook, availability_sightings
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.qa_sightings import MonitorFacts, monitor_sightings
 from doxedge.measurement.alarms import Priority, Sighting
 from doxedge.measurement.collected_hour import RunningHour
+from doxedge.measurement.hour_history import outlook
+from doxedge.measurement.missing_data_rules import MASS_RATE
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Reason
 from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams
@@ -225,6 +228,9 @@ def test_every_sighting_has_its_rule_and_every_rule_is_looked_for() -> None:
             *machine_sightings(machine()),
             *unit_sightings(facts, now_ms=NOW_MS),
             *monitor_sightings(MonitorFacts("alpha-1.nox_ppb", True, "", "", None, None), now_ms=NOW_MS),
+            *availability_sightings(
+                "alpha-1", MonitorOutlook(outlook([], MASS_RATE, began_ms=0), MASS_RATE, substitutes=False)
+            ),
         )
     }
     assert found == set(RULES)

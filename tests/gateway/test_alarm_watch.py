@@ -15,12 +15,15 @@ from doxedge.gateway.line_progress import LineProgress
 from doxedge.gateway.poster import Poster
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.measurement.alarms import Sighting
+from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.sample import Reason
 from doxedge.quantity import HOUR_MS
 from doxedge.store.alarms import AlarmStore
 from doxedge.store.rows import Closing
 from tests.gateway.memory_ledger import MemoryLedger
+from tests.gateway.test_missing_data import remember
 from tests.gateway.unit_bench import Bench, bench
+from tests.ledger.channels import START_MS
 
 
 @dataclass
@@ -166,3 +169,24 @@ async def test_alarms_about_what_is_gone_are_cleared_at_the_start_and_the_others
 def test_a_folder_that_is_not_there_has_no_room_that_can_be_told(tmp_path: Path) -> None:
     assert free_bytes(tmp_path / "missing") is None
     assert (free_bytes(tmp_path) or 0) > 0
+
+
+async def test_too_few_assured_hours_are_an_alarm_that_a_restart_does_not_repeat(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with watched(tmp_path) as plant:
+            await remember(plant.unit.history, 3_000)
+            await plant.unit.history.put("alpha-1", missing(200), owed=False)
+            await plant.unit.measure(1)
+            await plant.watch.begin()
+            await plant.watch.look()
+            lines = {("line.stalled", line) for line in plant.lines}
+            assert await plant.standing() - lines == {("availability.low", "alpha-1.95%")}
+            assert len([one for one in await plant.desk.wanting() if one.code == "availability.low"]) == 1
+
+
+def missing(hours: int) -> list[KnownHour]:
+    """The last hours before the bench begins."""
+    return [
+        KnownHour(START_MS - n * HOUR_MS, 100, None, 0, False, "", quality_assured=False)
+        for n in range(hours, 0, -1)
+    ]
