@@ -1,11 +1,12 @@
-"""What a unit's table says of its mass: which equations make it."""
+"""What a unit's table says of its mass: which equations make it, and by which bias factor it is adjusted."""
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 FUELS_MAX: Final = 16
 FACTOR_MAX: Final = 100_000
@@ -37,3 +38,29 @@ class FormulaTable(BaseModel):
     co2: str = "co2_percent"
     diluent_basis: Literal["dry", "wet"] | None = None
     diluent_cap: Literal["boiler", "turbine"] | None = None
+
+
+class LowEmitterTable(BaseModel):
+    """`low_emitter = { ... }`: what allows a factor to be capped at 1.111."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reference_mean: Annotated[Decimal, Field(ge=0, le=FACTOR_MAX)]
+    """Of the test's reference values."""
+    unit: Literal["lb/mmBtu", "ppm"]
+
+
+class BiasTable(BaseModel):
+    """One of `bias = [ ... ]`: a factor that a relative accuracy test gave, and from when on it holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    factor: Factor
+    since: AwareDatetime
+    """The beginning of an hour, with its offset from UTC."""
+    low_emitter: LowEmitterTable | None = None
+
+    @field_validator("since")
+    @classmethod
+    def _in_utc(cls, since: dt.datetime) -> dt.datetime:
+        return since.astimezone(dt.UTC)  # the same instant is the same rule, however it is written

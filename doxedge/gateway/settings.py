@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from doxedge.analysers.configuration import ConfigError
 from doxedge.backends.http_client import NodeAddress
 from doxedge.gateway.layers import Layers, add_layer, read_layers
-from doxedge.gateway.mass_settings import FormulaTable
+from doxedge.gateway.mass_settings import BiasTable, FormulaTable
 from doxedge.gateway.missing_data_settings import MissingDataTable
 from doxedge.gateway.qa_settings import CalibrationTable
 from doxedge.gateway.site_limits import VALUE_MAX, LimitsTable
@@ -131,6 +131,8 @@ class UnitTable(_Table):
     mg_per_m3_per_ppm: Decimal = Field(Decimal("2.0525"), gt=0, le=10)
     """Mass of one ppm of NOx as NO2 at 0 degC and 101.325 kPa (measurement.md 3)."""
     formula: FormulaTable = FormulaTable()
+    bias: tuple[BiasTable, ...] = Field((), max_length=1_000)
+    """Bias factors in the order of their times; none: the mass is reported as measured."""
     operating: OperatingTable | None = None
     energy: EnergyTable = EnergyTable()
     missing_data: MissingDataTable = MissingDataTable()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
+from typing import Final
 
 from doxedge.analysers.configuration import ConfigError
-from doxedge.gateway.mass_settings import FormulaTable
-from doxedge.gateway.missing_data_settings import MissingDataTable
+from doxedge.gateway.mass_settings import BiasTable, FormulaTable
 from doxedge.gateway.settings import UnitTable
+from doxedge.measurement.bias_factor import BiasFactor, LowEmitter, factor_text
 from doxedge.measurement.conversion import Basis, FlowBasis
 from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.energy import EnergySettings
@@ -15,7 +17,14 @@ from doxedge.measurement.fuel_factors import factor
 from doxedge.measurement.hour import HourSettings
 from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.part75_mass import Part75Formula, factors_wanted
+from doxedge.quantity import SECOND_MS
 from doxedge.signing.tags import hash_tagged
+
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+CAME_LATER: Final = (
+    "calibration", "missing_data", "averaging_minutes", "concentration_o2_corrected", "formula", "bias",
+)  # fmt: skip
+"""Keys of a unit that its rules hash leaves out where they have their defaults."""
 
 
 def hour_rules(
@@ -51,7 +60,14 @@ def describe_hour(hour: HourSettings) -> list[str]:
     return [
         f"hours by rule set {hour.rules.stamp}: {hour.rules.about}{average}",
         f"mass by {_describe_mass(hour.emission)}",
+        *(_describe_bias(bias) for bias in hour.emission.bias),
     ]
+
+
+def _describe_bias(bias: BiasFactor) -> str:
+    since = dt.datetime.fromtimestamp(bias.since_ms // SECOND_MS, tz=dt.UTC)
+    capped = f" (a low emitter: {factor_text(bias.factor)} is capped)" if bias.applied != bias.factor else ""
+    return f"mass x bias factor {factor_text(bias.applied)} from {since:%Y-%m-%dT%H:%MZ} on{capped}"
 
 
 def _describe_mass(emission: EmissionSettings) -> str:
@@ -73,8 +89,9 @@ def rules_hash(unit: UnitTable) -> bytes:
     """Over the unit's settings that turn samples into hours, as JSON with sorted keys by pydantic."""
     left_out = {"instrument", "channel", "source", "name"}
     # What came later counts only where a site uses it, so that the hashes of older files stay what they are.
-    later = {"calibration": bool(unit.calibration), "missing_data": unit.missing_data != MissingDataTable()}
-    chosen = unit.model_dump_json(exclude=left_out | {name for name, used in later.items() if not used})
+    fields = UnitTable.model_fields
+    unused = {name for name in CAME_LATER if getattr(unit, name) == fields[name].get_default()}
+    chosen = unit.model_dump_json(exclude=left_out | unused)
     return hash_tagged("rules", chosen.encode())
 
 
@@ -128,6 +145,7 @@ def _hour_settings(
             mg_per_m3_per_ppm=unit.mg_per_m3_per_ppm,
             o2_corrected=unit.concentration_o2_corrected or unit.concentration in o2_corrected,
             formula=_formula(unit.formula),
+            bias=tuple(_bias(table) for table in unit.bias),
         ),
         operating=operating,
         energy=_energy_settings(unit, owner),
@@ -167,6 +185,15 @@ def _formula(table: FormulaTable) -> Part75Formula | None:
         co2=table.co2,
         diluent_basis=None if table.diluent_basis is None else Basis(table.diluent_basis),
         diluent_cap=table.diluent_cap or "",
+    )
+
+
+def _bias(table: BiasTable) -> BiasFactor:
+    low = table.low_emitter
+    return BiasFactor(
+        factor=table.factor,
+        since_ms=(table.since - EPOCH) // dt.timedelta(milliseconds=1),
+        low_emitter=None if low is None else LowEmitter(reference_mean=low.reference_mean, unit=low.unit),
     )
 
 

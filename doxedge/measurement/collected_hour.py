@@ -8,6 +8,7 @@ from decimal import Decimal, localcontext
 from typing import Final
 
 from doxedge.measurement.averaging import MinuteBucket, MinuteMean
+from doxedge.measurement.bias_factor import adjusted_g, factor_at
 from doxedge.measurement.conversion import PRECISE
 from doxedge.measurement.emission import (
     CALIBRATION_FAILED,
@@ -156,6 +157,7 @@ class CollectedHour:
             return self._gap(verdict, percent, len(rates), energy, self._remarks(operation, rates), revision)
         rates = {m: r for m, r in rates.items() if self.start_ms + m * MINUTE_MS >= verdict.usable_from_ms}
         mass = hour_mass({minute: rate.g_per_h for minute, rate in rates.items()}, operating_ms)
+        factor = factor_at(settings.emission.bias, self.start_ms)
         remarks = set(self._remarks(operation, rates))
         if verdict.start_stop and mass.extrapolated:
             remarks.add(SCALED)
@@ -164,7 +166,7 @@ class CollectedHour:
             self.start_ms,
             settings.rules.stamp,
             percent,
-            mass.nox_g,
+            mass.nox_g if factor is None else adjusted_g(mass.nox_g, factor),
             energy.energy_wh,
             START_STOP if verdict.start_stop else EXTRAPOLATED if mass.extrapolated else VALID,
             verdict.clause,
@@ -174,6 +176,8 @@ class CollectedHour:
             energy.quality.value,
             tuple(sorted(remarks)),
             revision,
+            factor,
+            None if factor is None else mass.nox_g,
         )
 
     def steps(self, operation: Operation) -> list[MinuteStep]:

@@ -11,6 +11,7 @@ from decimal import Decimal, localcontext
 from typing import Final
 
 from doxedge.measurement.averaging import MinuteMean
+from doxedge.measurement.bias_factor import BiasFactor, require_ordered
 from doxedge.measurement.conversion import (
     MG_PER_M3_PER_PPM_NO2,
     PLAUSIBLE_STACK,
@@ -73,8 +74,12 @@ class EmissionSettings:
     formula: Part75Formula | None = None
     """None: concentration times flow in metric units (`mg_per_m3_per_ppm`)."""
 
+    bias: tuple[BiasFactor, ...] = ()
+    """In the order of their times; empty: the mass is reported as it is measured."""
+
     def __post_init__(self) -> None:
         require_actual_oxygen(Concentration(Decimal(0), self.concentration_basis, self.o2_corrected))
+        require_ordered(self.bias)
         if self.formula is not None:
             self._require_bases(self.formula)
         for quantity, value in self.constants.items():
@@ -161,6 +166,12 @@ class HourRecord:
 
     revision: int = 0
     """0 for the first record of the hour; each later one replaces those before it."""
+
+    bias_factor: Decimal | None = None
+    """What `nox_g` is adjusted by; None where no factor is in force."""
+
+    unadjusted_g: Grams | None = None
+    """As measured, where there is a factor."""
 
 
 @dataclass(frozen=True, slots=True)

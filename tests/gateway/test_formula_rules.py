@@ -9,6 +9,7 @@ import pytest
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import RealClock
+from doxedge.gateway.commission_words import chain_text
 from doxedge.gateway.plant import describe, plan_units
 from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.conversion import K_NOX_LB_PER_SCF_PPM
@@ -128,3 +129,15 @@ async def test_flow_in_standard_cubic_metres_counts_as_measured_at_20_degc(tmp_p
         await unit.measure(62)
         (body,) = await unit.hours()
     assert abs(int(str(body[4])) - 100 * 2.0525 * 100_000 * (273.15 / 293.15) * 0.88 / 1_000) < 2
+
+
+def test_a_verifier_is_told_how_to_follow_the_equations_by_hand() -> None:
+    told = "\n".join(chain_text(plan(lines=BOILER, oxygen=True).hour.emission))
+    assert "Q = Q * 293.15 / 273.15 / 0.028316846592   scfh, wet" in told
+    assert "19-1, F-5: E = K Cd Fd 20.9 / (20.9 - O2d); both dry." in told
+    assert "F-18: HI = Q (100 - H) (20.9 - O2d) / (2090 Fd)." in told
+    assert "Fd = 9780" in told
+    assert "o2_percent above 14.0 % of dry gas: taken as that (diluent cap)" in told
+    assert "2.0525" not in told
+    direct = "\n".join(chain_text(plan(lines='[unit.formula]\nmass = "F-26B"').hour.emission))
+    assert "F-26B: M = 0.0000001194 * C * Q * (100 - moisture_percent) / 100   lb/h" in direct
