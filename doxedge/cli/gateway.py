@@ -13,6 +13,7 @@ from doxedge.cli.gateway_alarms import add_alarms
 from doxedge.cli.gateway_calibrate import add_calibrate
 from doxedge.cli.gateway_check import add_check
 from doxedge.cli.gateway_commission import add_commission
+from doxedge.cli.gateway_enter import add_enter
 from doxedge.cli.gateway_exchange import add_exchange
 from doxedge.cli.gateway_folder import DEFAULT_CONFIG
 from doxedge.cli.gateway_hours import add_hours
@@ -52,6 +53,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_samples(verbs)
     add_commission(verbs)
     add_exchange(verbs)
+    add_enter(verbs)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ from doxedge.gateway.alarm_watch import AlarmWatch, free_bytes
 from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.clock_watch import ClockWatch
 from doxedge.gateway.equipment import Equipment, open_equipment
+from doxedge.gateway.manual_entries import ManualEntries
+from doxedge.gateway.manual_office import FILE, AskConfirm, AskEntries, AskPropose, ManualOffice
 from doxedge.gateway.measuring import Measuring
 from doxedge.gateway.meter_exchange import AskMeterExchange
 from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor
@@ -80,7 +82,8 @@ class Gateway:
         self, equipment: Equipment, desk: AlarmDesk, started: Callable[[], None] | None
     ) -> None:
         records = RecordCheck(equipment.outbox, equipment.signer)
-        answers = self._answers(equipment, desk)
+        manual = await self._manual_office(equipment)
+        answers = self._answers(equipment, desk, manual)
         door = OperatorDoor(equipment.folder / SOCKET_NAME, answers, now_ms=self.clock.now_ms)
         try:
             async with asyncio.TaskGroup() as group:
@@ -102,7 +105,7 @@ class Gateway:
             for pipeline in self.measuring.pipelines.values():
                 await pipeline.flush()
 
-    def _answers(self, equipment: Equipment, desk: AlarmDesk) -> Answers:
+    def _answers(self, equipment: Equipment, desk: AlarmDesk, manual: ManualOffice) -> Answers:
         """What may be asked at the operators' door."""
         answers = Answers()
         answers.add(AskStatus, functools.partial(self._status, equipment, desk, self.clock.now_ms()))
@@ -113,7 +116,21 @@ class Gateway:
         answers.add(AskEnter, self._enter)
         answers.add(AskEvent, self._event)
         answers.add(AskMeterExchange, self._exchange_meter)
+        answers.add(AskPropose, manual.propose)
+        answers.add(AskConfirm, manual.confirm)
+        answers.add(AskEntries, manual.listed)
         return answers
+
+    async def _manual_office(self, equipment: Equipment) -> ManualOffice:
+        """Who keeps hours that are entered by hand, with what an earlier run has left."""
+        office = ManualOffice(
+            await ManualEntries.open(equipment.folder / FILE),
+            pipelines=lambda: self.measuring.pipelines,
+            hours=equipment.hours,
+            outbox=equipment.folder / "outbox.db",
+        )
+        await office.hand_in_again()
+        return office
 
     async def _calibrate(self, asked: AskCalibrate, caller: Caller) -> Mapping[str, object]:
         """By whoever measures now. Raises Refusal, StoreError."""

@@ -288,6 +288,10 @@ class UnitPipeline:
             await self._exchanges.told(said, hours, keep=self._append)
             await self.desk.sign()
 
+    def rule_set_at(self, at_ms: int) -> str:
+        """By whose rules an hour is judged, as it is signed."""
+        return self._judge.setup_at(at_ms).hour.rules.stamp
+
     @property
     def open_from_ms(self) -> int:
         """The first hour that is not closed."""
