@@ -30,7 +30,7 @@ from doxedge.measurement.hour import Carry, ClockJump, RunningHour
 from doxedge.measurement.hour_sequence import HourSequence
 from doxedge.measurement.quality import ClockState, clock_state
 from doxedge.measurement.reading import Reading
-from doxedge.measurement.sample import Quality, Sample
+from doxedge.measurement.sample import Quality, Reason, Sample
 from doxedge.quantity import HOUR_MS
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
@@ -311,6 +311,9 @@ class UnitPipeline:
         running = self.running_hour()
         values = {name: None if r.value is None else str(r.value) for name, r in sorted(self.latest.items())}
         qualities = {reading.quality for reading in self.latest.values()}
+        flags = frozenset().union(*self._judge.flags.values())
+        if any(reading.reason is Reason.OUT_OF_CONTROL for reading in self.latest.values()):
+            flags |= {Reason.OUT_OF_CONTROL.value}
         worst = next((q for q in (Quality.BAD, Quality.UNCERTAIN) if q in qualities), Quality.GOOD)
         return {
             "at_ms": max((r.at_ms for r in self.latest.values()), default=0),
@@ -319,7 +322,7 @@ class UnitPipeline:
             "nox_g_running": running.nox_g if running else None,
             "values": values,
             "quality": worst.value if qualities else Quality.BAD.value,
-            "flags": sorted(frozenset().union(*self._judge.flags.values())),
+            "flags": sorted(flags),
         }
 
     def _due(self, hours: HourSequence) -> tuple[HourRecord | HourGap, ...]:

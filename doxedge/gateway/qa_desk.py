@@ -369,6 +369,8 @@ class QaDesk:
         if monitor is not None:
             monitor.checked(result)
             if begun.body["driven"] and monitor.plan.driven:
+                # The gas that still flows is of the check that was aborted, and begins no other.
+                self._left_on_gas.add(monitor.plan.device)
                 self._to_put_back.add(monitor.plan.device)
 
     def _apply(self, monitor: Monitor, result: CheckResult) -> None:

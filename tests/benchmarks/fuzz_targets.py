@@ -18,11 +18,20 @@ from doxedge.analysers.dialects import (
     hj212,
     horiba,
     modbus_rtu,
+    orders,
     serinus_advanced,
 )  # fmt: skip
 from doxedge.analysers.dialects.framing import FrameError, FrameReader
 from doxedge.analysers.profile_build import parse_profile
-from doxedge.analysers.question import Function, Phrase, ReadBits, ReadRegisters, unpack_evidence
+from doxedge.analysers.question import (
+    Function,
+    Order,
+    Phrase,
+    ReadBits,
+    ReadRegisters,
+    WriteCoil,
+    unpack_evidence,
+)
 from doxedge.commitments import amount
 from doxedge.consensus.certificate import decode_certificate
 from doxedge.consensus.header import InvalidBlock, decode_header
@@ -49,6 +58,12 @@ from tests.ledger.channels import HOUR_MS, START_MS, certified, hour
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 Errors = tuple[type[BaseException], ...]
+COIL: Final = WriteCoil(1, 20, True)
+ORDERS: Final = (
+    (Order(42, "clink", "set zero"), b"set zero ok\r"),
+    (Order(0, "ak", "SNGA K0"), b"\x02 SNGA 0\x03"),
+    (Order(1, "serinus_advanced", "mode span"), orders.encode(Order(1, "serinus_advanced", "mode span"))),
+)
 OPENING: Final = (envelope.InvalidEnvelope, canonical.NonCanonical, record.InvalidRecord)
 
 
@@ -136,9 +151,20 @@ def _lines() -> dict[str, Target]:
         "modbus rtu answer": Target(
             lambda data: find_answer(asked, data), (NotBound,), [*rtu, question_frame(asked)]
         ),
+        "modbus rtu written coil": Target(
+            lambda data: find_answer(COIL, data),
+            (NotBound,),
+            [question_frame(COIL), question_frame(COIL) * 2],
+        ),
         "modbus tcp answer": Target(lambda data: _modbus_tcp(asked, head, data), (NotBound,), tcp),
         "raw evidence of a poll": Target(unpack_evidence, (ValueError,), [b"\0\3abc\0\0"]),
     }
+    for order, answer in ORDERS:
+        made[f"{order.dialect} order"] = Target(
+            lambda data, order=order: orders.find_answer(order, data),  # type: ignore[misc]
+            (codec.Ambiguous,),
+            [answer, orders.encode(order) + answer],
+        )
     for dialect, phrase in PHRASES.items():
         made[f"{dialect} answer"] = Target(
             lambda data, phrase=phrase: _dialect(phrase, data),  # type: ignore[misc]

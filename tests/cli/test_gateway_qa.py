@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from doxedge.cli.main import main
 from doxedge.store.qa import QaStore
 from doxedge.store.qa_rows import QaDraft, QaKind
-from tests.cli.plant_box import process
+from tests.cli.plant_box import REPOSITORY, process
 from tests.cli.test_gateway_status import PATIENCE_S, doxedge
 from tests.gateway.calibrations import calibration_text
 from tests.gateway.key_files import write_key
@@ -143,3 +144,57 @@ async def test_an_operator_calibrates_and_hands_in_a_test(tmp_path: Path) -> Non
             0,
             ["linearity", "event"],
         )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_gateway_that_is_killed_in_a_check_puts_the_analyser_back_at_its_next_start(
+    tmp_path: Path,
+) -> None:
+    async with simulated_site() as site:
+        text = site.settings(
+            tmp_path / "state",
+            key=write_key(tmp_path / "device.pem", "alpha device"),
+            channel=b"c" * 32,
+            source=b"s" * 16,
+        )
+        config, where = tmp_path / "gateway.toml", ("--config", str(tmp_path / "gateway.toml"))
+        # Long enough for the kill to fall into it: an hour of plant time is five seconds.
+        lines = 'settle_s = 3_600\nread_s = 3_600\ncontrol = "commands"'
+        config.write_text(text + calibration_text(lines=lines), encoding="utf-8")
+
+        async def unit() -> dict[str, Any]:
+            code, out, _ = await doxedge("status", *where, "--output", "json")
+            return {} if code else dict(json.loads(out)["units"][0])
+
+        async def nox() -> str:
+            values = {one["quantity"]: one["reason"] for one in (await unit()).get("values", [])}
+            return str(values.get("nox_ppb"))
+
+        command = (sys.executable, "-m", "doxedge", "gateway", "run", *where)
+        first = await asyncio.create_subprocess_exec(
+            *command, cwd=REPOSITORY, env=site.environment, stderr=asyncio.subprocess.DEVNULL
+        )
+
+        async def begun() -> bool:
+            code, _, _ = await doxedge("calibrate", "--unit", "alpha-1", "--no-wait", *where)
+            return code == 0
+
+        async def is_on_zero_gas() -> bool:
+            return await nox() == "zero"
+
+        try:
+            await until(begun, within_s=PATIENCE_S, what="a gateway that takes the question")
+            await until(is_on_zero_gas, within_s=PATIENCE_S, what="zero gas")
+        finally:
+            first.kill()
+            await first.wait()
+        log = tmp_path / "gateway.log"
+        async with process("doxedge", "gateway", "run", *where, environment=site.environment, log=log):
+
+            async def is_back() -> bool:
+                return await nox() == "out_of_control"
+
+            await until(is_back, within_s=PATIENCE_S, what="stack gas, which does not count yet")
+            (monitor,) = (await unit())["monitors"]
+            assert monitor["standing"] == "out of control: aborted"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from doxedge.measurement.calibration_run import CheckRun, Gas, Plateau, Stage, Timing
 from doxedge.measurement.reading import Reading
@@ -170,3 +172,39 @@ def test_a_value_that_is_not_finite_does_not_count() -> None:
     plateau.see(10_000, Decimal(9), flows=True)
     assert plateau.measured is not None
     assert plateau.measured.mean == 2
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([None, Gas.ZERO, Gas.UPSCALE]),
+        st.one_of(st.none(), st.integers(-10, 500)),
+        st.sampled_from([NOX, NO]),
+        st.integers(1, 40),
+    ),
+    max_size=200,
+)
+
+
+@given(STEPS, st.booleans())
+def test_whatever_is_read_a_complete_check_has_a_plateau_of_each_gas_for_each_monitor(
+    steps: list[tuple[Gas | None, int | None, str, int]], in_order: bool
+) -> None:
+    quantities = (NOX, NO)
+    check, at_s = run(quantities=quantities, in_order=in_order), 0
+    read: dict[tuple[str, Gas], list[int]] = {}
+    for gas, value, quantity, after_s in steps:
+        at_s += after_s
+        check.see(reading(at_s, gas, None if value is None else str(value), quantity))
+        check.look(at_s * 1_000)
+        if gas is not None and value is not None:
+            read.setdefault((quantity, gas), []).append(value)
+    assert (check.wanted is None) == (check.over is not None)
+    for quantity in quantities:
+        for gas in BOTH:
+            found = check.measured(quantity, gas)
+            if check.over is not None and check.over.complete:
+                assert found is not None
+            if found is not None:
+                assert found.readings >= TIMING.readings_min
+                assert min(read[quantity, gas]) <= found.mean <= max(read[quantity, gas])
+                assert found.to_ms - found.from_ms < TIMING.read_ms
