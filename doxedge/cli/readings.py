@@ -21,6 +21,7 @@ _COLUMNS: Final = (
     ("COMPLETE %", ">"),
     ("DUE", ">"),
     ("ACCEPTED", ">"),
+    ("SUBST", ">"),
     ("GAP", ">"),
     ("SILENT", ">"),
     ("REVISED", ">"),
@@ -43,7 +44,8 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "status",
         help="per device: last hour, completeness, gaps, revisions, forks, clock, register map and firmware",
         description="An hour is due a quarter of an hour after its end. It is accepted, declared as a gap by its "
-        "device, or silent: nothing has come. Without --from the period begins with the device's commissioning. "
+        "device, or silent: nothing has come. SUBST counts the accepted hours that were not measured, but computed by "
+        "rules for missing data. Without --from the period begins with the device's commissioning. "
         "STANDING: trial before the commissioning, commissioned, reopened since its register map is another one, "
         "replaced by another device.",
     )
@@ -122,6 +124,7 @@ def _row(device: Mapping[str, Any]) -> list[str]:
         "–" if complete is None else str(complete),
         str(device["hours_due"]),
         str(device["hours_accepted"]),
+        str(device["hours_substituted"]),
         str(device["hours_gap"]),
         str(device["hours_silent"]),
         str(device["revisions"]),

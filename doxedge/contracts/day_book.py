@@ -2,7 +2,8 @@
 
 An entry is `[slot, nox_g, energy_wh, original, latest, revision, standing, device, with_own_map]`: the slot counts
 hours from the day's midnight UTC, `original` and `latest` are record ids, the standing is trial, counted or gap (then
-without mass), and the last two say who stated the latest and whether with the register map registered for it.
+without mass), and the last two say who stated the latest and whether with the register map registered for it. Where the
+mass was not measured, but computed by rules for missing data, a `true` follows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ ROOM: Final = "hours"
 TRIAL: Final = 0
 COUNTED: Final = 1
 GAP: Final = 2
+SUBSTITUTED: Final = "substituted"
+"""The quality of an hour that was not measured."""
 START_MS_MAX: Final = 2**31 * DAY_MS - HOUR_MS
 """The last hour of the last day that a key can name. Witnessed hours come from outside and are not yet judged."""
 
@@ -35,6 +38,7 @@ class HourEntry:
     standing: int
     device: str
     with_own_map: bool
+    is_substituted: bool = False
 
 
 class Page:
@@ -79,6 +83,8 @@ def write_on(page: Page, entry: HourEntry) -> None:
         entry.device,
         entry.with_own_map,
     ]
+    if entry.is_substituted:
+        row.append(True)
     rows = page.rows
     if rows and rows[-1][0] >= slot:
         others = [other for other in rows if other[0] != slot]
@@ -105,9 +111,16 @@ def trial_g(book: Book, unit: str, device: str, start_ms: int, *, own_map: bool)
     """The mass that this device stated for a trial hour, or None.
 
     `own_map` says whether the hour must have been read with the register map that was registered, or with another.
+    A substitute is no reading: nobody could witness it.
     """
     entry = find_hour(book, unit, start_ms)
-    if entry is None or entry.standing != TRIAL or entry.device != device or entry.with_own_map != own_map:
+    if (
+        entry is None
+        or entry.is_substituted
+        or entry.standing != TRIAL
+        or entry.device != device
+        or entry.with_own_map != own_map
+    ):
         return None
     return entry.nox_g
 

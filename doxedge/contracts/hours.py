@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from doxedge.contracts import day_book, emissions, figures, headroom, reception, units
-from doxedge.contracts.day_book import COUNTED, GAP, TRIAL, HourEntry
+from doxedge.contracts.day_book import COUNTED, GAP, SUBSTITUTED, TRIAL, HourEntry
 from doxedge.contracts.emissions import YearTotal
 from doxedge.contracts.rule import Act, Book, require, require_found
 from doxedge.contracts.statements import Event, Gap, Hour, Revision
@@ -82,6 +82,7 @@ def revise_hour(book: Book, act: Act, facts: Revision) -> None:
         revision=known.revision + 1,
         device=_acting_device(act),
         with_own_map=own_map,
+        is_substituted=hour.quality == SUBSTITUTED,
     )
     desk.put_hour(latest)
     book.emit(["hour.revised", hour.unit, hour.start_ms, known.nox_g, hour.nox_g])
@@ -146,6 +147,7 @@ def _state_at(book: Book, desk: UnitDesk, record_id: bytes, facts: Hour) -> None
         COUNTED if counts else TRIAL,
         _acting_device(act),
         own_map,
+        facts.quality == SUBSTITUTED,
     )
     desk.put_hour(entry)
     if not own_map:

@@ -52,6 +52,8 @@ class DeviceRow:
     """End of the last due hour."""
     hours_due: int
     hours_accepted: int
+    hours_substituted: int
+    """Of the accepted ones, those whose mass was computed by rules for missing data and not measured."""
     hours_gap: int
     hours_silent: int
     revisions: int
@@ -96,6 +98,8 @@ class DeviceRow:
             found.append("its key is withdrawn")
         if self.hours_silent:
             found.append(f"{self.hours_silent} hours are missing without a word")
+        if self.hours_substituted:
+            found.append(f"{self.hours_substituted} hours are substitutes, not measurements")
         if self.requests_open:
             overdue = f", {self.requests_overdue} of them overdue" if self.requests_overdue else ""
             found.append(f"{self.requests_open} requests for raw samples wait for it{overdue}")
@@ -105,13 +109,17 @@ class DeviceRow:
             found.append("runs firmware that is not the registered one")
         if self.clock_state not in ("", "synchronised"):
             found.append(f"its clock is {self.clock_state}")
+        return (*found, *self._standing_remarks)
+
+    @property
+    def _standing_remarks(self) -> tuple[str, ...]:
         if not self.is_present:
-            found.append("replaced: the unit has another device now")
-        elif self.commissioning == TRIAL:
-            found.append("not commissioned: its hours are trial")
-        elif self.commissioning == REOPENED:
-            found.append("its commissioning is reopened: hours of this register map are trial")
-        return tuple(found)
+            return ("replaced: the unit has another device now",)
+        if self.commissioning == TRIAL:
+            return ("not commissioned: its hours are trial",)
+        if self.commissioning == REOPENED:
+            return ("its commissioning is reopened: hours of this register map are trial",)
+        return ()
 
 
 def device_names(book: Book) -> list[str]:
@@ -154,6 +162,7 @@ def look_at(
         to_ms=end_ms,
         hours_due=(end_ms - first_ms) // HOUR_MS,
         hours_accepted=count.accepted,
+        hours_substituted=count.substituted,
         hours_gap=count.gap,
         hours_silent=(end_ms - first_ms) // HOUR_MS - count.accepted - count.gap,
         revisions=count.revisions,
@@ -187,6 +196,7 @@ class _Count:
     """What was found in a period."""
 
     accepted: int
+    substituted: int
     gap: int
     revisions: int
     missing: list[Stretch]
@@ -206,7 +216,7 @@ def _period(
 
 def _count(book: Book, unit: str, first_ms: int, end_ms: int) -> _Count:
     """Walk over the days of the period; silent hours are those between the entries."""
-    count = _Count(0, 0, 0, [])
+    count = _Count(0, 0, 0, 0, [])
     expected_ms = first_ms
     for entry in _entries(book, unit, first_ms, end_ms):
         if entry.start_ms > expected_ms:
@@ -218,6 +228,7 @@ def _count(book: Book, unit: str, first_ms: int, end_ms: int) -> _Count:
             _add_missing(count.missing, Stretch(entry.start_ms, expected_ms, True))
         else:
             count.accepted += 1
+            count.substituted += entry.is_substituted
     if expected_ms < end_ms:
         _add_missing(count.missing, Stretch(expected_ms, end_ms, False))
     return count

@@ -131,6 +131,7 @@ def reading_row(row: DeviceRow) -> Row:
         "to_ms": row.to_ms,
         "hours_due": row.hours_due,
         "hours_accepted": row.hours_accepted,
+        "hours_substituted": row.hours_substituted,
         "hours_gap": row.hours_gap,
         "hours_silent": row.hours_silent,
         "completeness_percent": row.completeness_percent,

@@ -34,7 +34,7 @@ async def test_the_table_shows_what_arrived_and_what_is_missing(
     page = capsys.readouterr().out
     assert page.startswith("north, height 2\n")
     (line,) = [line for line in page.splitlines() if line.startswith("alpha-gw")]
-    assert line.split()[:12] == [
+    assert line.split()[:13] == [
         "alpha-gw",
         "alpha-1",
         "trial",
@@ -43,12 +43,13 @@ async def test_the_table_shows_what_arrived_and_what_is_missing(
         "60.0",
         "5",
         "3",
+        "0",
         "1",
         "1",
         "0",
         "0",
     ]
-    assert line.split()[12] == "0", "nothing was asked for"
+    assert line.split()[13] == "0", "nothing was asked for"
     assert "not commissioned" in line
     assert "alpha-gw: declared gap from 2026-01-01 02:00 to 2026-01-01 03:00" in page
     assert "alpha-gw: silent from 2026-01-01 03:00 to 2026-01-01 04:00" in page
@@ -64,6 +65,7 @@ async def test_json_has_the_same_figures_and_takes_a_period(
     (channel,) = json.loads(capsys.readouterr().out)["channels"]
     alpha = next(device for device in channel["devices"] if device["device"] == "alpha-gw")
     assert (alpha["hours_due"], alpha["hours_accepted"], alpha["hours_gap"]) == (2, 1, 1)
+    assert alpha["hours_substituted"] == 0
     assert alpha["completeness_percent"] == "50.0"
     assert alpha["missing"] == [
         {"from_ms": START_MS + 2 * HOUR_MS, "to_ms": START_MS + 3 * HOUR_MS, "stated": True}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.contracts import numbering
+from doxedge.contracts import day_book, numbering
 from doxedge.ledger import reception_desk
 from doxedge.ledger.receipt import Outcome
 from doxedge.ledger.reception_desk import GRACE_MS, MISSING_SHOWN_MAX, DeviceRow, Stretch, look_at
@@ -123,6 +123,24 @@ def test_a_filled_gap_and_a_late_hour_are_accepted_hours() -> None:
     assert counts(row(channel, 4)) == (4, 4, 0, 0)
     assert row(channel, 4).missing == ()
     assert row(channel, 4).last_hour_ms == START_MS + 3 * HOUR_MS, "the newest, not the last that came"
+
+
+def test_a_substitute_is_accepted_and_told_apart_until_a_measurement_revises_it() -> None:
+    channel = begun()
+    state_hours(channel, 2)
+    say(channel, device(channel), "gap", ["alpha-1", START_MS, START_MS + HOUR_MS, "no line"])
+    state_hours(channel, 0, 1, quality="substituted", method_code="11", recipe=["part75/1"])
+    found = row(channel, 3)
+    assert (counts(found), found.hours_substituted) == ((3, 3, 0, 0), 2)
+    assert "2 hours are substitutes, not measurements" in found.remarks
+    known = day_book.find_hour(channel.chain.state, "alpha-1", START_MS)
+    assert known is not None
+    measured = hour("alpha-1", START_MS, 7)
+    say(channel, device(channel), "hour.revise", [known.original, "late samples", measured])
+    assert row(channel, 2).hours_substituted == 1
+    assert day_book.trial_g(channel.chain.state, "alpha-1", "alpha-gw", START_MS, own_map=True) == 7
+    second_ms = START_MS + HOUR_MS
+    assert day_book.trial_g(channel.chain.state, "alpha-1", "alpha-gw", second_ms, own_map=True) is None
 
 
 def test_a_period_is_cut_to_whole_hours_that_are_due() -> None:
