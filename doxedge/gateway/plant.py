@@ -13,16 +13,15 @@ from doxedge.gateway.instruments import (
     Instrument,
     combined_profile_hash,
     plan_instrument,
-    quantities,
-    value_limits,
 )
 from doxedge.gateway.missing_data_settings import NO_SUBSTITUTES, MissingDataPlan, plan_missing_data
 from doxedge.gateway.qa_plan import MonitorPlan, describe_monitors, plan_monitors
+from doxedge.gateway.quantity_plan import plan_quantities
 from doxedge.gateway.settings import GatewaySettings, UnitTable
 from doxedge.gateway.site_limits import with_site
 from doxedge.gateway.unit_rules import describe_hour, hour_rules, rules_hash
 from doxedge.measurement.hour import HourSettings
-from doxedge.measurement.quality import AssessmentSettings, ValueLimits
+from doxedge.measurement.quality import AssessmentSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,35 +106,23 @@ def _plan_unit(unit: UnitTable, *, folders: list[Path], source: str, place: str,
         )
         for index, table in enumerate(unit.instrument)
     )
-    limits: dict[str, ValueLimits] = {}
-    owner: dict[str, str] = {}
-    periods: dict[str, int] = {}
-    for instrument in instruments:
-        for quantity, period_ms in quantities(instrument):
-            if quantity in owner:
-                raise ConfigError(
-                    source=source,
-                    path=f"{place}.instrument",
-                    reason=f"{quantity} comes from {owner[quantity]} and from {instrument.device}; "
-                    "leave one group out with poll_ms = { group = 0 }",
-                )
-            owner[quantity] = instrument.device
-            periods[quantity] = period_ms
-        for quantity, point in instrument.profile.limits().items():
-            limits[quantity] = value_limits(point)
+    plan = plan_quantities(instruments, source=source, place=place)
+    owner, periods = plan.owner, plan.periods
     try:
-        limits = with_site(limits, unit.limits)
+        limits = with_site(plan.limits, unit.limits)
     except ValueError as error:
         raise ConfigError(source=source, path=f"{place}.limits", reason=str(error)) from None
-    o2_corrected = frozenset(quantity for i in instruments for quantity in i.profile.o2_corrected)
     settling_ms = max((i.profile.settling_ms for i in instruments), default=0)
-    hour = hour_rules(unit, owner, periods, o2_corrected, source=source, place=place)
+    hour = hour_rules(unit, plan, source=source, place=place)
     return PlannedUnit(
         table=unit,
         instruments=instruments,
         hour=hour,
         assessment=AssessmentSettings(
-            limits=limits, settling_ms=settling_ms, clock_speed=max(1, round(clock.speed))
+            limits=limits,
+            names=plan.names,
+            settling_ms=settling_ms,
+            clock_speed=max(1, round(clock.speed)),
         ),
         profile_hash=combined_profile_hash(instruments),
         rules_hash=rules_hash(unit),

@@ -90,6 +90,8 @@ class InstrumentTable(_Table):
     """Poll period of a group, where it should differ from the profile's; 0 leaves the group out."""
     settings: dict[str, SettingValue] = Field(default_factory=dict)
     """Site values that the profile asks for, such as the full scale of a 4-20 mA loop, or the unit of a gas."""
+    backup_of: Name | None = None
+    """The instrument that it stands in for, minute by minute, in the quantities that both deliver."""
 
 
 class OperatingTable(_Table):

@@ -8,16 +8,18 @@ from typing import Final
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.gateway.mass_settings import BiasTable, FormulaTable
+from doxedge.gateway.quantity_plan import QuantityPlan
 from doxedge.gateway.settings import UnitTable
 from doxedge.measurement.bias_factor import BiasFactor, LowEmitter, factor_text
 from doxedge.measurement.conversion import Basis, FlowBasis
 from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.energy import EnergySettings
 from doxedge.measurement.fuel_factors import factor
-from doxedge.measurement.hour import HourSettings
+from doxedge.measurement.hour_settings import HourSettings, backup_name
 from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.part75_mass import Part75Formula, factors_wanted
 from doxedge.quantity import SECOND_MS
+from doxedge.signing import canonical
 from doxedge.signing.tags import hash_tagged
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -27,30 +29,15 @@ CAME_LATER: Final = (
 """Keys of a unit that its rules hash leaves out where they have their defaults."""
 
 
-def hour_rules(
-    unit: UnitTable,
-    owner: dict[str, str],
-    periods: dict[str, int],
-    o2_corrected: frozenset[str],
-    *,
-    source: str,
-    place: str,
-) -> HourSettings:
-    """How the hours of a unit are made.
-
-    owner         quantity to the device that it is taken from
-    periods       quantity to how often it is read, in ms
-    o2_corrected  quantities that their register maps say to be at a reference oxygen
-
-    Raises ConfigError naming table and key for what cannot work.
-    """
-    if unit.operating is not None and unit.operating.quantity in owner:
-        _require_held(unit, periods, source=source, place=place)
+def hour_rules(unit: UnitTable, plan: QuantityPlan, *, source: str, place: str) -> HourSettings:
+    """How the hours of a unit are made of its quantities. Raises ConfigError naming table and key."""
+    if unit.operating is not None and unit.operating.quantity in plan.owner:
+        _require_held(unit, plan.periods, source=source, place=place)
     try:
-        hour = _hour_settings(unit, owner, periods, o2_corrected)
+        hour = _hour_settings(unit, plan)
     except ValueError as error:
         raise ConfigError(source=source, path=place, reason=str(error)) from None
-    _require_measured(unit, hour, owner, source=source, place=place)
+    _require_measured(unit, hour, plan.owner, source=source, place=place)
     return hour
 
 
@@ -61,6 +48,10 @@ def describe_hour(hour: HourSettings) -> list[str]:
         f"hours by rule set {hour.rules.stamp}: {hour.rules.about}{average}",
         f"mass by {_describe_mass(hour.emission)}",
         *(_describe_bias(bias) for bias in hour.emission.bias),
+        *(
+            f"{quantity}: {hour.devices[backup_name(quantity)]} stands in for {hour.devices[quantity]}"
+            for quantity in sorted(hour.backups)
+        ),
     ]
 
 
@@ -92,7 +83,11 @@ def rules_hash(unit: UnitTable) -> bytes:
     fields = UnitTable.model_fields
     unused = {name for name in CAME_LATER if getattr(unit, name) == fields[name].get_default()}
     chosen = unit.model_dump_json(exclude=left_out | unused)
-    return hash_tagged("rules", chosen.encode())
+    backups: list[canonical.Value] = [
+        [i.name, i.backup_of] for i in unit.instrument if i.backup_of is not None
+    ]
+    parts = [chosen.encode(), canonical.encode(backups)] if backups else [chosen.encode()]
+    return hash_tagged("rules", *parts)
 
 
 def _require_measured(
@@ -124,9 +119,7 @@ def _require_held(unit: UnitTable, periods: dict[str, int], *, source: str, plac
         )
 
 
-def _hour_settings(
-    unit: UnitTable, owner: dict[str, str], periods: dict[str, int], o2_corrected: frozenset[str]
-) -> HourSettings:
+def _hour_settings(unit: UnitTable, plan: QuantityPlan) -> HourSettings:
     operating = None
     if unit.operating is not None:
         operating = OperatingSettings(
@@ -135,26 +128,36 @@ def _hour_settings(
             off_below=unit.operating.off_below,
             hold_ms=unit.operating.hold_ms,
         )
+    corrected = {unit.concentration, backup_name(unit.concentration)} & plan.o2_corrected
+    emission = EmissionSettings(
+        concentration=unit.concentration,
+        concentration_basis=Basis(unit.concentration_basis),
+        flow=unit.flow,
+        flow_basis=FlowBasis(unit.flow_basis),
+        mg_per_m3_per_ppm=unit.mg_per_m3_per_ppm,
+        o2_corrected=unit.concentration_o2_corrected or bool(corrected),
+        formula=_formula(unit.formula),
+        bias=tuple(_bias(table) for table in unit.bias),
+    )
+    energy = _energy_settings(unit, plan.owner)
+    alone = {operating.quantity} if operating else set[str]()
+    alone |= {energy.quantity, energy.power_quantity} if energy else set()
+    if doubled := sorted(quantity for quantity in alone if backup_name(quantity) in plan.owner):
+        raise ValueError(
+            f"{doubled[0]} has no backup: operating signal, power and energy come from one instrument"
+        )
     return HourSettings(
         unit=unit.name,
-        emission=EmissionSettings(
-            concentration=unit.concentration,
-            concentration_basis=Basis(unit.concentration_basis),
-            flow=unit.flow,
-            flow_basis=FlowBasis(unit.flow_basis),
-            mg_per_m3_per_ppm=unit.mg_per_m3_per_ppm,
-            o2_corrected=unit.concentration_o2_corrected or unit.concentration in o2_corrected,
-            formula=_formula(unit.formula),
-            bias=tuple(_bias(table) for table in unit.bias),
-        ),
+        emission=emission,
         operating=operating,
-        energy=_energy_settings(unit, owner),
-        poll_period_ms=periods,
+        energy=energy,
+        poll_period_ms=plan.periods,
         coverage_percent=unit.coverage_percent,
         grace_ms=unit.grace_ms,
         rule_set=unit.rule_set,
         averaging_minutes=unit.averaging_minutes,
-        devices=owner,
+        devices=plan.owner,
+        backups=frozenset(quantity for quantity in emission.measured if backup_name(quantity) in plan.owner),
     )
 
 

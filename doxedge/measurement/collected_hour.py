@@ -3,7 +3,7 @@
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from typing import Final
 
@@ -25,7 +25,7 @@ from doxedge.measurement.emission import (
     minute_rate,
 )
 from doxedge.measurement.energy import HourEnergy
-from doxedge.measurement.hour_settings import HourSettings
+from doxedge.measurement.hour_settings import HourSettings, backup_name
 from doxedge.measurement.operating import Operation
 from doxedge.measurement.quality import QA_REASONS
 from doxedge.measurement.reading import Reading
@@ -41,6 +41,8 @@ SCALED: Final = f"nox_g:{EXTRAPOLATED}"
 """Remark on an hour whose quality has another thing to say."""
 CAPPED: Final = "diluent_cap_minutes"
 """Remark: in so many minutes the diluent cap took the place of a reading."""
+BACKED: Final = "backup_minutes"
+"""Remark: in so many minutes a backup instrument stood in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,18 +266,34 @@ class CollectedHour:
                 return bucket
         return None
 
-    def _mean_at(self, quantity: str, minute: int) -> Decimal | None:
+    def _standing_mean(self, quantity: str, minute: int) -> MinuteMean | None:
         bucket = self._standing_bucket(quantity, minute)
-        return None if bucket is None else self._mean(bucket, quantity).mean
+        return None if bucket is None else self._mean(bucket, quantity)
+
+    def _counting_mean(self, quantity: str, minute: int) -> tuple[MinuteMean | None, bool]:
+        """The mean that counts for a minute, and whether it is the backup's."""
+        mean = self._standing_mean(quantity, minute)
+        if quantity in self._settings.backups and (mean is None or mean.mean is None):
+            backup = self._standing_mean(backup_name(quantity), minute)
+            if backup is not None and backup.mean is not None:
+                return backup, True
+        return mean, False
+
+    def _mean_at(self, quantity: str, minute: int) -> Decimal | None:
+        mean, _ = self._counting_mean(quantity, minute)
+        return None if mean is None else mean.mean
 
     def _rate(self, minute: int) -> MinuteRate | None:
         means: dict[str, MinuteMean] = {}
+        from_backup = False
         for quantity in self._settings.emission.measured:
-            bucket = self._standing_bucket(quantity, minute)
-            if bucket is None:
+            mean, of_backup = self._counting_mean(quantity, minute)
+            if mean is None:
                 return None
-            means[quantity] = self._mean(bucket, quantity)
-        return minute_rate(means, self._settings.emission)
+            means[quantity] = mean
+            from_backup = from_backup or of_backup
+        rate = minute_rate(means, self._settings.emission)
+        return replace(rate, from_backup=True) if rate is not None and from_backup else rate
 
     def _operating_rates(self, operating_ms: Sequence[int], upto: int) -> dict[int, MinuteRate]:
         """The mass rates of the minutes before `upto` in which the unit ran."""
@@ -305,4 +323,6 @@ class CollectedHour:
             remarks.add(f"{self._settings.operating.quantity}:{ASSUMED}")
         if capped := sum(rate.at_diluent_cap for rate in rates.values()):
             remarks.add(f"{CAPPED}:{capped}")
+        if backed := sum(rate.from_backup for rate in rates.values()):
+            remarks.add(f"{BACKED}:{backed}")
         return tuple(sorted(remarks))

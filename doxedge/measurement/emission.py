@@ -45,6 +45,9 @@ START_STOP: Final = "start_stop"
 PRIMARY_METHOD: Final = "01"
 """Method of determination code: primary monitoring system (40 CFR 75.57, Table 4a)."""
 
+BACKUP_METHOD: Final = "02"
+"""Method of determination code: backup monitoring system, in at least one minute."""
+
 DILUENT_CAP: Final = "14"
 """Method of determination code: the diluent cap took the place of a reading close to air."""
 
@@ -207,6 +210,9 @@ class MinuteRate:
     at_diluent_cap: bool = False
     """The diluent cap took the place of a reading."""
 
+    from_backup: bool = False
+    """A backup instrument stood in for one without a valid mean."""
+
 
 @dataclass(frozen=True, slots=True)
 class HourMass:
@@ -248,8 +254,11 @@ def method_code(mass: HourMass, rates: Iterable[MinuteRate]) -> str:
     """How the mass was determined: the code furthest from a plain measurement that any of its minutes asks for."""
     if mass.exact_g < 0:
         return NEGATIVE_REPLACED
+    rates = tuple(rates)
     if any(rate.at_diluent_cap for rate in rates):
         return DILUENT_CAP
+    if any(rate.from_backup for rate in rates):
+        return BACKUP_METHOD
     return PRIMARY_METHOD
 
 

@@ -11,6 +11,11 @@ from doxedge.measurement.validity_eu import AVERAGING_MINUTES
 from doxedge.quantity import MINUTE_MS
 
 
+def backup_name(quantity: str) -> str:
+    """What a quantity is called where it comes from a backup instrument."""
+    return f"backup.{quantity}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourSettings:
     """One unit. Raises ValueError, naming the field, for what cannot work."""
@@ -45,6 +50,10 @@ class HourSettings:
 
     devices: Mapping[str, str] = field(default_factory=dict)
     """Quantity to the device that it is taken from; a quantity not named is taken from the first that sends it."""
+
+    backups: frozenset[str] = frozenset()
+    """The quantities of the mass that have a backup (`backup_name`): it counts in minutes in which the first has no
+    valid mean."""
 
     def __post_init__(self) -> None:
         if self.rule_set not in RULE_SETS:
@@ -83,7 +92,7 @@ class HourSettings:
     def averaged(self) -> frozenset[str]:
         """The quantities of which minute means are made."""
         power = {self.energy.power_quantity} if self.energy else set()
-        return self.emission.measured | power
+        return self.emission.measured | power | {backup_name(quantity) for quantity in self.backups}
 
     def period_ms(self, quantity: str) -> int:
         """How often a quantity is read."""

@@ -16,7 +16,7 @@ Limits come from the profile of the device. Figures without a source are design 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -102,6 +102,9 @@ class AssessmentSettings:
     limits: Mapping[str, ValueLimits] = field(default_factory=dict)
     """Quantity to what is plausible there; each quantity of a unit comes from one device."""
 
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(device, quantity) to the name that its readings have in the unit, where two devices deliver the same one."""
+
     settling_ms: int = 3 * MINUTE_MS
     """Recovery time of a device after zero, span or maintenance."""
 
@@ -181,12 +184,22 @@ class Assessor:
             # The sample's own judgement comes first in the order of steps, so it decides between two of a kind.
             quality, reason = of_value if for_all[0] is Quality.GOOD else _worst([for_all, of_value])
             readings.append(Reading(device, quantity, at_ms, decoded, quality, reason))
-        return self._check_pair(tuple(readings))
+        judged = self._check_pair(tuple(readings))
+        return self._named(judged) if self._settings.names else judged
 
     def last_step_ms(self, device: str) -> int:
         """By how much the wall clock was set between the device's last two samples; 0 when it was not."""
         memory = self._devices.get(device)
         return memory.step_ms if memory else 0
+
+    def _named(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+        names = self._settings.names
+        return tuple(
+            replace(reading, quantity=name)
+            if (name := names.get((reading.device, reading.quantity))) is not None
+            else reading
+            for reading in readings
+        )
 
     def _remember_device(self, sample: Sample) -> _DeviceMemory:
         """The device's memory, brought to this sample's instant; a step of the clock makes it forget its values."""
@@ -247,7 +260,9 @@ class Assessor:
             return Quality.BAD, Reason.NAN
         if failure is not None:
             return (Quality.UNCERTAIN if failure is Reason.DEFAULT else Quality.BAD), failure
-        limits = self._settings.limits.get(quantity, NO_LIMITS)
+        names = self._settings.names
+        name = names.get((sample.device, quantity), quantity) if names else quantity
+        limits = self._settings.limits.get(name, NO_LIMITS)
         out_of_range = self._judge_range(decoded, limits)
         # Asked in any case, for it remembers the value.
         moved = _judge_movement(memory.values, quantity, decoded, sample.at_ms, limits, running)
