@@ -15,7 +15,6 @@ class Cast:
     nodes: dict[str, Node] = field(default_factory=dict)
     numberings: dict[str, Numbering] = field(default_factory=dict)
     refusals: list[dict[str, str | None]] = field(default_factory=list)
-    profiles: dict[str, bytes] = field(default_factory=dict)
     first_hours: dict[str, tuple[int, int]] = field(default_factory=dict)
     year: int = 1970
 

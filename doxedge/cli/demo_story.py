@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from doxedge.backends.port import TransactionStatus
 from doxedge.cli.demo_cast import Cast
+from doxedge.cli.demo_commission import commission_body_of
 from doxedge.cli.demo_officer import Node, Numbering
 from doxedge.cli.demo_site import Stage, gateway_config, until_served
 from doxedge.cli.demo_view import DemoView
@@ -102,7 +103,6 @@ async def _register_unit(stage: Stage, cast: Cast, unit: str, plant: dict[str, A
     )
     device = stage.key(f"{party}-device")
     profile_hash = await asyncio.to_thread(_profile_hash, stage, party, plant, name)
-    cast.profiles[unit] = profile_hash
     registered = await company.must(
         "device.register", [f"{unit}-gw", unit, ED25519, device.public_key, profile_hash, firmware_text()]
     )
@@ -134,9 +134,8 @@ async def _measure(stage: Stage, view: DemoView, cast: Cast) -> None:
     view.step("The first signed hours are final on every node, as trial hours.")
     for unit, (_, channel) in UNITS.items():
         regulator = cast.numberings[f"regulator {channel}"]
-        start_ms, nox_g = cast.first_hours[unit]
-        profile = cast.profiles[unit]
-        await regulator.must("device.commission", [f"{unit}-gw", profile, [[start_ms, nox_g]], bytes(32)])
+        body = await commission_body_of(stage, cast, unit, UNITS[unit][0], cast.channels[channel])
+        await regulator.must("device.commission", body)
         amount: list[Value] = [0, ISSUED_G[unit]]
         await regulator.must("vintage.issue", [unit, cast.channels[channel], cast.year, amount, bytes(32)])
     view.step(
