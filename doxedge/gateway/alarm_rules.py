@@ -162,6 +162,13 @@ _RULES: Final = (
         priority=Priority.MEDIUM,  # Not signed: the reading on the chart is, with its sums.
     ),
     AlarmRule(
+        code="bias.low",
+        meaning="the mass is adjusted by less than the bias factor that the last RATA gave",
+        priority=Priority.HIGH,
+        clear_after_ms=STEADY_MS,
+        signed=True,
+    ),
+    AlarmRule(
         code="test.due",
         meaning="the last linearity, RATA, QAL2 or AST that passed is soon no longer good",
         priority=Priority.MEDIUM,

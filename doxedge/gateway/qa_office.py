@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final, Literal
 
 from pydantic import Field
@@ -27,10 +28,11 @@ from doxedge.gateway.qa_tests import (
     judge,
     test_body,
 )
+from doxedge.measurement.bias_factor import BiasFactor, factor_at
 from doxedge.measurement.calibration_run import Gas
 from doxedge.measurement.qa_entry import Judged, TestKind, read_qal3
 from doxedge.measurement.verdict import FAILED, PASSED
-from doxedge.quantity import DAY_MS
+from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store.qa import QaStore
 from doxedge.store.qa_rows import QaEntry
 
@@ -74,6 +76,8 @@ class QaOffice:
     def __init__(self, *, clock: Clock, command: Command) -> None:
         """`command` tells an instrument what to do."""
         self.desks: dict[str, QaDesk] = {}
+        self._needed: dict[str, frozenset[str]] = {}
+        self._bias: dict[str, tuple[BiasFactor, ...]] = {}
         self._clock, self._command = clock, command
 
     async def open_desk(self, unit: PlannedUnit, store: QaStore) -> QaDesk | None:
@@ -89,6 +93,8 @@ class QaOffice:
             command=self._command,
         )
         await desk.load()
+        self._needed[unit.table.name] = unit.hour.emission.measured
+        self._bias[unit.table.name] = unit.hour.emission.bias
         self.desks[unit.table.name] = desk
         return desk
 
@@ -114,7 +120,13 @@ class QaOffice:
     def facts(self, unit: str) -> list[MonitorFacts]:
         """Each monitor of a unit, for the alarms."""
         desk = self.desks.get(unit)
-        return [] if desk is None else [_facts(monitor, desk) for monitor in desk.monitors.values()]
+        if desk is None:
+            return []
+        wanted = desk.record.bias_factor(self._needed.get(unit, frozenset()))
+        now_ms = self._clock.now_ms()
+        applied = factor_at(self._bias.get(unit, ()), now_ms - now_ms % HOUR_MS) or Decimal(1)
+        bias = None if wanted is None else (wanted, applied)
+        return [_facts(monitor, desk, bias) for monitor in desk.monitors.values()]
 
     async def calibrate(self, asked: AskCalibrate, caller: Caller) -> Mapping[str, object]:
         """Begins a check of each instrument concerned: {"checks": [...]}. Raises Refusal, StoreError."""
@@ -238,7 +250,7 @@ def entry_as_dict(entry: QaEntry) -> dict[str, object]:
     return {**about, **body}
 
 
-def _facts(monitor: Monitor, desk: QaDesk) -> MonitorFacts:
+def _facts(monitor: Monitor, desk: QaDesk, bias: tuple[Decimal, Decimal] | None) -> MonitorFacts:
     change, plan = monitor.current, monitor.plan
     ends = [
         cylinder.expires_ms for cylinder in plan.checks.cylinders.values() if cylinder.expires_ms is not None
@@ -251,6 +263,7 @@ def _facts(monitor: Monitor, desk: QaDesk) -> MonitorFacts:
         monitor.valid_until_ms,
         min(ends, default=None),
         min(_tests_end(desk, plan.quantity), default=None),
+        bias if "rata" in desk.record.tests[plan.quantity] else None,
         desk.record.charts[plan.quantity].findings,
     )
 

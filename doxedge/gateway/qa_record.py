@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, localcontext
+from math import prod
 from typing import Any
 
 from doxedge.gateway import qa_tests
 from doxedge.gateway.qa_charts import Charts, Step
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_plan import MonitorPlan
+from doxedge.measurement.bias_factor import PLACES
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult
+from doxedge.measurement.conversion import PRECISE, reported
 from doxedge.measurement.qa_entry import BLOCKING
 from doxedge.store.qa_rows import QaEntry, QaKind
 
@@ -39,6 +43,21 @@ class QaRecord:
             self.charts[entry.quantity].adjusted()
         elif entry.body["passed"]:
             self.tests[entry.quantity][entry.body["kind"]] = entry
+
+    def bias_factor(self, needed: frozenset[str]) -> Decimal | None:
+        """What the last RATAs of these quantities ask for together; None without one.
+
+        Of several load levels the largest factor counts.
+        """
+        factors = [
+            max(Decimal(str(row["bias_adj_factor"])) for row in entry.body["figures"])
+            for quantity, tests in self.tests.items()
+            if quantity in needed and (entry := tests.get("rata")) is not None
+        ]
+        if not factors:
+            return None
+        with localcontext(PRECISE):
+            return reported(prod(factors, start=Decimal(1)), places=PLACES)
 
     def steps(self, result: CheckResult) -> list[Step]:
         """The gases of a check as readings of the charts."""

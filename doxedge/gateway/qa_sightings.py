@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from doxedge.measurement.alarms import Sighting
@@ -32,6 +33,10 @@ class MonitorFacts:
     """When the first of its certificates ends; None where no gas has one."""
     test_until: tuple[int, str] | None = None
     """When the first of its tests ends to be good, and which; None where none was entered."""
+    bias: tuple[Decimal, Decimal] | None = None
+    """The bias factor that the last RATAs of the unit ask for, and the one that its mass is adjusted by.
+
+    None where this monitor has no RATA."""
     drifts: str = ""
     """What the last readings on its QAL3 charts found."""
 
@@ -49,6 +54,13 @@ def monitor_sightings(facts: MonitorFacts, *, now_ms: int) -> Iterator[Sighting]
     yield Sighting("calibration.expired", facts.subject, is_expired, because)
     yield Sighting("calibration.failed", facts.subject, facts.standing in _WITHOUT_RESULT, because)
     yield Sighting("monitor.out_of_control", facts.subject, not facts.in_control, because)
+    wanted, applied = facts.bias or (Decimal(1), Decimal(1))
+    yield Sighting(
+        "bias.low",
+        facts.subject,
+        applied < wanted,
+        f"the last RATAs give a bias factor of {wanted}, and the mass is adjusted by {applied}",
+    )
     yield Sighting("qal3.drift", facts.subject, bool(facts.drifts), facts.drifts or "the charts are quiet")
     until = facts.test_until
     test_days = 0 if until is None else max(0, (until[0] - now_ms) // DAY_MS)

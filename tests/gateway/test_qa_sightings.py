@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from doxedge.store.alarms import AlarmStore
 NOW_MS = 1_000 * HOUR_MS
 CODES = (
     "calibration.due", "calibration.expired", "calibration.failed", "monitor.out_of_control", "gas.expiring",
-    "qal3.drift", "test.due",
+    "bias.low", "qal3.drift", "test.due",
 )  # fmt: skip
 
 
@@ -51,6 +52,8 @@ def out(standing: str) -> dict[str, Any]:
         ({"gas_until_ms": NOW_MS + 14 * DAY_MS}, set()),
         ({"gas_until_ms": NOW_MS + 14 * DAY_MS - 1}, {"gas.expiring"}),
         ({"gas_until_ms": NOW_MS - DAY_MS}, {"gas.expiring"}),
+        ({"bias": (Decimal("1.092"), Decimal("1.092"))}, set()),
+        ({"bias": (Decimal("1.092"), Decimal("1.091"))}, {"bias.low"}),
         ({"drifts": "zero gas: drift upwards"}, {"qal3.drift"}),
         ({"test_until": (NOW_MS + 14 * DAY_MS, "rata")}, set()),
         ({"test_until": (NOW_MS - DAY_MS, "rata")}, {"test.due"}),

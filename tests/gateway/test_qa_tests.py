@@ -61,16 +61,12 @@ class Office:
 
 
 @asynccontextmanager
-async def office(folder: Path, *, clock: SetClock | None = None, lines: str = "") -> AsyncIterator[Office]:
-    planned = plan(calibrations=calibration_text(lines=f"{TIMES}\n{lines}"))
+async def office(
+    folder: Path, *, clock: SetClock | None = None, lines: str = "", unit: str = ""
+) -> AsyncIterator[Office]:
+    planned = plan(lines=unit, calibrations=calibration_text(lines=f"{TIMES}\n{lines}"))
     async with bench(folder, clock=clock, planned=planned) as it:
-        made = QaOffice(clock=it.clock, command=no_command)
-        made.desks["alpha-1"] = desk(it)
-        yield Office(it, made)
-
-
-async def no_command(device: str, command: str) -> str | None:
-    return f"{device} takes no {command}"
+        yield Office(it, it.office)
 
 
 async def test_a_linearity_check_is_judged_kept_whole_and_signed_with_its_hash(tmp_path: Path) -> None:
@@ -242,3 +238,14 @@ def test_a_unit_under_european_rules_wants_the_deviation_of_its_analyser() -> No
     with pytest.raises(ConfigError, match="QAL3"):
         plan(lines='rule_set = "eu"', calibrations=calibration_text(lines=TIMES))
     assert plan(lines='rule_set = "eu"', calibrations=calibration_text(lines=f"{TIMES}\n{S_AMS}")).monitors
+
+
+async def test_a_bias_factor_that_the_mass_is_not_adjusted_by_is_said(tmp_path: Path) -> None:
+    async with office(tmp_path) as made:
+        assert [fact.bias for fact in made.office.facts("alpha-1")] == [None]
+        await made.enter("rata", RATA + runs(off=28))
+        assert [fact.bias for fact in made.office.facts("alpha-1")] == [(Decimal("1.092"), Decimal(1))]
+        clock = made.it.clock
+    bias = "bias = [{ factor = 1.092, since = 2026-01-01T00:00:00Z }]"
+    async with office(tmp_path, clock=clock, unit=bias) as made:
+        assert [fact.bias for fact in made.office.facts("alpha-1")] == [(Decimal("1.092"), Decimal("1.092"))]

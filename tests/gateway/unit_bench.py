@@ -114,7 +114,8 @@ class Bench:
     samples: SampleStore
     history: HourStore
     pipeline: UnitPipeline
-    quality: QaDesk | None = None
+    quality: QaDesk | None
+    office: QaOffice
     reading: ClockReading = SYNCHRONISED
     counter_shift_wh: int = 0
     """What the energy meter shows less than it has counted: another meter begins elsewhere."""
@@ -239,7 +240,8 @@ async def bench(
         await HourStore.open(folder / "hours.db", now_ms=clock.now_ms()) as hours,
         await QaStore.open(folder / "qa.db", now_ms=clock.now_ms()) as checks,
     ):
-        quality = await QaOffice(clock=clock, command=command or _obey).open_desk(planned, checks)
+        office = QaOffice(clock=clock, command=command or _obey)
+        quality = await office.open_desk(planned, checks)
         reading = functools.partial(_reading_of, box := [])
         pipeline = UnitPipeline(
             UnitIdentity(planned.table.name, channel, source),
@@ -251,7 +253,7 @@ async def bench(
             on_stored=wake or (lambda: None),
             quality=quality,
         )
-        made = Bench(folder, clock, planned, device, outbox, samples, hours, pipeline, quality)
+        made = Bench(folder, clock, planned, device, outbox, samples, hours, pipeline, quality, office)
         box.append(made)
         await pipeline.restore(before=before, change=change)
         if quality is not None:
