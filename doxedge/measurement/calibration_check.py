@@ -154,7 +154,9 @@ def rule_of(quantity: str) -> tuple[ErrorRule, Decimal]:
 
     Raises ValueError for a quantity of which no rule speaks.
     """
-    if quantity.removeprefix("calibration_") in _DILUENTS:
+    # What a backup instrument delivers is called `backup.QUANTITY`.
+    name = quantity.rpartition(".")[2]
+    if name.removeprefix("calibration_") in _DILUENTS:
         return ErrorRule.PCT_ABS, Decimal(1)
     for ending, rule, per_unit in _BY_ENDING:
         if quantity.endswith(ending):

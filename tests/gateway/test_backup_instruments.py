@@ -11,6 +11,7 @@ from doxedge.analysers.configuration import ConfigError
 from doxedge.gateway.plant import PlannedUnit, describe
 from doxedge.measurement.sample import Reason
 from doxedge.quantity import MINUTE_MS
+from tests.gateway.calibrations import calibration_text
 from tests.gateway.unit_bench import GRAMS_PER_HOUR, PERIOD_MS, Bench, bench, plan
 
 SPARE = """
@@ -104,3 +105,20 @@ def test_the_plan_says_who_stands_in_for_whom_and_the_rules_hash_covers_it() -> 
     assert planned.assessment.limits["backup.nox_ppb"].max_rate_per_s is not None
     assert planned.assessment.limits["nox_ppb"].max_rate_per_s is None
     assert with_spare().rules_hash != plan().rules_hash
+
+
+async def test_while_the_first_is_out_of_control_the_backup_counts_unless_it_is_so_itself(
+    tmp_path: Path,
+) -> None:
+    first = calibration_text()
+    async with bench(tmp_path / "sound", planned=with_spare(spare=SPARE + first)) as unit:
+        await measure(unit, 62, first_ppm=Decimal(300), spare_ppm=Decimal(100))
+        (body,) = await unit.hours()
+        assert (body[8], abs(int(str(body[4])) - GRAMS_PER_HOUR) < 2) == ("02", True)
+        assert unit.pipeline.latest["nox_ppb"].reason is Reason.OUT_OF_CONTROL
+    both = first + calibration_text("backup.nox_ppb")
+    async with bench(tmp_path / "unchecked", planned=with_spare(spare=SPARE + both)) as unit:
+        await measure(unit, 62, first_ppm=Decimal(300), spare_ppm=Decimal(100))
+        assert await unit.hours() == []
+        monitors = [(fact.subject, fact.in_control) for fact in unit.office.facts("alpha-1")]
+        assert monitors == [("alpha-1.nox_ppb", False), ("alpha-1.backup.nox_ppb", False)]

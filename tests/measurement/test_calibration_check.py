@@ -111,4 +111,5 @@ def test_references_that_are_none_are_refused(wrong: dict[str, str], text: str) 
 
 def test_what_a_quantity_is_read_by_has_the_same_rule() -> None:
     assert rule_of("calibration_nox_ppb") == rule_of("nox_ppb") == (ErrorRule.PPM_SPAN, Decimal(1_000))
+    assert rule_of("backup.o2_percent") == (ErrorRule.PCT_ABS, Decimal(1))
     assert rule_of("flow_m3_per_h") == (ErrorRule.FLOW_SPAN, Decimal(1))
