@@ -145,3 +145,12 @@ def plan_missing_data(table: MissingDataTable, *, max_power_w: Decimal | None) -
     if table.tier:
         rules = replace(rules, tiers=tuple(tier.tier() for tier in table.tier))
     return MissingDataPlan(rules, substitutes=table.rules == PART75)
+
+
+def describe_missing_data(plan: MissingDataPlan) -> str:
+    """What stands for an hour that is not measured, in plain words."""
+    rules = plan.rules
+    if not plan.substitutes:
+        return "missing hours stay gaps"
+    loads = f"{rules.load_ranges} load ranges of {rules.max_load} W" if rules.by_load else "no load ranges"
+    return f"missing hours by {PART75}: at most {rules.maximum} g/h, {loads}, {len(rules.tiers)} tiers of availability"

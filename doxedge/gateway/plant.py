@@ -14,7 +14,12 @@ from doxedge.gateway.instruments import (
     combined_profile_hash,
     plan_instrument,
 )
-from doxedge.gateway.missing_data_settings import NO_SUBSTITUTES, MissingDataPlan, plan_missing_data
+from doxedge.gateway.missing_data_settings import (
+    NO_SUBSTITUTES,
+    MissingDataPlan,
+    describe_missing_data,
+    plan_missing_data,
+)
 from doxedge.gateway.qa_plan import MonitorPlan, describe_monitors, plan_monitors
 from doxedge.gateway.quantity_plan import plan_quantities
 from doxedge.gateway.settings import GatewaySettings, UnitTable
@@ -87,6 +92,7 @@ def describe(units: tuple[PlannedUnit, ...]) -> list[str]:
             f"unit {unit.table.name}: channel {unit.table.channel[:16]}, profile hash {unit.profile_hash.hex()}"
         )
         lines += [f"  {said}" for said in describe_hour(unit.hour)]
+        lines.append(f"  {describe_missing_data(unit.missing_data)}")
         lines += [f"  {said}" for said in describe_monitors(unit.monitors)]
         for instrument in unit.instruments:
             for poll in instrument.polls:

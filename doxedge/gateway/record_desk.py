@@ -20,6 +20,7 @@ from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.substitute_desk import BACKFILLED, Substituted, body_of, first_key, is_substitute
 from doxedge.gateway.unit_setup import UnitSetup
 from doxedge.measurement.emission import HourGap, HourRecord
+from doxedge.quantity import HOUR_MS
 from doxedge.signing.canonical import Value
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
@@ -222,8 +223,9 @@ class RecordDesk:
     async def _draft_gap(self, gap: HourGap) -> Draft | None:
         unit = self.identity.unit
         if not gap.revision:
+            rest = await self._unstated(gap)
             return Draft(
-                "gap", gap_body(gap, cause=self._gap_cause(gap)), f"gap/{unit}/{gap.from_ms}/{gap.to_ms}"
+                "gap", gap_body(rest, cause=self._gap_cause(rest)), _gap_key(unit, rest.from_ms, rest.to_ms)
             )
         if await self._entry_of(first_key(unit, gap.from_ms)) is None:
             return None  # It is stated as a gap already, and still is one.
@@ -231,6 +233,14 @@ class RecordDesk:
         text = f"late samples leave the hour at {gap.from_ms} without a mass: {self._gap_cause(gap)}"
         body = event_body(unit, "hour.doubtful", self._now_ms(), text)
         return Draft("event", body, f"event/{unit}/hour.doubtful/{gap.from_ms}/{gap.revision}")
+
+    async def _unstated(self, gap: HourGap) -> HourGap:
+        """Without the hours at its beginning that were stated before power failed: the gap was shorter then."""
+        from_ms = gap.from_ms
+        for to_ms in range(gap.from_ms + HOUR_MS, gap.to_ms, HOUR_MS):
+            if await self._entry_of(_gap_key(self.identity.unit, from_ms, to_ms)) is not None:
+                from_ms = to_ms
+        return replace(gap, from_ms=from_ms)
 
     async def _entry_of(self, key: str) -> Entry | None:
         return await self._outbox.find_key(self.identity.channel, self.identity.source, key)
@@ -246,3 +256,7 @@ class RecordDesk:
 def _backfilled(hour: HourRecord) -> HourRecord:
     """A measured hour that was stated as a gap before."""
     return replace(hour, remarks=tuple(sorted({*hour.remarks, BACKFILLED})))
+
+
+def _gap_key(unit: str, from_ms: int, to_ms: int) -> str:
+    return f"gap/{unit}/{from_ms}/{to_ms}"

@@ -10,13 +10,16 @@ import pytest
 
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.record_desk import RecordDesk
+from doxedge.ledger.receipt import Outcome
+from doxedge.ledger.reception_desk import GRACE_MS, look_at
+from doxedge.ledger.transaction import open_transaction
 from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.substitute_recipe import gap_in, is_recipe
-from doxedge.quantity import HOUR_MS
+from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.store.hours import HourStore
 from tests.gateway.test_pipeline import named
 from tests.gateway.unit_bench import GRAMS_PER_HOUR, PERIOD_MS, Bench, SetClock, bench, plan
-from tests.ledger.channels import START_MS
+from tests.ledger.channels import START_MS, TestChannel
 
 MAXIMUM = 99_000
 RATE = 20_000
@@ -25,6 +28,18 @@ PART75 = f"""
 rules = "part75"
 maximum_g_per_h = {MAXIMUM}
 max_load_w = 100_000_000
+"""
+
+
+TWO_TIERS = """
+[[unit.missing_data.tier]]
+at_least_percent = 95
+short_gap_hours = 1
+short = { code = "11", statistic = "mean" }
+long = { code = "08", statistic = "percentile", percent = 90, or_neighbours = true }
+[[unit.missing_data.tier]]
+at_least_percent = 0
+long = { code = "12", statistic = "potential" }
 """
 
 
@@ -129,19 +144,7 @@ async def test_hours_in_which_the_unit_does_not_run_need_no_substitute(tmp_path:
 
 async def test_what_a_longer_gap_would_change_is_revised_when_it_has_ended(tmp_path: Path) -> None:
     """With a long gap of more than one hour: the first hour was provisional and becomes the 90th percentile."""
-    lines = PART75 + "\n".join(
-        [
-            "[[unit.missing_data.tier]]",
-            "at_least_percent = 95",
-            "short_gap_hours = 1",
-            'short = { code = "11", statistic = "mean" }',
-            'long = { code = "08", statistic = "percentile", percent = 90, or_neighbours = true }',
-            "[[unit.missing_data.tier]]",
-            "at_least_percent = 0",
-            'long = { code = "12", statistic = "potential" }',
-        ]
-    )
-    async with bench(tmp_path, planned=plan(lines=lines)) as unit:
+    async with bench(tmp_path, planned=plan(lines=PART75 + TWO_TIERS)) as unit:
         await remember(unit.history, 3_000)
         await remember(unit.history, 400, g_per_h=RATE * 2)
         await unit.measure(120, nox_ppm=None)
@@ -345,3 +348,80 @@ async def test_a_history_that_is_lost_is_made_again_from_the_outbox_and_said_so(
     async with bench(tmp_path, planned=planned(), clock=clock) as unit:
         await unit.measure(1)
         assert [body[1] for kind, body in await unit.said() if kind == "event"].count("history.rebuilt") == 1
+
+
+async def test_the_ledger_accepts_gap_substitute_revision_and_measurement_in_their_order(
+    tmp_path: Path,
+) -> None:
+    channel = TestChannel.begin().with_units()
+    author = channel.authors["alpha-1 device"]
+    registered = plan(lines=PART75 + TWO_TIERS, channel=channel.chain.channel, source=author.source)
+    async with bench(tmp_path, planned=registered) as unit:
+        await remember(unit.history, 3_000)
+        await unit.measure(120, nox_ppm=None)
+        await unit.measure(62, nox_ppm=Decimal(300))
+        now_ms = unit.clock.at_ms
+        for at_ms in range(START_MS + HOUR_MS, START_MS + 2 * HOUR_MS, PERIOD_MS):
+            unit.poll(at_ms + 1)
+        unit.clock.run_to(now_ms)
+        await unit.measure(5)
+        entries, end_ms = await unit.entries(), unit.clock.at_ms
+        assert [line[1:4] for line in brief(await statements(unit))[5:]] == [
+            (0, "substituted", "08"), (1, "substituted", "08"), (1, "valid", "01"), (0, "substituted", "11"),
+        ]  # fmt: skip
+    channel.now_ms = end_ms
+    extension = channel.block(
+        *(open_transaction(entry.envelope, channel=channel.chain.channel) for entry in entries)
+    )
+    kinds = [entry.kind for entry in entries if entry.kind != "event"]
+    # Both hours of the gap when it ends; the late one, and the other since the gap is shorter now.
+    assert kinds == ["gap", "hour", "gap", "hour", "hour", *["hour.revise"] * 4]
+    assert {receipt.outcome for receipt in extension.execution.receipts} == {Outcome.ACCEPTED}
+    row = look_at(channel.chain.state, "alpha-gw", now_ms=end_ms + GRACE_MS)
+    assert row is not None
+    assert (row.hours_due, row.hours_accepted, row.hours_substituted, row.hours_gap) == (3, 3, 1, 0)
+
+
+async def test_an_hour_that_late_news_make_invalid_is_substituted_by_a_revision(tmp_path: Path) -> None:
+    """A calibration that failed within the hour, told after it was closed."""
+    async with bench(tmp_path, planned=planned()) as unit:
+        await remember(unit.history, 3_000)
+        await unit.measure(62)
+        unit.pipeline.calibration(START_MS + 59 * MINUTE_MS, passed=False)
+        await unit.measure(70)
+        told = await statements(unit)
+        assert [line[:4] for line in brief(told)] == [
+            ("hour", 0, "valid", "01"),
+            ("hour.revise", 0, "substituted", "11"),
+            ("hour", 1, "valid", "01"),
+        ]
+        assert (told[1][1]["reason"], told[1][1]["nox_g"]) == ("not quality-assured", RATE)
+        codes = [body[1] for kind, body in await unit.said() if kind == "event"]
+        assert "hour.doubtful" in codes
+        assert await unit.history.open_hours("alpha-1") == []
+
+
+async def test_a_gap_that_was_shorter_before_power_failed_is_stated_from_its_end_on(tmp_path: Path) -> None:
+    async with bench(tmp_path, planned=planned()) as unit:
+        await remember(unit.history, 3_000)
+        await unit.measure(62)
+        clock, before = unit.clock, (tmp_path / "alpha-1.memory.json").read_text()
+    clock.run_to(START_MS + 4 * HOUR_MS + 5 * MINUTE_MS)
+    async with bench(tmp_path, clock=clock, planned=planned()) as unit:
+        await unit.pipeline.close_hours()
+    (tmp_path / "alpha-1.memory.json").write_text(before)
+    clock.run_to(START_MS + 6 * HOUR_MS + 5 * MINUTE_MS)
+    async with bench(tmp_path, clock=clock, planned=planned()) as unit:
+        await unit.pipeline.close_hours()
+        gaps = [
+            ((body["start_ms"] - START_MS) // HOUR_MS, (body["to_ms"] - START_MS) // HOUR_MS)
+            for kind, body in await statements(unit)
+            if kind == "gap"
+        ]
+        assert gaps == [(1, 2), (2, 4), (4, 6)]
+        hours = [
+            (body["start_ms"] - START_MS) // HOUR_MS
+            for kind, body in await statements(unit)
+            if kind == "hour"
+        ]
+        assert hours == [0, 1, 2, 3, 4, 5]

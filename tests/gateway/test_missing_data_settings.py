@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from doxedge.analysers.configuration import ConfigError
-from doxedge.gateway.missing_data_settings import plan_missing_data
+from doxedge.gateway.missing_data_settings import describe_missing_data, plan_missing_data
 from doxedge.gateway.settings import UnitTable, parse_settings
 from doxedge.measurement.missing_data_rules import MASS_RATE, Reading
 from tests.gateway.plant_settings import settings_text
@@ -109,3 +109,16 @@ def test_the_example_shows_the_table_of_the_regulation() -> None:
     plan = plan_missing_data(example.unit[0].missing_data, max_power_w=None)
     assert plan.rules.tiers == MASS_RATE.tiers
     assert not plan.substitutes
+
+
+def test_a_person_reads_what_is_planned() -> None:
+    lines = 'rules = "part75"\nmaximum_g_per_h = 5000'
+    told = [
+        describe_missing_data(plan_missing_data(table(given).missing_data, max_power_w=power))
+        for given, power in ((lines, Decimal(70)), (lines, None), ('rules = "none"', None))
+    ]
+    assert told == [
+        "missing hours by part75: at most 5000 g/h, 10 load ranges of 70 W, 4 tiers of availability",
+        "missing hours by part75: at most 5000 g/h, no load ranges, 4 tiers of availability",
+        "missing hours stay gaps",
+    ]
