@@ -47,7 +47,9 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "device, or silent: nothing has come. SUBST counts the accepted hours that were not measured, but computed by "
         "rules for missing data. Without --from the period begins with the device's commissioning. "
         "STANDING: trial before the commissioning, commissioned, reopened since its register map is another one, "
-        "replaced by another device.",
+        "replaced by another device. Below the table stand the alarms that a device has signed of itself (a value "
+        "stuck or out of range, records altered on its disk, a bad clock ...) and its other events, counted by "
+        "their code.",
     )
     status.add_argument(
         "--channel", default=None, metavar="CHANNEL", help="name or id (default: every channel)"
@@ -98,6 +100,8 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _print_channel(channel: Mapping[str, Any]) -> None:
+    from doxedge.evidence.content import shown
+
     title = f"{channel['name']}, height {channel['height']}"
     rows = [_row(device) for device in channel["devices"]]
     if sys.stdout.isatty():
@@ -106,6 +110,11 @@ def _print_channel(channel: Mapping[str, Any]) -> None:
         print(title)
         print("\n".join(_plain(rows) if rows else ["no device is registered"]))
     for device in channel["devices"]:
+        for alarm in device["alarms"]:
+            print(f"  {device['device']}: {shown(alarm['name'])} stands since {utc_text(alarm['since_ms'])}")
+        for event in device["events"]:
+            times = "once" if event["count"] == 1 else f"{event['count']} times, last"
+            print(f"  {device['device']}: event {shown(event['code'])} {times} {utc_text(event['last_ms'])}")
         for stretch in device["missing"][-10:]:
             what = "declared gap" if stretch["stated"] else "silent"
             print(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from doxedge.contracts import day_book, emissions, figures, headroom, reception, units
+from doxedge.contracts import day_book, emissions, figures, headroom, reception, signs, units
 from doxedge.contracts.day_book import COUNTED, GAP, SUBSTITUTED, TRIAL, HourEntry
 from doxedge.contracts.emissions import YearTotal
 from doxedge.contracts.rule import Act, Book, require, require_found
@@ -125,6 +125,8 @@ def state_event(book: Book, act: Act, facts: Event) -> None:
         _present(book, act, facts.unit)
         reception.note_event(book, facts.unit)
     require(bool(facts.code), "8.21", "an event has a code")
+    if facts.unit is not None:
+        signs.note(book, facts.unit, facts)
     book.emit(["device.event", act.device, facts.code, facts.at_ms, facts.text])
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from doxedge.contracts import day_book, figures, keys, numbering, parties
+from doxedge.contracts import day_book, figures, keys, numbering, parties, signs
 from doxedge.contracts.entry import fields_of, shape
 from doxedge.contracts.rule import COMPANY, VERIFIER, Act, Book, Value, is_name, require, require_found
 from doxedge.fact import fact
@@ -192,6 +192,7 @@ def register_device(book: Book, act: Act, facts: RegisterDevice) -> None:
     )
     put_device(book, facts.device, entry)
     put_unit(book, facts.unit, replace(unit, device=facts.device))
+    signs.forget(book, facts.unit)
     numbering.create_source(
         book, facts.new_source, holder_key_id=facts.key_id, party=unit.party, device=facts.device
     )

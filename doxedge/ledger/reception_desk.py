@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.contracts import day_book, numbering, parties, reception, units
+from doxedge.contracts import day_book, numbering, parties, reception, signs, units
 from doxedge.contracts.rule import Book
+from doxedge.contracts.signs import Signs
 from doxedge.ledger import inquiry_desk
 from doxedge.quantity import DAY_MS, HOUR_MS, MINUTE_MS, round_down, round_up
 
@@ -74,6 +75,8 @@ class DeviceRow:
     is_firmware_registered: bool | None
     commissioning: str
     """`trial`, `commissioned`, `reopened` or `replaced`."""
+    signs: Signs
+    """What it says of itself: alarms that stand, and events by their code."""
     requests_open: int
     """Requests for raw samples of its unit that wait for it, overdue ones among them."""
     requests_overdue: int
@@ -113,13 +116,15 @@ class DeviceRow:
 
     @property
     def _standing_remarks(self) -> tuple[str, ...]:
+        said = ", ".join(one.name for one in self.signs.standing)
+        found = (f"says of itself: {said}",) if said else ()
         if not self.is_present:
             return ("replaced: the unit has another device now",)
         if self.commissioning == TRIAL:
-            return ("not commissioned: its hours are trial",)
+            return (*found, "not commissioned: its hours are trial")
         if self.commissioning == REOPENED:
-            return ("its commissioning is reopened: hours of this register map are trial",)
-        return ()
+            return (*found, "its commissioning is reopened: hours of this register map are trial")
+        return found
 
 
 def device_names(book: Book) -> list[str]:
@@ -176,6 +181,7 @@ def look_at(
         clock_offset_ms=sheet.clock_offset_ms if known else 0,
         is_profile_registered=own_map,
         is_firmware_registered=sheet.firmware == entry.firmware if known else None,
+        signs=signs.find(book, entry.unit) if is_present else signs.Signs((), ()),
         commissioning=_commissioning(entry, is_present=is_present, own_map=own_map),
         requests_open=len(asked),
         requests_overdue=sum(one.status == "overdue" for one in asked),

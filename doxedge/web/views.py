@@ -147,6 +147,10 @@ def reading_row(row: DeviceRow) -> Row:
         "is_profile_registered": row.is_profile_registered,
         "is_firmware_registered": row.is_firmware_registered,
         "commissioning": row.commissioning,
+        "alarms": [{"name": one.name, "since_ms": one.since_ms} for one in row.signs.standing],
+        "events": [
+            {"code": one.code, "count": one.count, "last_ms": one.last_ms} for one in row.signs.events
+        ],
         "requests_open": row.requests_open,
         "requests_overdue": row.requests_overdue,
         "remarks": list(row.remarks),

@@ -17,6 +17,8 @@ async def node_with_hours() -> SmallNode:
     node = SmallNode.begin()
     device = node.ledger.channel_state.authors["alpha-1 device"]
     bodies = [("hour", hour("alpha-1", START_MS + n * HOUR_MS)) for n in (0, 1, 4)]
+    bodies.append(("event", ["alpha-1", "alarm.raised", START_MS, "value.stuck alpha-1.nox_ppb: 12.5"]))
+    bodies.append(("event", ["alpha-1", "clock.step", START_MS, "by 5000 ms"]))
     bodies.append(("gap", ["alpha-1", START_MS + 2 * HOUR_MS, START_MS + 3 * HOUR_MS, "test"]))
     await node.ledger.submit(node.ledger.channel, [device.batch(bodies).raw])
     node.ledger.build_block()
@@ -51,6 +53,8 @@ async def test_the_table_shows_what_arrived_and_what_is_missing(
     ]
     assert line.split()[13] == "0", "nothing was asked for"
     assert "not commissioned" in line
+    assert "alpha-gw: value.stuck alpha-1.nox_ppb stands since 2026-01-01 00:00" in page
+    assert "alpha-gw: event clock.step once 2026-01-01 00:00" in page
     assert "alpha-gw: declared gap from 2026-01-01 02:00 to 2026-01-01 03:00" in page
     assert "alpha-gw: silent from 2026-01-01 03:00 to 2026-01-01 04:00" in page
 

@@ -357,6 +357,22 @@ def test_the_desk_says_whether_hours_count_and_when_a_changed_map_has_reopened_t
     assert row(channel, 3).commissioning == "replaced"
 
 
+def test_the_desk_sees_what_a_device_says_of_itself() -> None:
+    channel = begun()
+    state_hours(channel, 0)
+    body: list[Value] = ["alpha-1", "alarm.raised", START_MS, "outbox.altered alpha-1: record 3 is gone"]
+    say(channel, device(channel), "event", body)
+    say(channel, device(channel), "event", ["alpha-1", "store.damaged", START_MS, "samples.db"])
+    found = row(channel, 1)
+    assert [(one.name, one.since_ms) for one in found.signs.standing] == [
+        ("outbox.altered alpha-1", START_MS)
+    ]
+    assert [(one.code, one.count) for one in found.signs.events] == [("store.damaged", 1)]
+    assert "says of itself: outbox.altered alpha-1" in found.remarks
+    say(channel, device(channel), "event", [*body[:1], "alarm.cleared", *body[2:]])
+    assert row(channel, 1).signs.standing == ()
+
+
 def test_looking_changes_nothing() -> None:
     channel = begun()
     state_hours(channel, 0, 3)
