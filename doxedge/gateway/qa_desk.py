@@ -218,14 +218,17 @@ class QaDesk:
             return await self._keep_test(quantity, body, steps)
 
     async def _keep_test(self, quantity: str, body: Mapping[str, Any], steps: Sequence[Step]) -> QaEntry:
-        now_ms = self._clock.now_ms()
-        for entry in await self._store.since(QaKind.TEST, self.unit, 0):
-            if entry.quantity == quantity and is_same(entry.body, body):
-                return entry
-        monitor, charts = self.monitors[quantity], self.record.charts[quantity]
-        draft = QaDraft(kind=QaKind.TEST, unit=self.unit, quantity=quantity, at_ms=now_ms, body=body)
-        entry, *_ = await self._store.append([draft, *charts.drafts(steps)])
+        now_ms, charts = self._clock.now_ms(), self.record.charts[quantity]
+        stored = await self._store.since(QaKind.TEST, self.unit, 0)
+        entry = next((one for one in stored if one.quantity == quantity and is_same(one.body, body)), None)
+        if entry is None:
+            draft = QaDraft(kind=QaKind.TEST, unit=self.unit, quantity=quantity, at_ms=now_ms, body=body)
+            entry, *_ = await self._store.append([draft, *charts.drafts(steps)])
+        if entry.number in self.record.known:
+            return entry
+        # Here too when somebody gave up waiting while it was written, and asks again.
         charts.take(steps)
+        monitor = self.monitors[quantity]
         monitor.advance(now_ms, running=self._hours is not None and self._hours.is_running)
         move(monitor, entry)
         self.record.note(entry)

@@ -26,6 +26,8 @@ class QaRecord:
         self.charts = {plan.quantity: Charts(plan) for plan in plans}
         self.tests: dict[str, dict[str, QaEntry]] = {plan.quantity: {} for plan in plans}
         """The last test of each kind that passed."""
+        self.known: set[int] = set()
+        """The entries that have been noted."""
 
     def restore(self, quantity: str, tests: Sequence[QaEntry], charts: Sequence[QaEntry]) -> None:
         """Go on from what is stored; a chart begins after the last event."""
@@ -39,6 +41,7 @@ class QaRecord:
 
     def note(self, entry: QaEntry) -> None:
         """A test or an event that is on the disk."""
+        self.known.add(entry.number)
         if entry.body["kind"] == qa_tests.EVENT:
             self.charts[entry.quantity].adjusted()
         elif entry.body["passed"]:

@@ -50,7 +50,7 @@ class QaEntry(QaDraft):
 
 
 def append(connection: sqlite3.Connection, *, drafts: Iterable[QaDraft]) -> list[QaEntry]:
-    """All of them or none; a check that has ended already keeps its first end."""
+    """All of them or none. Safe to repeat: a check that has begun or ended already has no second beginning or end."""
     return [_append(connection, draft) for draft in drafts]
 
 
@@ -103,6 +103,13 @@ def _append(connection: sqlite3.Connection, draft: QaDraft) -> QaEntry:
         if row is not None:
             return _entry(row)
     body = json.dumps(draft.body, ensure_ascii=False, sort_keys=True)
+    if draft.kind is QaKind.BEGUN:
+        about = (draft.unit, draft.quantity, draft.at_ms, body)
+        row = connection.execute(
+            _SELECT + "WHERE kind = 'begun' AND unit = ? AND quantity = ? AND at_ms = ? AND body = ?", about
+        ).fetchone()
+        if row is not None:
+            return _entry(row)
     number = connection.execute(
         "INSERT INTO entry (kind, begun, unit, quantity, at_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
         (draft.kind, draft.begun, draft.unit, draft.quantity, draft.at_ms, body),

@@ -16,7 +16,7 @@ from doxedge.gateway.operator_door import Caller, Refusal
 from doxedge.gateway.qa_office import QaOffice
 from doxedge.gateway.qa_tests import AskEnter, AskEvent, file_hash
 from doxedge.quantity import MINUTE_MS
-from doxedge.store.qa_rows import QaEntry
+from doxedge.store.qa_rows import QaDraft, QaEntry, QaKind
 from tests.gateway.calibrations import calibration_text
 from tests.gateway.test_qa_desk import NOX, SPAN, TIMES, ZERO, desk, entries, own_sequence, stands
 from tests.gateway.unit_bench import Bench, SetClock, bench, plan
@@ -249,3 +249,25 @@ async def test_a_bias_factor_that_the_mass_is_not_adjusted_by_is_said(tmp_path: 
     bias = "bias = [{ factor = 1.092, since = 2026-01-01T00:00:00Z }]"
     async with office(tmp_path, clock=clock, unit=bias) as made:
         assert [fact.bias for fact in made.office.facts("alpha-1")] == [(Decimal("1.092"), Decimal("1.092"))]
+
+
+async def test_a_test_whose_sender_gave_up_while_it_was_written_counts_when_he_asks_again(
+    tmp_path: Path,
+) -> None:
+    async with office(tmp_path) as made:
+        await own_sequence(made.it)
+        await made.it.measure(2)
+        await made.enter("linearity", FAILED, day="2025-12-29")
+        (kept,) = await made.it.checks.newest(QaKind.TEST, None, 1)
+        await made.enter("linearity", LINEARITY + linearity())
+        assert stands(made.it).in_control
+        # Written, and nothing more: as when the door's time was up in that instant.
+        body = {**kept.body, "day": "2025-12-30"}
+        draft = QaDraft(kind=QaKind.TEST, unit="alpha-1", quantity=NOX, at_ms=made.it.clock.at_ms, body=body)
+        (written,) = await made.it.checks.append([draft])
+        answer = await made.enter("linearity", FAILED, day="2025-12-30")
+        assert answer["entry"]["entry"] == written.number
+        assert answer["standing"] == "out of control: linearity failed"
+        # What has counted counts once: the older failure, said again, does not undo a later pass.
+        await made.enter("linearity", LINEARITY + linearity(), day="2025-12-31")
+        assert (await made.enter("linearity", FAILED, day="2025-12-29"))["standing"] == "in control"

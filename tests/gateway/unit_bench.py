@@ -116,6 +116,7 @@ class Bench:
     pipeline: UnitPipeline
     quality: QaDesk | None
     office: QaOffice
+    checks: QaStore
     reading: ClockReading = SYNCHRONISED
     counter_shift_wh: int = 0
     """What the energy meter shows less than it has counted: another meter begins elsewhere."""
@@ -253,7 +254,9 @@ async def bench(
             on_stored=wake or (lambda: None),
             quality=quality,
         )
-        made = Bench(folder, clock, planned, device, outbox, samples, hours, pipeline, quality, office)
+        made = Bench(
+            folder, clock, planned, device, outbox, samples, hours, pipeline, quality, office, checks
+        )
         box.append(made)
         await pipeline.restore(before=before, change=change)
         if quality is not None:

@@ -24,6 +24,7 @@ async def test_a_check_begins_and_ends_once_and_both_stay(tmp_path: Path) -> Non
     path = tmp_path / "qa.db"
     async with await QaStore.open(path, now_ms=0) as store:
         (begun,) = await store.append([draft(QaKind.BEGUN, 10, by="schedule")])
+        assert await store.append([draft(QaKind.BEGUN, 10, by="schedule")]) == [begun]
         assert await store.unfinished(UNIT) == [begun]
         (check,) = await store.append([draft(QaKind.CHECK, 20, begun=begun.number, end="passed")])
         assert await store.unfinished(UNIT) == []
