@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from typing import Final, Self
 
@@ -45,6 +46,11 @@ class ServiceManager:
     def ready(self, text: str) -> None:
         """Start-up is done."""
         self._tell("READY=1", _status(text))
+
+    def reloading(self) -> None:
+        """A new configuration is being read; `ready` says that it is over (sd_notify(3), Type=notify-reload)."""
+        now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
+        self._tell("RELOADING=1", f"MONOTONIC_USEC={now_us}")
 
     def alive(self, text: str) -> None:
         """Everything makes progress; this feeds the watchdog."""
@@ -91,6 +97,11 @@ class JointService:
         if self._ready.keys() == self._names:
             self._manager.ready(_joined(self._ready))
 
+    def note_reloading(self) -> None:
+        """One daemon reads its configuration; the next `note_ready` ends it."""
+        if self._ready.keys() == self._names:
+            self._manager.reloading()
+
     def note_alive(self, name: str, text: str) -> None:
         """One daemon makes progress; tell it, and begin to count anew, when all have since the last time."""
         self._alive[name] = text
@@ -116,6 +127,11 @@ class _Part(ServiceManager):
     def ready(self, text: str) -> None:
         """This daemon's start-up is done."""
         self._joint.note_ready(self._name, text)
+
+    @override
+    def reloading(self) -> None:
+        """This daemon reads its configuration."""
+        self._joint.note_reloading()
 
     @override
     def alive(self, text: str) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from doxedge.analysers.configuration import ConfigError
@@ -27,8 +27,12 @@ def configure_logging(level: str) -> None:
     )
 
 
-async def run_until_signal(daemon: Coroutine[Any, Any, None]) -> int:
+async def run_until_signal(
+    daemon: Coroutine[Any, Any, None], *, on_hang_up: Callable[[], None] | None = None
+) -> int:
     """Run `daemon` until it ends, or until SIGTERM or SIGINT asks it to; then let it finish its cleaning up.
+
+    `on_hang_up` is called at SIGHUP, which otherwise ends the process.
 
     Raises Failure for a wrong configuration or installation (exit code 2) and for a disk that cannot be used (7).
     """
@@ -36,6 +40,8 @@ async def run_until_signal(daemon: Coroutine[Any, Any, None]) -> int:
     task = loop.create_task(daemon, name="daemon")
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
+    if on_hang_up is not None:
+        loop.add_signal_handler(signal.SIGHUP, on_hang_up)
     try:
         await task
     except asyncio.CancelledError:
@@ -45,7 +51,7 @@ async def run_until_signal(daemon: Coroutine[Any, Any, None]) -> int:
     except (ConfigError, UnfitLibrary, StoreError) as error:
         raise _as_failure(error) from error
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with contextlib.suppress(ValueError, RuntimeError):
                 loop.remove_signal_handler(number)
     return Exit.OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import os
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from doxedge.cli.gateway_probe import add_probe
 from doxedge.cli.gateway_qa import add_qa
 from doxedge.cli.gateway_record import add_record
 from doxedge.cli.gateway_records import add_records
+from doxedge.cli.gateway_reload import add_reload
 from doxedge.cli.gateway_samples import add_samples
 from doxedge.cli.gateway_status import add_status
 from doxedge.cli.outcome import Exit, Failure
@@ -35,13 +37,16 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "a durable outbox and posts them to the local node until each is proved final.",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    run = verbs.add_parser("run", help="measure and post until stopped (SIGTERM)")
+    run = verbs.add_parser(
+        "run", help="measure and post until stopped (SIGTERM); SIGHUP takes up a changed configuration"
+    )
     run.set_defaults(func=_run)
     run.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
     )
     run.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add_check(verbs)
+    add_reload(verbs)
     add_status(verbs)
     add_alarms(verbs)
     add_calibrate(verbs)
@@ -69,7 +74,8 @@ def _run(options: argparse.Namespace) -> int:
             load_plan(options.config, clock=clock),
             clock=clock,
             service=ServiceManager.from_environment(os.environ),
+            read=functools.partial(load_plan, options.config, clock=clock),
         )
     except ConfigError as error:
         raise Failure(Exit.USAGE, str(error)) from error
-    return asyncio.run(run_until_signal(gateway.run()))
+    return asyncio.run(run_until_signal(gateway.run(), on_hang_up=gateway.hang_up))

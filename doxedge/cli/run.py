@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import os
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "run",
         help="gateway and node in one process, for small boxes",
         description="Starts the node, and when it serves, the gateway that posts to it over its local socket. The "
-        "same as `doxedge node run` and `doxedge gateway run` side by side, with one interpreter less.",
+        "same as `doxedge node run` and `doxedge gateway run` side by side, with one interpreter less. SIGHUP has the "
+        "gateway take up a changed configuration; the node reads its file at the start only.",
     )
     folder = Path("/etc/doxedge")
     parser.add_argument("--gateway", type=Path, default=folder / "gateway.toml", metavar="FILE")
@@ -46,6 +48,7 @@ def _run(options: argparse.Namespace) -> int:
             load_plan(options.gateway, clock=clock),
             clock=clock,
             service=service.part("gateway"),
+            read=functools.partial(load_plan, options.gateway, clock=clock),
         )
     except ConfigError as error:
         raise Failure(Exit.USAGE, str(error)) from error
@@ -57,4 +60,4 @@ def _run(options: argparse.Namespace) -> int:
             await serving.wait()
             group.create_task(gateway.run(), name="gateway")
 
-    return asyncio.run(run_until_signal(both()))
+    return asyncio.run(run_until_signal(both(), on_hang_up=gateway.hang_up))

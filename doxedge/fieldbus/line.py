@@ -168,9 +168,9 @@ class Line:
     @property
     def has_done_its_part(self) -> bool:
         """Whether every poll before the end was made, and nothing is asked now: it may be cancelled at any instant."""
-        return (
-            self._end_ms is not None and self._next_due_ms is not None and self._next_due_ms >= self._end_ms
-        )
+        if self._end_ms is None or self._next_due_ms is None or self._turn.locked():
+            return False
+        return self._next_due_ms >= self._end_ms
 
     @property
     def counters(self) -> dict[str, DeviceCounters]:

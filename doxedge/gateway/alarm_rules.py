@@ -115,6 +115,12 @@ _RULES: Final = (
         latched=False,  # It lasts for weeks; every substitute says the figure in its recipe.
     ),
     AlarmRule(
+        code="configuration.refused",
+        meaning="a new configuration has a mistake, and the old one goes on",
+        priority=Priority.MEDIUM,
+        latched=False,  # Nothing was measured by it.
+    ),
+    AlarmRule(
         code="outbox.old",
         meaning="a signed record has waited long for the ledger; nothing is lost",
         priority=Priority.MEDIUM,

@@ -67,6 +67,8 @@ class MachineFacts:
     stalled: frozenset[str]
     """Lines that deliver nothing."""
     lines: Sequence[str]
+    refused: str | None = None
+    """What is wrong with a configuration that was refused; None when the last one was right."""
 
 
 def device_sightings(states: Iterable[DeviceState]) -> Iterator[Sighting]:
@@ -76,7 +78,7 @@ def device_sightings(states: Iterable[DeviceState]) -> Iterator[Sighting]:
 
 
 def machine_sightings(facts: MachineFacts) -> Iterator[Sighting]:
-    """Clock, disk, lines."""
+    """Clock, disk, lines, configuration."""
     offset_ms = abs(facts.clock.offset_ms)
     is_known = facts.clock.state in ("synchronised", "unsynchronised")
     text = f"offset {facts.clock.offset_ms} ms"
@@ -89,6 +91,8 @@ def machine_sightings(facts: MachineFacts) -> Iterator[Sighting]:
     yield Sighting("samples.dropped", "", facts.samples_dropped > 0, text)
     for line in facts.lines:
         yield Sighting("line.stalled", line, line in facts.stalled, "nothing comes from this line")
+    is_refused = facts.refused is not None
+    yield Sighting("configuration.refused", "", is_refused, facts.refused or "the configuration is right")
 
 
 def unit_sightings(facts: UnitFacts, *, now_ms: int) -> Iterator[Sighting]:

@@ -37,7 +37,7 @@ class AlarmWatch:
         self,
         desk: AlarmDesk,
         *,
-        units: Sequence[PlannedUnit],
+        units: Callable[[], Sequence[PlannedUnit]],
         pipelines: Mapping[str, UnitPipeline],
         posters: Mapping[str, Poster],
         device_states: Mapping[str, DeviceState],
@@ -49,18 +49,25 @@ class AlarmWatch:
         clock: Clock,
         read_clock: Callable[[], ClockReading],
         monitors: Callable[[str], Sequence[MonitorFacts]] = lambda _: (),
+        refused: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`folder` is where the stores lie, `monitors` tells of a unit what is checked with gas."""
+        """`folder` is where the stores lie, `monitors` tells of a unit what is checked with gas.
+
+        `units` are those that are measured now, `refused` says what is wrong with a configuration that was refused.
+        """
         self._desk, self._units, self._pipelines, self._posters = desk, units, pipelines, posters
         self._device_states, self._progress = device_states, progress
         self._outbox, self._samples, self._folder = outbox, samples, folder
         self._records, self._clock, self._read_clock = records, clock, read_clock
-        self._monitors = monitors
+        self._monitors, self._refused_words = monitors, refused
         self._dropped = 0
         self._refused: dict[str, int] = {}
 
     async def begin(self) -> None:
-        """Once, before the first look: let go of alarms about what is not here any more. Raises StoreError."""
+        """Before the first look, and when the plan was another: let go of alarms about what is not here any more.
+
+        Raises StoreError.
+        """
         await self._desk.retire(self._is_watched, now_ms=self._clock.now_ms())
 
     async def look(self) -> None:
@@ -68,7 +75,7 @@ class AlarmWatch:
         now_ms = self._clock.now_ms()
         await self._desk.look(device_sightings(self._device_states.values()), now_ms=now_ms)
         await self._desk.look(machine_sightings(self._machine()), now_ms=now_ms)
-        for unit in self._units:
+        for unit in self._units():
             facts = await self._unit(unit)
             await self._desk.look(unit_sightings(facts, now_ms=now_ms), now_ms=now_ms)
             name = unit.table.name
@@ -82,7 +89,7 @@ class AlarmWatch:
         if code not in RULES:
             return False
         subjects = {"", *self._progress.names}
-        for unit in self._units:
+        for unit in self._units():
             subjects |= {unit.table.name, *unit.devices}
             subjects |= {f"{unit.table.name}.{quantity}" for quantity in unit.hour.devices}
             subjects |= watched_subjects(unit.table.name, unit.missing_data.rules)
@@ -98,6 +105,7 @@ class AlarmWatch:
             samples_dropped=self._dropped - before,
             stalled=frozenset(self._progress.stalled()),
             lines=self._progress.names,
+            refused=self._refused_words(),
         )
 
     async def _unit(self, planned: PlannedUnit) -> UnitFacts:

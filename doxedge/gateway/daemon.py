@@ -16,6 +16,7 @@ from doxedge.gateway.alarm_desk import AlarmDesk, AskAcknowledge
 from doxedge.gateway.alarm_watch import AlarmWatch, free_bytes
 from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.clock_watch import ClockWatch
+from doxedge.gateway.configuration_file import FILE_NAME, read_kept, write_kept
 from doxedge.gateway.equipment import Equipment, open_equipment
 from doxedge.gateway.manual_entries import ManualEntries
 from doxedge.gateway.manual_office import FILE, AskConfirm, AskEntries, AskPropose, ManualOffice
@@ -27,7 +28,9 @@ from doxedge.gateway.plan import Plan
 from doxedge.gateway.qa_office import AskCalibrate, AskCheck, AskStop
 from doxedge.gateway.qa_tests import AskEnter, AskEvent
 from doxedge.gateway.record_check import RecordCheck
+from doxedge.gateway.reload import AskReload, Reloader
 from doxedge.gateway.sample_clerk import answer_forever
+from doxedge.gateway.start import Start, begin
 from doxedge.gateway.status import AskStatus, gateway_as_dict
 from doxedge.signing import algorithms
 
@@ -60,38 +63,76 @@ class Gateway:
         ledger: Ledger | None = None,
         service: ServiceManager | None = None,
         chance: Callable[[], float] = random.random,
+        read: Callable[[], Plan] | None = None,
     ) -> None:
-        """Nothing is opened yet. `ledger` stands in for the node that the plan names; who gives it closes it."""
-        self.settings, self.clock = plan.settings, clock
+        """Nothing is opened yet. `ledger` stands in for the node that the plan names; who gives it closes it.
+
+        `read` reads the plan anew for a reload, and raises ConfigError; None: nothing can change.
+        """
+        self.clock = clock
         self.measuring = Measuring(plan, clock=clock, chance=chance)
+        self._chance, self._read = chance, read or (lambda: plan)
+        self._hung_up = False
+        self._reloader: Reloader | None = None
         self._ledger, self._service = ledger, service or ServiceManager(None)
         self._turned_s = clock.monotonic_s()
 
     async def run(self, *, started: Callable[[], None] | None = None) -> None:
         """Open the stores, measure and post until cancelled; what was measured is flushed before the end."""
         algorithms.self_test()
-        async with open_equipment(self.settings, clock=self.clock, ledger=self._ledger) as equipment:
-            await self.measuring.restore(equipment)
+        plan = self.measuring.plan
+        async with open_equipment(plan.settings, clock=self.clock, ledger=self._ledger) as equipment:
+            start = await self._begin(plan, equipment)
             desk = AlarmDesk(equipment.alarms, post=self.measuring.have_signed)
             await desk.restore(now_ms=self.clock.now_ms())
             for name in equipment.quarantined:
                 self.measuring.happened("store.damaged", f"{name} was moved aside and a fresh file begun")
-            await self._measure_and_watch(equipment, desk, started)
+            reloader = Reloader(
+                self.measuring, equipment, start=start, read=self._read, service=self._service
+            )
+            self._reloader = reloader
+            if self._hung_up:
+                reloader.hang_up()
+            await self._measure_and_watch(equipment, desk, reloader, started)
+
+    def hang_up(self) -> None:
+        """SIGHUP: take up what stands in the configuration's files."""
+        self._hung_up = True
+        if self._reloader is not None:
+            self._reloader.hang_up()
+
+    async def _begin(self, plan: Plan, equipment: Equipment) -> Start:
+        """Take up what the last run left: its hours, and a change that is still to come."""
+        path = equipment.folder / FILE_NAME
+        start = begin(await asyncio.to_thread(read_kept, path), plan, clock=self.clock)
+        try:
+            await asyncio.to_thread(write_kept, path, start.kept)
+        except OSError as error:
+            log.error("%s cannot be written: %s", path, error)
+        if start.plan is not plan:
+            self.measuring = Measuring(start.plan, clock=self.clock, chance=self._chance)
+        await self.measuring.restore(equipment, before=start.before, configuration=start.kept.in_force)
+        return start
 
     async def _measure_and_watch(
-        self, equipment: Equipment, desk: AlarmDesk, started: Callable[[], None] | None
+        self,
+        equipment: Equipment,
+        desk: AlarmDesk,
+        reloader: Reloader,
+        started: Callable[[], None] | None,
     ) -> None:
         records = RecordCheck(equipment.outbox, equipment.signer)
         manual = await self._manual_office(equipment)
-        answers = self._answers(equipment, desk, manual)
+        answers = self._answers(equipment, desk, reloader, manual)
         door = OperatorDoor(equipment.folder / SOCKET_NAME, answers, now_ms=self.clock.now_ms)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.measuring.run(equipment), name="measuring")
-                group.create_task(self._flush_forever(), name="flush")
+                group.create_task(reloader.run(), name="configuration")
+                group.create_task(self._flush_forever(reloader), name="flush")
                 group.create_task(self._close_forever(), name="hours")
                 group.create_task(records.run(), name="records on the disk")
-                group.create_task(self._alarms_forever(equipment, desk, records), name="alarms")
+                group.create_task(self._alarms_forever(equipment, desk, records, reloader), name="alarms")
                 group.create_task(door.serve(), name="operator door")
                 group.create_task(self._live_forever(equipment.ledger), name="live")
                 group.create_task(answer_forever(self.measuring.clerks, self.clock), name="answers")
@@ -105,7 +146,9 @@ class Gateway:
             for pipeline in self.measuring.pipelines.values():
                 await pipeline.flush()
 
-    def _answers(self, equipment: Equipment, desk: AlarmDesk, manual: ManualOffice) -> Answers:
+    def _answers(
+        self, equipment: Equipment, desk: AlarmDesk, reloader: Reloader, manual: ManualOffice
+    ) -> Answers:
         """What may be asked at the operators' door."""
         answers = Answers()
         answers.add(AskStatus, functools.partial(self._status, equipment, desk, self.clock.now_ms()))
@@ -119,6 +162,7 @@ class Gateway:
         answers.add(AskPropose, manual.propose)
         answers.add(AskConfirm, manual.confirm)
         answers.add(AskEntries, manual.listed)
+        answers.add(AskReload, reloader.answer)
         return answers
 
     async def _manual_office(self, equipment: Equipment) -> ManualOffice:
@@ -151,12 +195,12 @@ class Gateway:
     async def _exchange_meter(self, asked: AskMeterExchange, caller: Caller) -> Mapping[str, object]:
         return await self.measuring.exchange_meter(asked, caller)
 
-    async def _flush_forever(self) -> None:
+    async def _flush_forever(self, reloader: Reloader) -> None:
         """Together, and not often: each commit writes whole pages, whatever it holds, and flash wears out by pages."""
-        patience_s = self.settings.group_commit_ms / 1_000
-        look_every_s = min(max(0.02, patience_s), FLUSH_LOOK_S)
         waited_s = 0.0
         while True:
+            patience_s = reloader.wanted.settings.group_commit_ms / 1_000
+            look_every_s = min(max(0.02, patience_s), FLUSH_LOOK_S)
             await asyncio.sleep(look_every_s)
             waited_s += look_every_s
             queued_bytes = self.measuring.queued_bytes
@@ -175,10 +219,12 @@ class Gateway:
                 self.measuring.happened("clock.step", f"the clock was set by {step_ms} ms")
             await self.measuring.close_hours()
 
-    async def _alarms_forever(self, equipment: Equipment, desk: AlarmDesk, records: RecordCheck) -> None:
+    async def _alarms_forever(
+        self, equipment: Equipment, desk: AlarmDesk, records: RecordCheck, reloader: Reloader
+    ) -> None:
         watch = AlarmWatch(
             desk,
-            units=self.measuring.plan.units,
+            units=lambda: self.measuring.plan.units,
             pipelines=self.measuring.pipelines,
             posters=self.measuring.posters,
             device_states=self.measuring.device_states,
@@ -190,9 +236,13 @@ class Gateway:
             clock=self.clock,
             read_clock=equipment.read_clock,
             monitors=self.measuring.quality.facts,
+            refused=lambda: reloader.refused,
         )
-        await watch.begin()
+        watched: Plan | None = None
         while True:
+            if watched is not self.measuring.plan:
+                watched = self.measuring.plan
+                await watch.begin()
             await self.clock.sleep(max(CLOSE_EVERY_S, ALARMS_REAL_S_MIN * self.clock.speed))
             await watch.look()
 

@@ -20,9 +20,15 @@ class LineProgress:
     def __init__(self, lines: Sequence[Line], *, longest_period_ms: int, clock: Clock) -> None:
         """Begin to watch. `longest_period_ms` is plant time: how far apart two samples of a line may be."""
         self._clock = clock
+        self._seen: dict[str, tuple[int, float]] = {}
+        self.watch(lines, longest_period_ms=longest_period_ms)
+
+    def watch(self, lines: Sequence[Line], *, longest_period_ms: int) -> None:
+        """From now on these."""
         self._longest_period_ms = longest_period_ms
         self._lines = tuple(lines)
-        self._seen = {line.name: (-1, clock.monotonic_s()) for line in lines}
+        since_s = self._clock.monotonic_s()
+        self._seen = {line.name: self._seen.get(line.name, (-1, since_s)) for line in lines}
 
     @property
     def names(self) -> tuple[str, ...]:

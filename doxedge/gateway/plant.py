@@ -50,19 +50,6 @@ class PlannedUnit:
         return tuple(instrument.device for instrument in self.instruments)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A whole configuration, checked: what would be measured by it."""
-
-    settings: GatewaySettings
-    units: tuple[PlannedUnit, ...]
-
-
-def make_plan(settings: GatewaySettings, *, source: str, clock: Clock) -> Plan:
-    """Check everything but whether the lines can be made. Raises ConfigError; `source` names the settings' file."""
-    return Plan(settings, plan_units(settings, source=source, clock=clock))
-
-
 def plan_units(settings: GatewaySettings, *, source: str, clock: Clock) -> tuple[PlannedUnit, ...]:
     """Load every profile and check every value that a unit needs. Raises ConfigError naming table and key."""
     folders = search_path(settings.profiles)

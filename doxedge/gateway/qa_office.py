@@ -17,7 +17,7 @@ from doxedge.gateway.qa_charts import Charts, Step
 from doxedge.gateway.qa_check import Check, Origin
 from doxedge.gateway.qa_desk import BOTH, QaDesk
 from doxedge.gateway.qa_monitor import Monitor
-from doxedge.gateway.qa_ports import Command
+from doxedge.gateway.qa_ports import Command, Hours
 from doxedge.gateway.qa_sightings import MonitorFacts
 from doxedge.gateway.qa_tests import (
     AskEnter,
@@ -102,7 +102,7 @@ class QaOffice:
         """Look until cancelled."""
         while True:
             await self._clock.sleep(max(LOOK_EVERY_S, LOOK_REAL_S_MIN * self._clock.speed))
-            for desk in self.desks.values():
+            for desk in list(self.desks.values()):
                 await desk.look()
 
     async def put_back(self) -> None:
@@ -111,6 +111,20 @@ class QaOffice:
             async with asyncio.timeout(PUT_BACK_S_MAX):
                 for desk in self.desks.values():
                     await desk.put_back()
+
+    async def reopen_desk(self, unit: PlannedUnit, store: QaStore, hours: Hours) -> QaDesk | None:
+        """Another plan of what is checked: it begins as after a restart. Raises StoreError."""
+        await self.close_desk(unit.table.name)
+        desk = await self.open_desk(unit, store)
+        if desk is not None:
+            await desk.begin(hours, open_from_ms=hours.open_from_ms)
+        return desk
+
+    async def close_desk(self, unit: str) -> None:
+        """Nothing of the unit is checked any more; its instruments are put back to stack gas."""
+        desk = self.desks.pop(unit, None)
+        if desk is not None:
+            await desk.put_back()
 
     def standings(self, unit: str) -> list[dict[str, object]]:
         """Each monitor of a unit, for the status."""

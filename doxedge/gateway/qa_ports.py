@@ -16,6 +16,11 @@ class Hours(Protocol):
         """Whether it runs."""
         ...
 
+    @property
+    def open_from_ms(self) -> int:
+        """The first hour that is not closed."""
+        ...
+
     def calibration(self, at_ms: int, *, passed: bool) -> None:
         """A check of something that its mass needs was judged."""
         ...

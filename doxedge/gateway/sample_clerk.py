@@ -201,7 +201,7 @@ async def answer_forever(clerks: Mapping[str, SampleClerk], clock: Clock) -> Non
     """Look for open requests again and again, until cancelled."""
     while True:
         await clock.sleep(max(ANSWER_EVERY_S, ANSWER_REAL_S_MIN * clock.speed))
-        for unit, clerk in clerks.items():
+        for unit, clerk in list(clerks.items()):
             try:
                 await clerk.answer_open()
             except LedgerError as error:

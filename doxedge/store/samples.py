@@ -113,6 +113,10 @@ class SampleStore:
             if deleted.cause is Cause.DISK:
                 await self._database.give_back()
 
+    def change(self, settings: SampleSettings) -> None:
+        """From now on keep so much."""
+        self._settings = settings
+
     # Out
 
     async def between(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,3 +119,33 @@ def test_two_daemons_in_one_process_are_ready_and_alive_together(manager: tuple[
 def test_a_daemon_that_was_not_announced_has_no_part() -> None:
     with pytest.raises(KeyError):
         JointService(ServiceManager(None), "node").part("gateway")
+
+
+def test_a_reload_is_told_with_its_instant_on_the_clock_that_systemd_reads(
+    manager: tuple[socket.socket, str],
+) -> None:
+    listening, address = manager
+    begun_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
+    service = ServiceManager(address)
+    service.reloading()
+    service.ready("2 units")
+    said, instant = heard(listening)
+    assert said == "RELOADING=1"
+    name, _, value = instant.partition("=")
+    assert name == "MONOTONIC_USEC"
+    assert begun_us <= int(value) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
+    assert heard(listening)[0] == "READY=1"
+
+
+def test_one_of_two_daemons_reloads_when_both_are_ready(manager: tuple[socket.socket, str]) -> None:
+    listening, address = manager
+    joint = JointService(ServiceManager(address), "gateway", "node")
+    gateway, node = joint.part("gateway"), joint.part("node")
+    gateway.reloading()  # nothing has started, so there is nothing to reload
+    node.ready("serving")
+    gateway.ready("measuring")
+    assert heard(listening) == ["READY=1", "STATUS=measuring; serving"]
+    gateway.reloading()
+    gateway.ready("measuring more")
+    assert heard(listening)[0] == "RELOADING=1"
+    assert heard(listening) == ["READY=1", "STATUS=measuring more; serving"]

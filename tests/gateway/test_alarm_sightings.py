@@ -244,3 +244,10 @@ def test_what_is_signed_must_be_well_for_a_while_before_it_is_over() -> None:
 def test_a_code_of_another_version_is_taken_seriously() -> None:
     assert rule_of("door.open").priority is Priority.HIGH
     assert not rule_of("door.open").signed
+
+
+def test_a_configuration_that_was_refused_stands_until_one_is_right() -> None:
+    found = machine_sightings(machine(refused="gateway.toml: key: Field required"))
+    sighting = said(found, "configuration.refused", "")
+    assert (sighting.holds, sighting.text) == (True, "gateway.toml: key: Field required")
+    assert said(machine_sightings(machine()), "configuration.refused", "").holds is False

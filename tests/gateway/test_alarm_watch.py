@@ -71,7 +71,7 @@ async def watched(folder: Path) -> AsyncIterator[Watched]:
         states: dict[str, DeviceState] = {}
         watch = AlarmWatch(
             desk,
-            units=(unit.planned,),
+            units=lambda: (unit.planned,),
             pipelines={"alpha-1": unit.pipeline},
             posters={"alpha-1": poster},
             device_states=states,

@@ -22,7 +22,7 @@ async def filled(path: Path, *, records: int = 3, now_ms: int = 1_000) -> Outbox
     """An open outbox with pending records."""
     from functools import partial
 
-    from doxedge.gateway.measuring import seal_record
+    from doxedge.gateway.measured_unit import seal_record
 
     outbox = await Outbox.open(path, now_ms=lambda: now_ms)
     await outbox.begin(CHANNEL, SOURCE)

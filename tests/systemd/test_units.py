@@ -51,7 +51,8 @@ def test_a_unit_runs_a_command_that_there_is_as_its_own_user(unit: Path) -> None
 
 def test_all_units_are_hardened_alike() -> None:
     """Only the node alone does without serial ports."""
-    own = {"Unit.Description", "Unit.After", "Unit.Wants", "Unit.Conflicts", "Service.ExecStart"}
+    own = {"Unit.Description", "Unit.After", "Unit.Wants", "Unit.Conflicts"}
+    own |= {"Service.ExecStart", "Service.ExecReload"}
     serial = {
         "Service.PrivateDevices",
         "Service.DevicePolicy",
@@ -78,6 +79,13 @@ def test_systemd_reads_a_unit_without_complaint(unit: Path, tmp_path: Path) -> N
     complaints = [line for line in done.stderr.splitlines() if "doxedge" in line]
     assert complaints == []
     assert done.returncode == 0, done.stderr
+
+
+def test_whoever_takes_up_a_changed_configuration_can_be_asked_to() -> None:
+    """A node does not: a SIGHUP would end it."""
+    asked = {unit.stem: settings_of(unit).get("Service.ExecReload") for unit in UNITS}
+    hang_up = ["/bin/kill -HUP $MAINPID"]
+    assert asked == {"doxedge": hang_up, "doxedge-gateway": hang_up, "doxedge-node": None}
 
 
 @analyzed
