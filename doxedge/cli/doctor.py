@@ -79,23 +79,14 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _run(options: argparse.Namespace) -> int:
-    from doxedge.cli.doctor_report import Verdict, exit_code
+    from doxedge.cli.doctor_report import Verdict, as_json, exit_code
 
     findings = list(_findings(_site(options), options, as_json=options.output == "json"))
     counted = {verdict.value: sum(one.verdict is verdict for one in findings) for verdict in Verdict}
     code = exit_code(findings)
     if options.output == "json":
         told = {
-            "findings": [
-                {
-                    "check": one.check,
-                    "verdict": one.verdict.value,
-                    "text": one.text,
-                    "advice": one.advice,
-                    "code": int(one.code),
-                }
-                for one in findings
-            ],
+            "findings": [as_json(one) for one in findings],
             "counts": counted,
             "exit_code": int(code),
         }
@@ -131,11 +122,12 @@ def _site(options: argparse.Namespace) -> Site:
 def _findings(site: Site, options: argparse.Namespace, *, as_json: bool) -> Iterable[Finding]:
     """All checks, causes before their effects; each line is printed as soon as it is known."""
     from doxedge.cli import doctor_configuration, doctor_machine, doctor_network
+    from doxedge.cli.doctor_report import line_of
 
     def told(findings: Iterable[Finding]) -> Iterable[Finding]:
         for finding in findings:
             if not as_json:
-                _show(finding)
+                print(line_of(finding))
             yield finding
 
     yield from told(doctor_machine.check_software())
@@ -149,9 +141,3 @@ def _findings(site: Site, options: argparse.Namespace, *, as_json: bool) -> Iter
     yield from told(doctor_network.run_checks(doctor_network.check_brokers, site))
     yield from told(doctor_network.run_checks(doctor_network.check_analysers, site))
     yield from told(doctor_machine.check_clock(os.environ))
-
-
-def _show(finding: Finding) -> None:
-    """One line: verdict, what was looked at, what was found, what to do."""
-    advice = f" -> {finding.advice}" if finding.advice else ""
-    print(f"{finding.verdict.value:8} {finding.check}: {' '.join(finding.text.split())}{advice}")

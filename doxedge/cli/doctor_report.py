@@ -95,3 +95,20 @@ def error(check: str, text: str, advice: str, *, code: Exit) -> Finding:
 def exit_code(findings: list[Finding]) -> Exit:
     """0 without an error, else the code of the first one: errors are listed causes first."""
     return next((finding.code for finding in findings if finding.verdict is Verdict.ERROR), Exit.OK)
+
+
+def line_of(finding: Finding) -> str:
+    """One line: verdict, what was looked at, what was found, what to do."""
+    advice = f" -> {finding.advice}" if finding.advice else ""
+    return f"{finding.verdict.value:8} {finding.check}: {' '.join(finding.text.split())}{advice}"
+
+
+def as_json(finding: Finding) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "check": finding.check,
+        "verdict": finding.verdict.value,
+        "text": finding.text,
+        "advice": finding.advice,
+        "code": int(finding.code),
+    }

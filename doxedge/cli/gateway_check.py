@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from doxedge.analysers.configuration import ConfigError
+from doxedge.cli.doctor_report import Finding, as_json, exit_code, line_of
 from doxedge.cli.gateway_folder import DEFAULT_CONFIG, Section, print_json, print_section, printable
 from doxedge.cli.outcome import Exit, Failure
 
@@ -25,18 +26,28 @@ def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
     check = verbs.add_parser(
         "check",
-        help="check the configuration and print the poll plan; touches no device",
+        help="check the configuration and print the poll plan; with --machine and --probe keys, disk, clock, wiring",
         description="Reads the gateway's file and its drop-ins, the *.toml in the folder beside it (gateway.d for "
         "gateway.toml) in the order of their names: later ones win key by key, units and instruments meet by name. "
-        "Checks everything that can be checked without a device, and prints what would be polled.",
-        epilog="Exit codes: 0 right, 2 a mistake, named by file, table and key. A running gateway takes the "
-        "configuration up with `doxedge gateway reload`.",
+        "Checks everything that can be checked without a device, and prints what would be polled. --machine adds keys, "
+        "disk, databases and clock, --probe also asks every instrument who it is: the checks of `doxedge doctor`.",
+        epilog="Exit codes: 0 right, 2 a mistake, named by file, table and key; with --machine or --probe that of the "
+        "first error, as of the doctor. A running gateway is disturbed by neither: its instruments are left alone. It "
+        "takes the configuration up with `doxedge gateway reload`.",
     )
     check.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
     )
     check.add_argument(
         "--show", action="store_true", help="every value that counts, with the file it came from"
+    )
+    check.add_argument(
+        "--machine", action="store_true", help="keys, disk, databases and clock of this machine too"
+    )
+    check.add_argument(
+        "--probe",
+        action="store_true",
+        help="does each instrument answer, and is it the one? implies --machine",
     )
     check.add_argument("--output", default="table", choices=("table", "json"), help="default: table")
     check.set_defaults(func=_check)
@@ -54,17 +65,31 @@ def _check(options: argparse.Namespace) -> int:
     except ConfigError as error:
         raise Failure(Exit.USAGE, str(error)) from error
     values = list(_values(plan, layers))
+    findings = _findings(options)
     if options.output == "json":
         found: dict[str, object] = {"schema": SCHEMA, "files": layers.files, "units": _units(plan)}
         if options.show:
             found["values"] = [dict(zip(("key", "value", "file"), row, strict=True)) for row in values]
+        if options.machine or options.probe:
+            found["findings"] = [as_json(finding) for finding in findings]
         print_json(found)
     elif options.show:
         rows = [(key, json.dumps(value, ensure_ascii=False), file) for key, value, file in values]
         print_section(Section("configuration", ("key", "value", "from"), rows, nothing="nothing"))
     else:
         print("\n".join(printable(line) for line in describe(plan.units)))
-    return Exit.OK
+    if options.output != "json":
+        for finding in findings:
+            print(printable(line_of(finding)))
+    return exit_code(findings)
+
+
+def _findings(options: argparse.Namespace) -> list[Finding]:
+    from doxedge.cli.gateway_machine import machine_findings
+
+    if not (options.machine or options.probe):
+        return []
+    return list(machine_findings(options.config, probe=options.probe))
 
 
 def _units(plan: Plan) -> list[dict[str, object]]:

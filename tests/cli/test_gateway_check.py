@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from doxedge.cli.main import main
 from doxedge.cli.outcome import Exit
+from tests.gateway.key_files import write_key
 from tests.gateway.plant_settings import settings_text
 
 
@@ -67,3 +70,41 @@ def test_a_mistake_of_the_plan_is_named_by_the_drop_in_that_made_it(
     assert main(["gateway", "check", "--config", str(config)]) == Exit.USAGE
     said = capsys.readouterr().err
     assert f"{drop_in}: unit[0].instrument[0].poll_ms.no_such: the groups are" in said
+
+
+def test_the_machine_is_looked_at_as_the_doctor_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "gateway.toml"
+    key = write_key(tmp_path / "device.pem", "alpha device")
+    config.write_text(settings_text(key=key, state_dir=str(tmp_path)))
+    code = main(["gateway", "check", "--config", str(config), "--machine", "--output", "json"])
+    found = {row["check"]: row for row in json.loads(capsys.readouterr().out)["findings"]}
+    assert {"config gateway", "clock"} <= set(found)
+    assert not any(check.startswith("analyser") for check in found)
+    assert code == next((row["code"] for row in found.values() if row["verdict"] == "error"), 0)
+    config.write_text(settings_text(key=f"file://{tmp_path}/none.pem", state_dir=str(tmp_path)))
+    assert main(["gateway", "check", "--config", str(config), "--machine"]) == Exit.USAGE
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("unit north-1")
+    assert any(line.startswith("error") and "key" in line for line in lines)
+
+
+def test_a_probe_says_which_instrument_does_not_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "gateway.toml"
+    key = write_key(tmp_path / "device.pem", "alpha device")
+    text = settings_text(key=key, state_dir=str(tmp_path))
+    with contextlib.ExitStack() as stack:
+        ports = {}
+        for shipped, instrument in (("5020", "analyser"), ("5021", "flow"), ("5022", "meter")):
+            taken = stack.enter_context(socket.socket())
+            taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody answers there
+            ports[instrument] = taken.getsockname()[1]
+            text = text.replace(f"port = {shipped}", f"port = {ports[instrument]}")
+        config.write_text(text)
+        assert main(["gateway", "check", "--config", str(config), "--probe"]) == Exit.LOCAL_IO
+    said = capsys.readouterr().out
+    for instrument, port in ports.items():
+        assert f"analyser north-1.{instrument} 127.0.0.1:{port}" in said
