@@ -172,7 +172,7 @@ def _ak_encode(phrase: Phrase) -> bytes:
     if len(channel) != 2 or channel[0] != "K" or channel[1] not in "0123456789":
         raise FrameError(f"{phrase.text!r} is not CODE K0, with data behind it if any")
     if code[:1] != ak.QUERY and code.isupper():
-        raise FrameError(f"{code} is an order, and this product gives none: queries begin with {ak.QUERY}")
+        raise FrameError(f"{code} is an order, and no question: those begin with {ak.QUERY}")
     return ak.encode(ak.AkRequest(code, int(channel[1]), data))
 
 
@@ -241,7 +241,7 @@ def _bh_bits_place(place: str) -> bool:
 
 def _clink_encode(phrase: Phrase) -> bytes:
     if phrase.text.split(" ")[0] in clink.ORDERS:
-        raise FrameError(f"{phrase.text!r} is an order, and this product gives none")
+        raise FrameError(f"{phrase.text!r} is an order, and no question")
     return clink.encode(phrase.text, instrument=phrase.unit_id)
 
 
@@ -302,7 +302,7 @@ def _serinus_bits(phrase: Phrase, frame: serinus_advanced.SerinusFrame, place: s
 
 def _horiba_encode(phrase: Phrase) -> bytes:
     if phrase.text.startswith(horiba.ORDER):
-        raise FrameError(f"{phrase.text} is an order, and this product gives none")
+        raise FrameError(f"{phrase.text} is an order, and no question")
     return horiba.encode(horiba.HoribaFrame(phrase.unit_id, phrase.unit_id, phrase.text))
 
 
