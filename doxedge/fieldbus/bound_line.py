@@ -62,6 +62,10 @@ class Speech(Protocol):
         """Whether the device says anything to it: some dialects have orders that it takes in silence."""
         ...
 
+    def is_repeated(self, request: Asked) -> bool:
+        """Whether the answer may be the question itself, so that an echo looks like it."""
+        ...
+
     def find(self, request: Asked, line: bytes) -> Heard | None:
         """The answer in what the line brought since the question; None while it is not there.
 
@@ -168,13 +172,15 @@ class BoundLine:
             self._quiet_from_s = max(self._quiet_from_s, loop.time() + self._guard_s)
 
     async def _answer(self, request: Asked, question_bytes: int) -> Heard:
-        """(3)"""
+        """(3). Where an echo looks like the answer, the last frame that comes within the time is the answer."""
         loop = asyncio.get_running_loop()
         sent_s = question_bytes * self._link.character_s
         until_s = loop.time() + sent_s + self._timeout_s
-        line = bytearray()
+        line, heard = bytearray(), None
         while True:
             data = await self._link.receive(until_s=until_s)
+            if not data and heard is not None:
+                return heard
             if not data:
                 limit_ms = round(1_000 * self._timeout_s)
                 raise NoAnswer(f"no answer that fits within {limit_ms} ms ({len(line)} bytes came)")
@@ -185,7 +191,9 @@ class BoundLine:
             if found is not None:
                 if found.after:
                     raise NotBound(f"{found.after} bytes follow the answer")
-                return found
+                heard = found
+                if not self._speech.is_repeated(request) or isinstance(found.outcome, DeviceException):
+                    return found
 
     async def _require_silence(self) -> None:
         """(4)"""

@@ -27,6 +27,10 @@ class RtuSpeech:
         """Always."""
         return not isinstance(request, Phrase | Order)
 
+    def is_repeated(self, request: Asked) -> bool:
+        """A coil that was written (V1.1b3, 6.5)."""
+        return isinstance(request, WriteCoil)
+
     def find(self, request: Asked, line: bytes) -> Heard | None:
         """As in the port."""
         read = _read(request)

@@ -35,6 +35,10 @@ class DialectSpeech:
         """Every question, and most orders."""
         return not isinstance(request, Order) or orders.is_answered(request)
 
+    def is_repeated(self, request: Asked) -> bool:
+        """Some orders."""
+        return isinstance(request, Order) and orders.is_repeated(request)
+
     def find(self, request: Asked, line: bytes) -> Heard | None:
         """As in the port."""
         phrase = self._ours(request)

@@ -11,7 +11,14 @@ import pytest
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from doxedge.analysers.question import Answer, DeviceException, Function, ReadBits, ReadRegisters
+from doxedge.analysers.question import (
+    Answer,
+    DeviceException,
+    Function,
+    ReadBits,
+    ReadRegisters,
+    WriteCoil,
+)
 from doxedge.fieldbus.bound_line import gap_s
 from doxedge.fieldbus.byte_link import SerialLink, SerialSettings, TcpLink
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
@@ -286,3 +293,35 @@ def test_the_gap_between_frames_is_the_standards(baud: int, gap_ms: float) -> No
 def test_the_time_on_the_wire_counts_every_character_of_question_and_answer() -> None:
     # 8 characters of question and 255 of answer, 10 bits each.
     assert wire_ms(read(0, 125), SerialSettings("x", baud=9_600).character_s) == 274
+
+
+def echo_then_late_answer(question: BusQuestion, bus: HostileBus) -> None:
+    """A two-wire line that hears itself, and a device that takes its time."""
+    bus.say(question.raw)
+    bus.say_later(0.02, question.raw)
+
+
+def echo_then_refusal(question: BusQuestion, bus: HostileBus) -> None:
+    bus.say(question.raw)
+    bus.say_later(0.02, question.exception(2))
+
+
+@pytest.mark.parametrize("line", LINES)
+async def test_a_coil_is_written_also_on_a_line_that_hears_itself(line: str) -> None:
+    write = WriteCoil(1, 20, True)
+    async with LINES[line](saying(lambda q: q.raw)) as (bus, link):  # type: ignore[attr-defined]
+        master = modbus_rtu(link, timeout_ms=TIMEOUT_MS)
+        assert isinstance(await master.exchange(write), Answer)
+        bus.behaviour = echo_then_late_answer
+        assert isinstance(await master.exchange(write), Answer)
+        bus.behaviour = echo_then_refusal
+        declined = await master.exchange(write)
+        assert isinstance(declined, DeviceException)
+        assert declined.code == 2
+        bus.behaviour = saying(lambda q: q.raw * 3)
+        with pytest.raises(NotBound):
+            await master.exchange(write)
+        bus.behaviour = honest
+        found = await master.exchange(read(100))
+        assert isinstance(found, Answer)
+        assert found.data == truth(read(100))

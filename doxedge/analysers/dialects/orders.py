@@ -47,6 +47,11 @@ def is_answered(order: Order) -> bool:
     return _orders_of(order).judge is not None
 
 
+def is_repeated(order: Order) -> bool:
+    """Whether the answer may be the order itself."""
+    return _orders_of(order).repeats
+
+
 def find_answer(order: Order, line: bytes) -> Bound | None:
     """The answer among what the line brought since; None while it is not there. Raises codec.Ambiguous.
 
