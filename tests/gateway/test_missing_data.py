@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,14 @@ from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.substitute_recipe import gap_in, is_recipe
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.store.hours import HourStore
+from doxedge.store.outbox import OutboxSettings
 from tests.gateway.test_pipeline import named
 from tests.gateway.unit_bench import GRAMS_PER_HOUR, PERIOD_MS, Bench, SetClock, bench, plan
 from tests.ledger.channels import START_MS, TestChannel
 
 MAXIMUM = 99_000
+ROOM_BYTES = 4_096
+"""A page of the outbox: some records."""
 RATE = 20_000
 PART75 = f"""
 [unit.missing_data]
@@ -425,3 +429,29 @@ async def test_a_gap_that_was_shorter_before_power_failed_is_stated_from_its_end
             if kind == "hour"
         ]
         assert hours == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("room_bytes", [-1, 0, ROOM_BYTES])
+async def test_what_the_outbox_has_no_room_for_is_stated_when_there_is_room_again(
+    tmp_path: Path, room_bytes: int
+) -> None:
+    """The budget ends somewhere among the records of five missing hours; nothing is called closed before it is said."""
+    async with bench(tmp_path, planned=planned()) as unit:
+        await remember(unit.history, 3_000)
+        await unit.measure(1)
+        clock, size_bytes = unit.clock, (await unit.outbox.counts()).bytes
+    room = OutboxSettings(bytes_max=size_bytes + room_bytes)
+    async with bench(tmp_path, planned=planned(), clock=clock, outbox_settings=room) as unit:
+        await unit.measure(305, nox_ppm=None)
+        assert unit.pipeline.desk.waiting
+        signed = len(await statements(unit))
+        carry = json.loads((tmp_path / "alpha-1.memory.json").read_text())["carry"]
+        assert carry["next_start_ms"] <= START_MS + (signed // 2) * HOUR_MS
+    async with bench(tmp_path, planned=planned(), clock=clock) as unit:
+        await unit.measure(1, nox_ppm=None)
+        told = brief(await statements(unit))
+        assert sorted(line[1] for line in told if line[0] == "gap") == [0, 1, 2, 3, 4]
+        assert sorted(line[1:4] for line in told if line[0] == "hour") == [
+            (n, "substituted", "11") for n in range(5)
+        ]
+        assert await unit.outbox.verify_chain() == []
