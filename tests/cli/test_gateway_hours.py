@@ -12,8 +12,8 @@ import pytest
 
 from doxedge.cli.main import main
 from doxedge.quantity import HOUR_MS
+from tests.gateway.missing_hours import PART75, RATE, planned, remember
 from tests.gateway.plant_settings import settings_text, unit_text
-from tests.gateway.test_missing_data import PART75, RATE, planned, remember
 from tests.gateway.unit_bench import bench
 from tests.ledger.channels import START_MS
 

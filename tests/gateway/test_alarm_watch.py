@@ -21,7 +21,7 @@ from doxedge.quantity import HOUR_MS
 from doxedge.store.alarms import AlarmStore
 from doxedge.store.rows import Closing
 from tests.gateway.memory_ledger import MemoryLedger
-from tests.gateway.test_missing_data import remember
+from tests.gateway.missing_hours import remember
 from tests.gateway.unit_bench import Bench, bench
 from tests.ledger.channels import START_MS
 

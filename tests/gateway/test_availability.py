@@ -14,7 +14,7 @@ from doxedge.gateway.availability import MonitorOutlook, availability_sightings,
 from doxedge.measurement.alarms import Priority
 from doxedge.measurement.hour_history import outlook
 from doxedge.measurement.missing_data_rules import MASS_RATE
-from tests.gateway.test_missing_data import RATE, planned, remember
+from tests.gateway.missing_hours import RATE, planned, remember
 from tests.gateway.unit_bench import bench
 from tests.measurement.test_hour_history import hours
 

@@ -16,7 +16,7 @@ from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.hour_series import Series, hour_text, parse
 from doxedge.measurement.missing_data_rules import DEFAULT_MER
 from doxedge.quantity import HOUR_MS, Grams, WattHours, whole
-from tests.gateway.test_missing_data import statements
+from tests.gateway.missing_hours import statements
 from tests.gateway.unit_bench import Bench, bench, plan
 
 MILLI = 1_000
