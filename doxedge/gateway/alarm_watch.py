@@ -114,7 +114,7 @@ class AlarmWatch:
         if unit not in self._refused:
             self._refused[unit] = await self._outbox.refused(poster.channel, poster.source)
         queue = await self._outbox.queue(poster.channel, poster.source)
-        flow = planned.hour.emission.flow
+        flow = planned.hour.stacks[0].name_of(planned.hour.emission.flow)
         limits = planned.assessment.limits.get(flow)
         span: Decimal | None = None if limits is None else limits.span or limits.hard_high
         return UnitFacts(

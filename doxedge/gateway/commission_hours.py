@@ -15,7 +15,7 @@ from typing import Final
 from doxedge.gateway import meter_exchange, sample_rows
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.measurement.collected_hour import MinuteStep
-from doxedge.measurement.emission import EmissionSettings, HourRecord
+from doxedge.measurement.emission import HourRecord
 from doxedge.measurement.hour import HourAssembler
 from doxedge.measurement.quality import Assessor, ClockState, clock_state
 from doxedge.measurement.sample import Sample
@@ -108,7 +108,7 @@ def _closed(planned: PlannedUnit, assembler: HourAssembler, start_ms: int, due_m
     closed = assembler.close(due_ms)
     found = next((one for one in closed if isinstance(one, HourRecord) and one.start_ms == start_ms), None)
     steps = assembler.steps(start_ms)
-    return MadeHour(start_ms, found, sheet_of(planned.hour.emission, start_ms, steps))
+    return MadeHour(start_ms, found, sheet_of(planned.hour.needed, start_ms, steps))
 
 
 def clock_of(hour: RawHour) -> ClockState:
@@ -146,9 +146,9 @@ def _exchange(assembler: HourAssembler, device: str, at_ms: int, raw: bytes) -> 
         said.tell(assembler)
 
 
-def sheet_of(emission: EmissionSettings, start_ms: int, steps: Sequence[MinuteStep]) -> bytes:
+def sheet_of(needed: frozenset[str], start_ms: int, steps: Sequence[MinuteStep]) -> bytes:
     """The hour minute by minute: what was measured, how long the unit ran, mass rate and grams."""
-    quantities = sorted(emission.measured)
+    quantities = sorted(needed)
     lines = [",".join(["minute_utc_ms", *quantities, "operating_s", "g_per_h", "g"])]
     for step in steps:
         means = [_shown(step.means.get(quantity)) for quantity in quantities]

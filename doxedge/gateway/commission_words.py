@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from typing import Final
 
+from doxedge.measurement.bias_factor import factor_text
 from doxedge.measurement.conversion import (
     K_NOX_LB_PER_SCF_PPM,
     NORMAL_PRESSURE_KPA,
+    STANDARD_K,
     ZERO_CELSIUS_K,
     Basis,
     FlowBasis,
 )
 from doxedge.measurement.emission import EmissionSettings
-from doxedge.measurement.part75_mass import Part75Formula
+from doxedge.measurement.part75 import BY_CODE, CO2_CAP_PERCENT, O2_CAP_PERCENT
+from doxedge.measurement.part75_mass import GRAMS_PER_POUND, M3_PER_CUBIC_FOOT, Part75Formula
+from doxedge.quantity import SECOND_MS
 
 _MASSES: Final = {
     "F-26A": f"F-26A: M = {K_NOX_LB_PER_SCF_PPM:f} * C * Q   lb/h",
@@ -21,10 +27,25 @@ _MASSES: Final = {
 }
 
 
-def chain_text(emission: EmissionSettings) -> list[str]:
-    """The chain from the means of a minute to the grams of the hour, for these settings."""
+def chain_text(emission: EmissionSettings, stacks: Sequence[str] = ()) -> list[str]:
+    """The chain from the means of a minute to the grams of the hour, for these bases and these stacks."""
     lines = ["For each minute of the sheet that has all values:"]
-    lines += _metric(emission) if emission.formula is None else _part75(emission.formula)
+    if len(stacks) > 1:
+        lines.append(
+            f"  for each stack, {', '.join(stacks)}, with the columns of its name; g_per_h is their sum:"
+        )
+    lines += [
+        f"  C = {emission.concentration} / 1000   ppm, {emission.concentration_basis.value}",
+        f"  Q = {emission.flow}   m3/h, {emission.flow_basis.value}",
+    ]
+    if emission.flow_basis is FlowBasis.ACTUAL_WET:
+        lines.append(
+            f"  Q = Q * {ZERO_CELSIUS_K} / ({ZERO_CELSIUS_K} + stack_temperature_c) "
+            f"* stack_pressure_kpa / {NORMAL_PRESSURE_KPA}   at 0 degC and {NORMAL_PRESSURE_KPA} kPa"
+        )
+    if emission.flow_basis is FlowBasis.STANDARD_WET:
+        lines.append(f"  Q = Q * {ZERO_CELSIUS_K} / {STANDARD_K}   at 0 degC")
+    lines += _metric_text(emission) if emission.formula is None else _equations_text(emission.formula)
     lines += [
         "  g = g_per_h * operating_s / 3600",
         "For the hour:",
@@ -33,27 +54,20 @@ def chain_text(emission: EmissionSettings) -> list[str]:
         "  (0 when that is negative, or when the unit did not run)",
     ]
     for bias in emission.bias:
+        since = dt.datetime.fromtimestamp(bias.since_ms // SECOND_MS, tz=dt.UTC)
         lines.append(
-            f"For hours from {bias.since_ms} ms on: nox_g = nox_g * {bias.factor}, rounded again, until the next factor"
+            f"  hours from {since:%Y-%m-%dT%H:%MZ} on: nox_g = nox_g * {factor_text(bias.applied)},"
+            " rounded the same way"
         )
     for name, value in sorted(emission.constants.items()):
         lines.append(f"Configured, not measured: {name} = {value}")
     return lines
 
 
-def _metric(emission: EmissionSettings) -> list[str]:
-    lines = [
-        f"  C = {emission.concentration} / 1000   ppm, {emission.concentration_basis.value}",
-        f"  Q = {emission.flow}   m3/h, {emission.flow_basis.value}",
-    ]
+def _metric_text(emission: EmissionSettings) -> list[str]:
+    lines = []
     wet = emission.concentration_basis is Basis.WET
-    both_wet = wet and emission.flow_basis is not FlowBasis.NORMAL_DRY
-    if emission.flow_basis is FlowBasis.ACTUAL_WET:
-        lines.append(
-            f"  Q = Q * {ZERO_CELSIUS_K} / ({ZERO_CELSIUS_K} + stack_temperature_c) "
-            f"* stack_pressure_kpa / {NORMAL_PRESSURE_KPA}   at 0 degC and {NORMAL_PRESSURE_KPA} kPa"
-        )
-    if wet and not both_wet:
+    if wet and emission.flow_basis is FlowBasis.NORMAL_DRY:
         lines.append("  C = C * 100 / (100 - moisture_percent)   dry")
     if not wet and emission.flow_basis is not FlowBasis.NORMAL_DRY:
         lines.append("  Q = Q * (100 - moisture_percent) / 100   dry")
@@ -61,12 +75,16 @@ def _metric(emission: EmissionSettings) -> list[str]:
     return lines
 
 
-def _part75(formula: Part75Formula) -> list[str]:
-    """The equations by their codes; their text is law (40 CFR Part 75, Appendix F; Method 19)."""
-    factors = ", ".join(f"{name} = {value}" for name, value in sorted(formula.factors.items()))
-    cap = f", diluent cap of a {formula.diluent_cap}" if formula.diluent_cap else ""
-    lines = [f"  lb/h by {formula.told} of 40 CFR Part 75, Appendix F{cap}"]
-    if factors:
-        lines.append(f"  F factors: {factors}")
-    lines.append("  flow in scf/h at 20 degC and 101.325 kPa; g_per_h = lb/h * 453.59237")
+def _equations_text(formula: Part75Formula) -> list[str]:
+    lines = [f"  Q = Q * {STANDARD_K} / {ZERO_CELSIUS_K} / {M3_PER_CUBIC_FOOT}   scfh, wet"]
+    lines += [f"  {name.capitalize()} = {value:f}" for name, value in sorted(formula.factors.items())]
+    for cap, beyond, caps in (("O2", "above", O2_CAP_PERCENT), ("CO2", "below", CO2_CAP_PERCENT)):
+        quantity = formula.o2 if cap == "O2" else formula.co2
+        if formula.diluent_cap and quantity in formula.diluents:
+            lines.append(
+                f"  {quantity} {beyond} {caps[formula.diluent_cap]} % of dry gas: taken as that (diluent cap)"
+            )
+    lines += [f"  {(BY_CODE[code].compute.__doc__ or code).strip()}" for code in formula.codes[1:]]
+    lines.append(f"  {_MASSES[formula.mass]} (40 CFR Part 75, Appendix F)")
+    lines.append(f"  g_per_h = M * {GRAMS_PER_POUND}")
     return lines

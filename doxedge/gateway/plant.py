@@ -99,7 +99,7 @@ def _plan_unit(unit: UnitTable, *, folders: list[Path], source: str, place: str,
         )
         for index, table in enumerate(unit.instrument)
     )
-    plan = plan_quantities(instruments, source=source, place=place)
+    plan = plan_quantities(instruments, stacks=unit.stacks, source=source, place=place)
     owner, periods = plan.owner, plan.periods
     try:
         limits = with_site(plan.limits, unit.limits)

@@ -87,7 +87,7 @@ class QaOffice:
         desk = QaDesk(
             unit.table.name,
             unit.monitors,
-            needed=unit.hour.emission.measured,
+            needed=unit.hour.needed,
             store=store,
             clock=self._clock,
             command=self._command,

@@ -1,12 +1,13 @@
 """Which device each quantity of a unit comes from, by what name, how often, and what is plausible there.
 
-A quantity comes from one device. An instrument that is the backup of another delivers what both have under the name
-`backup.QUANTITY`, so that limits, checks with gas and alarms tell the two apart.
+A quantity comes from one device. Of several stacks, what is of the stack `east` is called `east.QUANTITY`. An
+instrument that is the backup of another delivers what both have under the name `backup.QUANTITY`. So limits, checks
+with gas and alarms tell them apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from doxedge.analysers.configuration import ConfigError
@@ -30,9 +31,11 @@ class QuantityPlan:
     """What comes at a reference oxygen."""
 
 
-def plan_quantities(instruments: Sequence[Instrument], *, source: str, place: str) -> QuantityPlan:
+def plan_quantities(
+    instruments: Sequence[Instrument], *, stacks: Sequence[str] = (), source: str, place: str
+) -> QuantityPlan:
     """Name every quantity. Raises ConfigError for one that comes twice, and for a backup of nothing."""
-    names = _backup_names(instruments, source=source, place=place)
+    names = _names(instruments, stacks, source=source, place=place)
     owner: dict[str, str] = {}
     periods: dict[str, int] = {}
     limits: dict[str, ValueLimits] = {}
@@ -58,27 +61,44 @@ def plan_quantities(instruments: Sequence[Instrument], *, source: str, place: st
     return QuantityPlan(owner, periods, names, limits, frozenset(o2_corrected))
 
 
-def _backup_names(
-    instruments: Sequence[Instrument], *, source: str, place: str
+def stack_name(stack: str, quantity: str) -> str:
+    """What a quantity is called where it is of one of several stacks."""
+    return f"{stack}.{quantity}"
+
+
+def _names(
+    instruments: Sequence[Instrument], stacks: Sequence[str], *, source: str, place: str
 ) -> dict[tuple[str, str], str]:
+    """The names that differ from those of the map: of one stack among several, and of a backup."""
     by_name = {instrument.table.name: instrument for instrument in instruments}
     names: dict[tuple[str, str], str] = {}
     for index, instrument in enumerate(instruments):
-        of = instrument.table.backup_of
-        if of is None:
-            continue
-        primary = by_name.get(of)
-        reason = ""
-        if primary is None:
-            reason = f"there is no instrument {of}; there are {', '.join(sorted(by_name))}"
-        elif primary.table.backup_of is not None:
-            reason = f"{of} is a backup itself; name the one that both stand in for"
-        else:
-            delivered = {quantity for quantity, _ in quantities(primary)}
-            shared = sorted(delivered & {quantity for quantity, _ in quantities(instrument)})
-            names |= {(instrument.device, quantity): backup_name(quantity) for quantity in shared}
-            if not shared:
-                reason = f"it delivers nothing that {of} delivers"
-        if reason:
-            raise ConfigError(source=source, path=f"{place}.instrument[{index}].backup_of", reason=reason)
+        at = f"{place}.instrument[{index}]"
+        stack, of = instrument.table.stack, instrument.table.backup_of
+        if stack is not None and stack not in stacks:
+            there = f"they are {', '.join(stacks)}" if stacks else "the unit has no `stacks`"
+            raise ConfigError(source=source, path=f"{at}.stack", reason=f"there is no stack {stack}; {there}")
+        delivered = {quantity for quantity, _ in quantities(instrument)}
+        plain = {quantity: stack_name(stack, quantity) if stack else quantity for quantity in delivered}
+        if of is not None:
+            primary = by_name.get(of)
+            shared = delivered & {quantity for quantity, _ in quantities(primary)} if primary else set()
+            if reason := _not_a_backup(instrument, primary, shared, sorted(by_name)):
+                raise ConfigError(source=source, path=f"{at}.backup_of", reason=reason)
+            plain |= {quantity: backup_name(plain[quantity]) for quantity in shared}
+        names |= {(instrument.device, q): name for q, name in plain.items() if name != q}
     return names
+
+
+def _not_a_backup(
+    instrument: Instrument, primary: Instrument | None, shared: Collection[str], there: Sequence[str]
+) -> str:
+    """Why an instrument cannot stand in for another; empty when it can."""
+    of = instrument.table.backup_of
+    if primary is None:
+        return f"there is no instrument {of}; there are {', '.join(there)}"
+    if primary.table.backup_of is not None:
+        return f"{of} is a backup itself; name the one that both stand in for"
+    if primary.table.stack != instrument.table.stack:
+        return f"{of} is of another stack"
+    return "" if shared else f"it delivers nothing that {of} delivers"

@@ -90,6 +90,8 @@ class InstrumentTable(_Table):
     """Poll period of a group, where it should differ from the profile's; 0 leaves the group out."""
     settings: dict[str, SettingValue] = Field(default_factory=dict)
     """Site values that the profile asks for, such as the full scale of a 4-20 mA loop, or the unit of a gas."""
+    stack: Name | None = None
+    """One of the unit's `stacks`; None where there is one, or for what all of them share."""
     backup_of: Name | None = None
     """The instrument that it stands in for, minute by minute, in the quantities that both deliver."""
 
@@ -133,6 +135,8 @@ class UnitTable(_Table):
     mg_per_m3_per_ppm: Decimal = Field(Decimal("2.0525"), gt=0, le=10)
     """Mass of one ppm of NOx as NO2 at 0 degC and 101.325 kPa (measurement.md 3)."""
     formula: FormulaTable = FormulaTable()
+    stacks: tuple[Name, ...] = Field((), max_length=16)
+    """Names of the stacks where there are several: the mass is their sum."""
     bias: tuple[BiasTable, ...] = Field((), max_length=1_000)
     """Bias factors in the order of their times; none: the mass is reported as measured."""
     operating: OperatingTable | None = None

@@ -8,14 +8,14 @@ from typing import Final
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.gateway.mass_settings import BiasTable, FormulaTable
-from doxedge.gateway.quantity_plan import QuantityPlan
+from doxedge.gateway.quantity_plan import QuantityPlan, stack_name
 from doxedge.gateway.settings import UnitTable
 from doxedge.measurement.bias_factor import BiasFactor, LowEmitter, factor_text
 from doxedge.measurement.conversion import Basis, FlowBasis
 from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.energy import EnergySettings
 from doxedge.measurement.fuel_factors import factor
-from doxedge.measurement.hour_settings import HourSettings, backup_name
+from doxedge.measurement.hour_settings import BACKUP, HourSettings, Stack, backup_name
 from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.part75_mass import Part75Formula, factors_wanted
 from doxedge.quantity import SECOND_MS
@@ -25,6 +25,7 @@ from doxedge.signing.tags import hash_tagged
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 CAME_LATER: Final = (
     "calibration", "missing_data", "averaging_minutes", "concentration_o2_corrected", "formula", "bias",
+    "stacks",
 )  # fmt: skip
 """Keys of a unit that its rules hash leaves out where they have their defaults."""
 
@@ -47,6 +48,11 @@ def describe_hour(hour: HourSettings) -> list[str]:
     return [
         f"hours by rule set {hour.rules.stamp}: {hour.rules.about}{average}",
         f"mass by {_describe_mass(hour.emission)}",
+        *(
+            [f"mass is the sum over the stacks {', '.join(s.name for s in hour.stacks)}"]
+            if hour.stacks[1:]
+            else []
+        ),
         *(_describe_bias(bias) for bias in hour.emission.bias),
         *(
             f"{quantity}: {hour.devices[backup_name(quantity)]} stands in for {hour.devices[quantity]}"
@@ -83,10 +89,12 @@ def rules_hash(unit: UnitTable) -> bytes:
     fields = UnitTable.model_fields
     unused = {name for name in CAME_LATER if getattr(unit, name) == fields[name].get_default()}
     chosen = unit.model_dump_json(exclude=left_out | unused)
-    backups: list[canonical.Value] = [
-        [i.name, i.backup_of] for i in unit.instrument if i.backup_of is not None
+    parts = [chosen.encode()]
+    places: list[canonical.Value] = [
+        [i.name, i.backup_of, i.stack] for i in unit.instrument if i.backup_of or i.stack
     ]
-    parts = [chosen.encode(), canonical.encode(backups)] if backups else [chosen.encode()]
+    if places:
+        parts.append(canonical.encode(places))
     return hash_tagged("rules", *parts)
 
 
@@ -94,7 +102,7 @@ def _require_measured(
     unit: UnitTable, hour: HourSettings, owner: dict[str, str], *, source: str, place: str
 ) -> None:
     """A mass needs all that its formula takes, and what brings the flow to normal conditions."""
-    needed = sorted(hour.emission.measured)
+    needed = sorted(hour.needed)
     if unit.operating is not None:
         needed.append(unit.operating.quantity)
     missing = [quantity for quantity in needed if quantity not in owner]
@@ -128,17 +136,19 @@ def _hour_settings(unit: UnitTable, plan: QuantityPlan) -> HourSettings:
             off_below=unit.operating.off_below,
             hold_ms=unit.operating.hold_ms,
         )
-    corrected = {unit.concentration, backup_name(unit.concentration)} & plan.o2_corrected
+    said_so = {name.rpartition(".")[2] for name in plan.o2_corrected}
     emission = EmissionSettings(
         concentration=unit.concentration,
         concentration_basis=Basis(unit.concentration_basis),
         flow=unit.flow,
         flow_basis=FlowBasis(unit.flow_basis),
         mg_per_m3_per_ppm=unit.mg_per_m3_per_ppm,
-        o2_corrected=unit.concentration_o2_corrected or bool(corrected),
+        o2_corrected=unit.concentration_o2_corrected or unit.concentration in said_so,
         formula=_formula(unit.formula),
         bias=tuple(_bias(table) for table in unit.bias),
     )
+    stacks = _stacks(unit, emission, plan) if unit.stacks else (Stack(),)
+    named = {stack.name_of(quantity) for stack in stacks for quantity in emission.measured}
     energy = _energy_settings(unit, plan.owner)
     alone = {operating.quantity} if operating else set[str]()
     alone |= {energy.quantity, energy.power_quantity} if energy else set()
@@ -157,8 +167,21 @@ def _hour_settings(unit: UnitTable, plan: QuantityPlan) -> HourSettings:
         rule_set=unit.rule_set,
         averaging_minutes=unit.averaging_minutes,
         devices=plan.owner,
-        backups=frozenset(quantity for quantity in emission.measured if backup_name(quantity) in plan.owner),
+        backups=frozenset(name for name in named if backup_name(name) in plan.owner),
+        stacks=stacks,
     )
+
+
+def _stacks(unit: UnitTable, emission: EmissionSettings, plan: QuantityPlan) -> tuple[Stack, ...]:
+    """What each stack calls its quantities: its own where it has one, else what all share; gas and flow are its own."""
+    if len(unit.stacks) < 2 or len(set(unit.stacks)) < len(unit.stacks) or BACKUP in unit.stacks:
+        raise ValueError(f"stacks: two or more names that differ, and none is {BACKUP}")
+    stacks = []
+    for stack in unit.stacks:
+        own = {quantity: stack_name(stack, quantity) for quantity in emission.measured}
+        kept = {emission.concentration, emission.flow}
+        stacks.append(Stack(stack, {q: name for q, name in own.items() if name in plan.owner or q in kept}))
+    return tuple(stacks)
 
 
 def _formula(table: FormulaTable) -> Part75Formula | None:

@@ -173,5 +173,5 @@ class UnitJudge:
 
 
 def _reign(from_ms: int, setup: UnitSetup, *, change: SetupChange | None = None) -> _Reign:
-    causes = GapCauses(setup.hour.emission.measured)
+    causes = GapCauses(setup.hour.needed)
     return _Reign(from_ms, setup, Assessor(setup.assessment), causes, change)

@@ -23,9 +23,10 @@ from doxedge.measurement.emission import (
     hour_mass,
     method_code,
     minute_rate,
+    sum_of_rates,
 )
 from doxedge.measurement.energy import HourEnergy
-from doxedge.measurement.hour_settings import HourSettings, backup_name
+from doxedge.measurement.hour_settings import HourSettings, Stack, backup_name
 from doxedge.measurement.operating import Operation
 from doxedge.measurement.quality import QA_REASONS
 from doxedge.measurement.reading import Reading
@@ -187,9 +188,7 @@ class CollectedHour:
         steps = []
         for minute, operating_ms in enumerate(self._operating_ms(operation)):
             rate = self._rate(minute)
-            means = {
-                quantity: self._mean_at(quantity, minute) for quantity in self._settings.emission.measured
-            }
+            means = {quantity: self._mean_at(quantity, minute) for quantity in self._settings.needed}
             steps.append(MinuteStep(minute, operating_ms, means, None if rate is None else rate.g_per_h))
         return steps
 
@@ -284,16 +283,29 @@ class CollectedHour:
         return None if mean is None else mean.mean
 
     def _rate(self, minute: int) -> MinuteRate | None:
+        """The mass rate of all stacks together; None when one of them has none."""
+        rates = []
+        for stack in self._settings.stacks:
+            rate = self._stack_rate(stack, minute)
+            if rate is None:
+                return None
+            rates.append(rate)
+        return rates[0] if len(rates) == 1 else sum_of_rates(rates)
+
+    def _stack_rate(self, stack: Stack, minute: int) -> MinuteRate | None:
         means: dict[str, MinuteMean] = {}
         from_backup = False
         for quantity in self._settings.emission.measured:
-            mean, of_backup = self._counting_mean(quantity, minute)
+            mean, of_backup = self._counting_mean(stack.name_of(quantity), minute)
             if mean is None:
                 return None
             means[quantity] = mean
             from_backup = from_backup or of_backup
         rate = minute_rate(means, self._settings.emission)
-        return replace(rate, from_backup=True) if rate is not None and from_backup else rate
+        if rate is None or not (from_backup or stack.names):
+            return rate
+        remarks = frozenset((stack.name_of(quantity), reason) for quantity, reason in rate.remarks)
+        return replace(rate, remarks=remarks, from_backup=from_backup)
 
     def _operating_rates(self, operating_ms: Sequence[int], upto: int) -> dict[int, MinuteRate]:
         """The mass rates of the minutes before `upto` in which the unit ran."""
@@ -311,10 +323,11 @@ class CollectedHour:
         """True when a check or maintenance fell into the unit's operation."""
         if self._checks:
             return True
-        buckets = self._buckets.get(self._settings.emission.concentration, [])
+        concentration = self._settings.emission.concentration
         return any(
             bucket is not None and operating_ms[minute] > 0 and bucket.has_reason(QA_REASONS)
-            for minute, bucket in enumerate(buckets)
+            for stack in self._settings.stacks
+            for minute, bucket in enumerate(self._buckets.get(stack.name_of(concentration), []))
         )
 
     def _remarks(self, operation: Operation, rates: dict[int, MinuteRate]) -> tuple[str, ...]:

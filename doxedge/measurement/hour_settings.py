@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.energy import EnergySettings
@@ -10,10 +11,27 @@ from doxedge.measurement.rule_sets import RULE_SETS, RuleSet
 from doxedge.measurement.validity_eu import AVERAGING_MINUTES
 from doxedge.quantity import MINUTE_MS
 
+BACKUP: Final = "backup"
+
 
 def backup_name(quantity: str) -> str:
     """What a quantity is called where it comes from a backup instrument."""
-    return f"backup.{quantity}"
+    return f"{BACKUP}.{quantity}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One of the stacks through which a unit emits."""
+
+    name: str = ""
+    """Empty where there is only one."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    """A quantity of the mass to what it is called in the unit, where the two differ: `east.nox_ppb`."""
+
+    def name_of(self, quantity: str) -> str:
+        """What a quantity of this stack is called in the unit."""
+        return self.names.get(quantity, quantity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +73,9 @@ class HourSettings:
     """The quantities of the mass that have a backup (`backup_name`): it counts in minutes in which the first has no
     valid mean."""
 
+    stacks: tuple[Stack, ...] = (Stack(),)
+    """The mass is the sum over these; each is measured as `emission` says."""
+
     def __post_init__(self) -> None:
         if self.rule_set not in RULE_SETS:
             known = ", ".join(sorted(RULE_SETS))
@@ -89,10 +110,15 @@ class HourSettings:
         return RULE_SETS[self.rule_set]
 
     @property
+    def needed(self) -> frozenset[str]:
+        """What a minute must have measured to have a mass, by the names in the unit."""
+        return frozenset(stack.name_of(q) for stack in self.stacks for q in self.emission.measured)
+
+    @property
     def averaged(self) -> frozenset[str]:
         """The quantities of which minute means are made."""
         power = {self.energy.power_quantity} if self.energy else set()
-        return self.emission.measured | power | {backup_name(quantity) for quantity in self.backups}
+        return self.needed | power | {backup_name(quantity) for quantity in self.backups}
 
     def period_ms(self, quantity: str) -> int:
         """How often a quantity is read."""

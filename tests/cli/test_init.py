@@ -228,7 +228,7 @@ WRONG = {
     "a setting that is none": (["--instrument", "configured_moisture,colour=1"], "no setting or group `colour`"),
     "an address of a constant": (["--instrument", "configured_moisture@h,moisture_percent=9"], "has no address"),
     "a unit that nothing measures": (
-        ["--instrument", INSTRUMENTS[0]], "nothing delivers flow_m3_per_h, stack_temperature_c",
+        ["--instrument", INSTRUMENTS[0]], "nothing delivers flow_m3_per_h, moisture_percent, stack_pressure_kpa",
     ),
     "one quantity twice": (
         [word for line in (*INSTRUMENTS, "second=teledyne_t200@other") for word in ("--instrument", line)],

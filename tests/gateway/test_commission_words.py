@@ -50,4 +50,4 @@ def test_an_equation_of_part_75_is_named_by_its_code() -> None:
     settings = EmissionSettings(
         concentration_basis=Basis.WET, flow_basis=FlowBasis.ACTUAL_WET, formula=Part75Formula(mass="F-26A")
     )
-    assert any("F-26A of 40 CFR Part 75" in line for line in chain_text(settings))
+    assert any("F-26A: M = " in line and "40 CFR Part 75" in line for line in chain_text(settings))
