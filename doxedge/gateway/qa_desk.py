@@ -151,7 +151,8 @@ class QaDesk:
     async def look(self) -> None:
         """One look: time passes, schedules fall due, checks go on or end. Raises StoreError, but not of a full disk."""
         async with self._busy:
-            await self._look()
+            if self._hours is not None:  # else it has not begun yet, or another desk took its place
+                await self._look()
 
     async def _look(self) -> None:
         now_ms = self._clock.now_ms()
@@ -237,6 +238,13 @@ class QaDesk:
             self._sign([qa_words.suspect_since(entry)])
         await self._write_standings()
         return entry
+
+    async def close(self) -> None:
+        """Another desk takes over: what is under way is left to it, its instrument put back to stack gas."""
+        async with self._busy:
+            await self.put_back()
+            self.checks.clear()
+            self._hours = None
 
     async def put_back(self) -> None:
         """The gateway stops: instruments that were told to take gas are put back to stack gas, as well as it goes."""

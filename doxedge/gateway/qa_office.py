@@ -124,7 +124,7 @@ class QaOffice:
         """Nothing of the unit is checked any more; its instruments are put back to stack gas."""
         desk = self.desks.pop(unit, None)
         if desk is not None:
-            await desk.put_back()
+            await desk.close()
 
     def standings(self, unit: str) -> list[dict[str, object]]:
         """Each monitor of a unit, for the status."""

@@ -420,3 +420,26 @@ async def test_an_instrument_that_takes_the_command_and_shows_no_gas_aborts_the_
         ((end, why),) = [(one["end"], str(one["why"])) for one in check.results]
         assert (end, "no zero gas was read within" in why) == ("aborted", True)
         assert not stands(it).in_control
+
+
+async def test_another_plan_takes_over_the_standing_and_aborts_what_is_under_way(tmp_path: Path) -> None:
+    async with checked(tmp_path, lines='control = "commands"') as it:
+        old = desk(it)
+        await own_sequence(it)
+        await it.measure(2)
+        await asked(it)
+        await it.measure(1, nox_ppm=Decimal(0), flags=ZERO)
+        bottle = 'upscale = { reference = 400_000, bottle = "U-10", vendor = "a maker" }'
+        planned = plan(calibrations=calibration_text(lines=f'{TIMES}\ncontrol = "commands"', upscale=bottle))
+        new = await it.office.reopen_desk(planned, it.checks, it.pipeline)
+        assert new is not None
+        it.quality = it.pipeline.quality = new
+        await old.look()
+        assert old.checks == {}
+        assert stands(it).standing == "out of control: aborted"
+        await it.measure(4)
+        await own_sequence(it)
+        assert stands(it).in_control
+        assert "bottle U-10" in str((await events(it))[-1][1])
+    ends = [entry.body["end"] for entry in await entries(tmp_path) if entry.kind == "check"]
+    assert ends == ["passed", "aborted", "passed"]
