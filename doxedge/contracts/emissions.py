@@ -10,7 +10,7 @@ from doxedge.contracts import figures
 from doxedge.contracts.entry import fields_of, shape
 from doxedge.contracts.rule import Book, Value
 from doxedge.fact import fact
-from doxedge.quantity import DAY_MS, MINUTE_MS
+from doxedge.quantity import DAY_MS, HOUR_MS, MINUTE_MS
 
 ROOM: Final = "emissions"
 _TOTAL: Final = shape(int, int, int, int, bool, bool)
@@ -50,9 +50,27 @@ def put(book: Book, unit: str, year: int, total: YearTotal) -> None:
     )
 
 
+def with_hour(total: YearTotal, start_ms: int, *, grams: int, hours: int) -> YearTotal:
+    """The total after an hour came, or another statement of it."""
+    first_ms, last_ms, end_ms = total.first_start_ms, total.last_end_ms, start_ms + HOUR_MS
+    return YearTotal(
+        total.emitted_g + grams,
+        total.hours + hours,
+        first_ms if total.hours and first_ms < start_ms else start_ms,
+        max(end_ms, last_ms),
+        total.warned,
+        total.exceeded,
+    )
+
+
 def year_of(book: Book, at_ms: int) -> int:
     """The calendar year in the geofence's standard time (figure `utc_offset_min`)."""
-    return calendar_year(at_ms + figures.figure(book, "utc_offset_min") * MINUTE_MS)
+    return calendar_year(at_ms + utc_offset_ms(book))
+
+
+def utc_offset_ms(book: Book) -> int:
+    """What is added to UTC for the geofence's standard time."""
+    return figures.figure(book, "utc_offset_min") * MINUTE_MS
 
 
 def calendar_year(local_ms: int) -> int:

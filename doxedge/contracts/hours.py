@@ -13,7 +13,6 @@ from typing import Final
 
 from doxedge.contracts import day_book, emissions, figures, headroom, reception, signs, units
 from doxedge.contracts.day_book import COUNTED, GAP, SUBSTITUTED, TRIAL, HourEntry
-from doxedge.contracts.emissions import YearTotal
 from doxedge.contracts.rule import Act, Book, require, require_found
 from doxedge.contracts.statements import Event, Gap, Hour, Revision
 from doxedge.contracts.unit_desk import UnitDesk
@@ -92,7 +91,7 @@ def revise_hour(book: Book, act: Act, facts: Revision) -> None:
             _note_other_map(book, desk, hour)
     if known.standing == COUNTED:
         _count(book, desk, hour, grams=hour.nox_g - known.nox_g, hours=0)
-    desk.put_sheet(replace(desk.sheet, revisions=desk.sheet.revisions + 1))
+    desk.sheet = replace(desk.sheet, revisions=desk.sheet.revisions + 1)
     desk.close()
 
 
@@ -147,7 +146,7 @@ def _state_at(book: Book, desk: UnitDesk, record_id: bytes, facts: Hour) -> None
         record_id,
         0,
         COUNTED if counts else TRIAL,
-        _acting_device(act),
+        desk.device_name,
         own_map,
         facts.quality == SUBSTITUTED,
     )
@@ -155,7 +154,7 @@ def _state_at(book: Book, desk: UnitDesk, record_id: bytes, facts: Hour) -> None
     if not own_map:
         _note_other_map(book, desk, facts)
     map_before = desk.sheet.profile_hash
-    desk.put_sheet(reception.with_hour(desk.sheet, facts, trial=not counts, filled_gap=known is not None))
+    desk.sheet = reception.with_hour(desk.sheet, facts, trial=not counts, filled_gap=known is not None)
     word = "counted" if counts else "trial"
     book.emit(["hour.accepted", facts.unit, facts.start_ms, facts.nox_g, word])
     if not own_map and facts.profile_hash != map_before:
@@ -176,7 +175,7 @@ def _present(book: Book, act: Act, unit: str) -> tuple[UnitDesk, DeviceEntry]:
     present = entry if entry is not None and entry.device == name else None
     reason = "the device is not the present device of this unit"
     found, stating = require_found(present, "8.2", reason), require_found(device, "8.2", reason)
-    return UnitDesk(book, act, unit, found, stating), stating
+    return UnitDesk(book, act, unit, found, (name, stating)), stating
 
 
 def _require_plausible(act: Act, facts: Hour) -> None:
@@ -202,7 +201,7 @@ def _note_other_map(book: Book, desk: UnitDesk, facts: Hour) -> None:
     """Reopen the commissioning of the device, if it was commissioned."""
     if desk.device.counts_from_ms is None:
         return
-    known_to_ms, name = desk.sheet.last_end_ms, _acting_device(desk.act)
+    known_to_ms, name = desk.sheet.last_end_ms, desk.device_name
     units.note_other_map(book, name, facts.profile_hash, start_ms=facts.start_ms, known_to_ms=known_to_ms)
 
 
@@ -214,16 +213,8 @@ def _is_of_device(book: Book, device: DeviceEntry, start_ms: int) -> bool:
 
 def _count(book: Book, desk: UnitDesk, facts: Hour, *, grams: int, hours: int) -> None:
     """Add to the year's emission, and look at the account."""
-    year = emissions.year_of(book, facts.start_ms)
-    before, account = desk.find_total(year), desk.unit.account
-    total = YearTotal(
-        before.emitted_g + grams,
-        before.hours + hours,
-        min(before.first_start_ms, facts.start_ms) if before.hours else facts.start_ms,
-        max(before.last_end_ms, facts.start_ms + HOUR_MS),
-        before.warned,
-        before.exceeded,
-    )
+    year, account = desk.year_of(facts.start_ms), desk.unit.account
+    total = emissions.with_hour(desk.find_total(year), facts.start_ms, grams=grams, hours=hours)
     if account is not None:
         total = headroom.judge(book, desk.find_allowance(account, year), total)
     desk.put_total(year, total)

@@ -41,11 +41,11 @@ def find(book: Book, unit: str) -> UnitReception:
 
 def with_hour(sheet: UnitReception, hour: Hour, *, trial: bool, filled_gap: bool) -> UnitReception:
     """The sheet after an hour has come."""
-    end_ms = hour.start_ms + HOUR_MS
-    newest = hour if end_ms >= sheet.last_end_ms else sheet
+    first_ms, last_ms, end_ms = sheet.first_start_ms, sheet.last_end_ms, hour.start_ms + HOUR_MS
+    newest = hour if end_ms >= last_ms else sheet
     return UnitReception(
-        min(sheet.first_start_ms, hour.start_ms) if sheet.last_end_ms else hour.start_ms,
-        max(sheet.last_end_ms, end_ms),
+        first_ms if last_ms and first_ms < hour.start_ms else hour.start_ms,
+        max(end_ms, last_ms),
         sheet.hours + 1,
         sheet.trial_hours + trial,
         sheet.gap_hours - filled_gap,

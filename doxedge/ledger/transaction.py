@@ -20,6 +20,7 @@ TICK: Final = "tick"
 TX: Final = "tx"
 _NOT_IN_A_BATCH: Final = frozenset({BATCH, TICK})
 _RECORD_TAG: Final = tag("record")
+_sha256 = hashlib.sha256
 _FIVE_ITEMS: Final = b"\x85"
 """CBOR head of an array of five (RFC 8949, 3.1)."""
 _ENTRY: Final = shape(str, int, bytes, list)
@@ -95,7 +96,7 @@ def sign_record(record: Record, *, channel: bytes, signer: Signer) -> Transactio
 
 def _name(channel: bytes, five_items: bytes) -> RecordId:
     """The record id over the canonical bytes of `[kind, source, seq, prev, body]` (wire.md 2)."""
-    return RecordId(hashlib.sha256(_RECORD_TAG + channel + five_items).digest())
+    return RecordId(_sha256(_RECORD_TAG + channel + five_items).digest())
 
 
 def _open_batch(
@@ -112,21 +113,27 @@ def _open_batch(
         raise InvalidRecord("the batch numbers its records beyond 2^63-1")
     records: list[Record] = []
     ids: list[RecordId] = []
-    source_item = _SOURCE_HEAD + source
+    last_kind, start, kind_end = None, b"", 0
     for entry, data in zip(frame.body, encoded, strict=True):
         fields = fields_of(entry, _ENTRY)
         if fields is None:
             raise InvalidRecord("a record of a batch is [kind, seq, prev, body]")
         kind, own_seq, own_prev, body = fields
-        check_kind(kind)
-        if kind in _NOT_IN_A_BATCH:
-            raise InvalidRecord(f"a {kind} does not stand in a batch")
+        if kind != last_kind:
+            _check_inner_kind(kind)
+            last_kind, kind_end = kind, len(kind) + (2 if len(kind) < 24 else 3)
+            start = b"".join((_RECORD_TAG, channel, _FIVE_ITEMS, data[1:kind_end], _SOURCE_HEAD, source))
         if own_seq != seq or own_prev != prev:
             raise InvalidRecord(f"record {len(records)} of the batch does not follow the one before it")
         # Source, number and predecessor follow from those of the frame, which were checked.
         records.append(Record(kind, source, own_seq, own_prev, body))
-        kind_end = len(kind) + (2 if len(kind) < 24 else 3)
-        prev = _name(channel, b"".join((_FIVE_ITEMS, data[1:kind_end], source_item, data[kind_end:])))
+        prev = RecordId(_sha256(start + data[kind_end:]).digest())
         ids.append(prev)
         seq += 1
     return tuple(records), tuple(ids)
+
+
+def _check_inner_kind(kind: str) -> None:
+    check_kind(kind)
+    if kind in _NOT_IN_A_BATCH:
+        raise InvalidRecord(f"a {kind} does not stand in a batch")

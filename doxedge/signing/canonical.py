@@ -211,7 +211,8 @@ def _check_items(items: Sequence[Value], depth: int) -> None:
             if not item.isascii() or len(item) > limits.TEXT_BYTES:  # type: ignore[union-attr,arg-type]
                 _check_text(item)  # type: ignore[arg-type]
         elif kind is list:
-            _check_array(len(item), depth)  # type: ignore[arg-type]
+            if depth >= limits.DEPTH or len(item) > limits.ARRAY_ITEMS:  # type: ignore[arg-type]
+                _check_array(len(item), depth)  # type: ignore[arg-type]
             _check_items(item, depth + 1)  # type: ignore[arg-type]
         elif kind is not bytes and item is not None and kind is not bool:
             raise NonCanonical(f"{kind.__name__} is not a type of the wire")
