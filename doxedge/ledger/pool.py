@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from doxedge.contracts import numbering
 from doxedge.ledger import admission, bodies
@@ -13,14 +14,6 @@ from doxedge.ledger.block import TRANSACTIONS_MAX
 from doxedge.ledger.state import State
 from doxedge.ledger.transaction import TICK, Transaction
 from doxedge.signing import limits
-
-
-@dataclass(frozen=True, slots=True)
-class _Tail:
-    """Where a source stands when the pool is counted in."""
-
-    seq: int
-    prev: bytes
 
 
 class Pool:
@@ -38,8 +31,8 @@ class Pool:
         self._transactions_max, self._bytes_max = transactions_max, bytes_max
         self._waiting: OrderedDict[bytes, Transaction] = OrderedDict()
         self._by_record: dict[bytes, bytes] = {}
-        self._by_number: dict[tuple[bytes, int], bytes] = {}
-        self._tails: dict[bytes, _Tail] = {}
+        self._of_source: dict[bytes, list[Transaction]] = {}
+        """In the order of their numbers, which have no holes."""
         self.verified: set[bytes] = set()
         """Wire ids whose signature was checked here."""
         self.size_bytes = 0
@@ -80,13 +73,14 @@ class Pool:
 
     def find_number(self, source: bytes, seq: int) -> Transaction | None:
         """The waiting transaction that claims a number."""
-        wire_id = self._by_number.get((source, seq))
-        return None if wire_id is None else self._waiting.get(wire_id)
+        waiting = self._of_source.get(source, [])
+        place = _place(waiting, seq)
+        return waiting[place] if place >= 0 and waiting[place].last_seq >= seq else None
 
     def next_number(self, state: State, source: bytes) -> int:
         """The number that would be admitted next."""
         tail = self._tail(state, source)
-        return 1 if tail is None else tail.seq + 1
+        return 1 if tail is None else tail[0] + 1
 
     def admit(self, state: State, transaction: Transaction) -> bool:
         """Take a transaction in. True when it is new, False when the same records wait here already.
@@ -142,11 +136,13 @@ class Pool:
         overtaken = [waiting for waiting in touched.values() if not settled.issuperset(waiting.record_ids)]
         return overtaken + self._prune(state, sources)
 
-    def _prune(self, state: State, sources: Container[bytes]) -> list[Transaction]:
+    def _prune(self, state: State, sources: AbstractSet[bytes]) -> list[Transaction]:
         """Rebuild the numbering of sources that moved; what does not follow is dropped."""
+        if self._of_source.keys().isdisjoint(sources):
+            return []
         dropped: list[Transaction] = []
         moved = [t for t in self._waiting.values() if t.source in sources]
-        for transaction in moved:
+        for transaction in reversed(moved):
             self._remove(transaction.wire_id)
         for transaction in moved:
             try:
@@ -165,13 +161,13 @@ class Pool:
     def _check_number(self, state: State, transaction: Transaction) -> None:
         """The number must follow what the ledger and the pool have of this source."""
         tail = self._tail(state, transaction.source)
-        if tail is None or (transaction.first_seq, transaction.record.prev) == (tail.seq + 1, tail.prev):
-            return  # what waits of a source has no holes, so that nobody claims a number behind its tail
+        if tail is None or (transaction.first_seq, transaction.record.prev) == (tail[0] + 1, tail[1]):
+            return  # nobody claims a number behind the last that waits
         for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
             rival = self.find_number(transaction.source, record.seq)
             if rival is not None and record_id not in rival.record_ids:
                 raise SequenceConflict(record.seq, None)
-        entry = numbering.SourceEntry(b"", tail.seq, tail.prev, False, "", None, None)
+        entry = numbering.SourceEntry(b"", *tail, False, "", None, None)
         try:
             admission.check_number(entry, transaction)
         except Inadmissible as error:
@@ -210,21 +206,20 @@ class Pool:
         """Whether every record of it waits here, alone or in a batch."""
         return all(record_id in self._by_record for record_id in transaction.record_ids)
 
-    def _tail(self, state: State, source: bytes) -> _Tail | None:
-        tail = self._tails.get(source)
-        if tail is not None:
-            return tail
+    def _tail(self, state: State, source: bytes) -> tuple[int, bytes] | None:
+        """Number and record id of the last record, when the pool is counted in; None for a source nobody knows."""
+        waiting = self._of_source.get(source)
+        if waiting:
+            return waiting[-1].last_seq, waiting[-1].record_ids[-1]
         entry = numbering.find_source(state, source)
-        return None if entry is None else _Tail(entry.seq, entry.prev)
+        return None if entry is None else (entry.seq, entry.prev)
 
     def _enter(self, transaction: Transaction) -> None:
         self._waiting[transaction.wire_id] = transaction
         self.verified.add(transaction.wire_id)
         self.size_bytes += len(transaction.raw)
-        for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
-            self._by_record[record_id] = transaction.wire_id
-            self._by_number[transaction.source, record.seq] = transaction.wire_id
-        self._tails[transaction.source] = _Tail(transaction.last_seq, transaction.record_ids[-1])
+        self._by_record.update(dict.fromkeys(transaction.record_ids, transaction.wire_id))
+        self._of_source.setdefault(transaction.source, []).append(transaction)
 
     def _remove(self, wire_id: bytes) -> None:
         transaction = self._waiting.pop(wire_id, None)
@@ -232,7 +227,16 @@ class Pool:
             return
         self.size_bytes -= len(transaction.raw)
         self.verified.discard(wire_id)
-        for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
+        for record_id in transaction.record_ids:
             self._by_record.pop(record_id, None)
-            self._by_number.pop((transaction.source, record.seq), None)
-        self._tails.pop(transaction.source, None)
+        waiting = self._of_source.get(transaction.source, [])
+        place = _place(waiting, transaction.first_seq)
+        if place >= 0 and waiting[place] is transaction:
+            del waiting[place]
+            if not waiting:
+                del self._of_source[transaction.source]
+
+
+def _place(waiting: Sequence[Transaction], seq: int) -> int:
+    """Where the last stands that begins with this number or one before; -1 when none does."""
+    return bisect_right(waiting, seq, key=lambda transaction: transaction.first_seq) - 1

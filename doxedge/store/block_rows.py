@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import struct
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,7 @@ from doxedge.store.rows import BlockRow, Commit, Loaded, Place, StateWrite, Stor
 
 WIRE_ID: Final = -1
 TX_ID: Final = -2
+"""In the place of a record's number in its batch, which counts from 0."""
 CHECKSUM_BYTES: Final = 8
 _PREFIX_BYTES: Final = 8
 _SIZE_BYTES: Final = 8
@@ -137,9 +140,10 @@ def name_keys(
     height: int, index: int, wire_id: bytes, tx_id: bytes, record_ids: Iterable[bytes]
 ) -> list[tuple[int, int, int, int]]:
     """The rows by which a transaction is found."""
-    keys = [(prefix(wire_id), height, index, WIRE_ID), (prefix(tx_id), height, index, TX_ID)]
-    keys += [(prefix(record_id), height, index, number) for number, record_id in enumerate(record_ids)]
-    return keys
+    names = [tx_id, wire_id, *record_ids]
+    starts = b"".join([name[:_PREFIX_BYTES] for name in names])
+    prefixes = struct.unpack(f">{len(names)}q", starts)
+    return list(zip(prefixes, repeat(height), repeat(index), range(TX_ID, len(names) + TX_ID), strict=False))
 
 
 def _write_state(connection: sqlite3.Connection, writes: Sequence[StateWrite]) -> None:
