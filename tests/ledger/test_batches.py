@@ -52,11 +52,14 @@ CHANNEL = commissioned()
 starts = st.integers(-1, HOURS).map(lambda slot: START_MS + slot * HOUR_MS)
 units = st.sampled_from(["alpha-1", "alpha-1", "alpha-1", "beta-1", "nowhere"])
 hours = st.builds(
-    lambda unit, start, grams, own: hour(unit, start, grams, profile_hash=MAP if own else OTHER_MAP),
+    lambda unit, start, grams, own, quality: hour(
+        unit, start, grams, profile_hash=MAP if own else OTHER_MAP, quality=quality
+    ),
     units,
     starts,
     st.integers(-1, 3_000),
     st.booleans(),
+    st.sampled_from(["valid", "valid", "substituted"]),
 )
 entries: st.SearchStrategy[Entry] = st.one_of(
     hours.map(lambda body: ("hour", body)),
