@@ -37,6 +37,7 @@ REASON_OF_FLAG: Final[Mapping[str, Reason]] = {
     "maintenance": Reason.MAINTENANCE,
     "warning": Reason.WARNING,
     "out_of_range": Reason.ABOVE_RANGE,
+    "door": Reason.MAINTENANCE,
 }
 
 

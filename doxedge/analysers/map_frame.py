@@ -29,6 +29,7 @@ LEAST_SEVERITY: Final = {
     "maintenance": Severity.EXCLUDED,
     "warning": Severity.NOTED,
     "out_of_range": Severity.NOTED,
+    "door": Severity.NOTED,
 }
 """The canonical flags and what each does at least: a map may be stricter, never more lenient."""
 

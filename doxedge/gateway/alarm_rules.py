@@ -80,6 +80,13 @@ _RULES: Final = (
         signed=True,
     ),
     AlarmRule(
+        code="door.open",
+        meaning="the door contact of a cabinet is open",
+        priority=Priority.MEDIUM,
+        clear_after_ms=STEADY_MS,
+        signed=True,
+    ),
+    AlarmRule(
         code="clock.warning",
         meaning="the clock is off by more than a second: readings are uncertain",
         priority=Priority.MEDIUM,

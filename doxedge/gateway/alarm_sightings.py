@@ -6,7 +6,7 @@ Everything comes in as values, so that each row of the table of conditions can b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -54,6 +54,8 @@ class UnitFacts:
     """As the ledger said at the start."""
     broken: str | None
     """What is wrong with the records on the disk, empty when nothing is; None: not looked at yet."""
+    doors: Mapping[str, bool | None] = field(default_factory=dict)
+    """Instrument with a door contact in its map to whether it is open; None: not read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,10 @@ def unit_sightings(facts: UnitFacts, *, now_ms: int) -> Iterator[Sighting]:
     in_doubt = facts.conflicts > 0 or facts.suspended
     text = f"{facts.conflicts} records have a number that another record has"
     yield Sighting("source.suspended", unit, in_doubt, text)
+    for device, is_open in sorted(facts.doors.items()):
+        yield Sighting(
+            "door.open", device, is_open, "the contact is open" if is_open else "the contact is closed"
+        )
 
 
 def _disk(free_bytes: int | None) -> Sighting:

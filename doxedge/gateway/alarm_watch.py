@@ -26,6 +26,7 @@ from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.poster import Poster
 from doxedge.gateway.qa_sightings import MonitorFacts, monitor_sightings
 from doxedge.gateway.record_check import RecordCheck
+from doxedge.measurement.quality import DOOR
 from doxedge.store.outbox import Outbox
 from doxedge.store.samples import SampleStore
 
@@ -128,7 +129,20 @@ class AlarmWatch:
             conflicts=self._refused[unit] + poster.state.conflicts,
             suspended=poster.state.suspended,
             broken=self._records.verdict(poster.channel, poster.source),
+            doors=doors_of(planned, pipeline.flags),
         )
+
+
+def doors_of(planned: PlannedUnit, flags: Mapping[tuple[str, str], frozenset[str]]) -> dict[str, bool | None]:
+    """The instruments whose maps have a door contact. One open contact of a device is an open door."""
+    watched = [
+        one.device for one in planned.instruments if any(bit.flag == DOOR for bit in one.profile.status)
+    ]
+    return {
+        device: any(DOOR in seen for seen in known) if known else None
+        for device in watched
+        for known in [[seen for (name, _), seen in flags.items() if name == device]]
+    }
 
 
 def free_bytes(folder: Path) -> int | None:

@@ -185,6 +185,11 @@ class UnitPipeline:
         return self._judge.latest
 
     @property
+    def flags(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """What the instruments say of themselves now, by device and the first value of the group."""
+        return self._judge.flags
+
+    @property
     def quality(self) -> QualityAssurance | None:
         """Who knows which monitors are in control."""
         return self._judge.quality

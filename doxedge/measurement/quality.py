@@ -46,7 +46,9 @@ FLAG_JUDGEMENTS: Final = (
     ("out_of_range", Quality.BAD, Reason.RANGE),
     ("warning", Quality.UNCERTAIN, Reason.WARNING),
 )
-KNOWN_FLAGS: Final = frozenset(flag for flag, _, _ in FLAG_JUDGEMENTS)
+DOOR: Final = "door"
+"""The contact of a cabinet is open: it says nothing of a value, and the regulator is told."""
+KNOWN_FLAGS: Final = frozenset({DOOR, *(flag for flag, _, _ in FLAG_JUDGEMENTS)})
 
 PAIR: Final = ("nox_ppb", "no_ppb", "no2_ppb")
 """One sample often holds all three, and then they must agree."""

@@ -219,7 +219,7 @@ def test_an_instrument_that_is_away_says_why() -> None:
 
 
 def test_every_sighting_has_its_rule_and_every_rule_is_looked_for() -> None:
-    facts = unit(latest={"nox_ppb": reading("nox_ppb", 7)})
+    facts = unit(doors={"alpha-1.analyser": False}, latest={"nox_ppb": reading("nox_ppb", 7)})
     state = DeviceState("alpha-1.flow", "one", True, Reason.NONE, "answers", NOW_MS)
     found = {
         one.code
@@ -242,8 +242,8 @@ def test_what_is_signed_must_be_well_for_a_while_before_it_is_over() -> None:
 
 
 def test_a_code_of_another_version_is_taken_seriously() -> None:
-    assert rule_of("door.open").priority is Priority.HIGH
-    assert not rule_of("door.open").signed
+    assert rule_of("roof.open").priority is Priority.HIGH
+    assert not rule_of("roof.open").signed
 
 
 def test_a_configuration_that_was_refused_stands_until_one_is_right() -> None:
@@ -251,3 +251,10 @@ def test_a_configuration_that_was_refused_stands_until_one_is_right() -> None:
     sighting = said(found, "configuration.refused", "")
     assert (sighting.holds, sighting.text) == (True, "gateway.toml: key: Field required")
     assert said(machine_sightings(machine()), "configuration.refused", "").holds is False
+
+
+def test_an_open_door_is_told_and_an_unread_contact_says_nothing() -> None:
+    doors = {"alpha-1.analyser": True, "alpha-1.flow": False, "alpha-1.meter": None}
+    found = list(unit_sightings(unit(doors=doors), now_ms=NOW_MS))
+    assert [said(found, "door.open", device).holds for device in doors] == [True, False, None]
+    assert rule_of("door.open").signed

@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from doxedge.fieldbus.line import DeviceState
+from doxedge.fieldbus.profile_folders import read_profile_text, search_path
 from doxedge.gateway.alarm_desk import AlarmDesk
-from doxedge.gateway.alarm_watch import AlarmWatch, free_bytes
+from doxedge.gateway.alarm_watch import AlarmWatch, doors_of, free_bytes
 from doxedge.gateway.line_plan import make_lines
 from doxedge.gateway.line_progress import LineProgress
+from doxedge.gateway.plant import PlannedUnit, plan_units
 from doxedge.gateway.poster import Poster
 from doxedge.gateway.record_check import RecordCheck
+from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.alarms import Sighting
 from doxedge.measurement.hour_history import KnownHour
-from doxedge.measurement.sample import Reason
+from doxedge.measurement.quality import AssessmentSettings, Assessor
+from doxedge.measurement.sample import Quality, Reason, Sample
 from doxedge.quantity import HOUR_MS
 from doxedge.store.alarms import AlarmStore
 from doxedge.store.rows import Closing
 from tests.gateway.memory_ledger import MemoryLedger
 from tests.gateway.missing_hours import remember
-from tests.gateway.unit_bench import Bench, bench
+from tests.gateway.plant_settings import settings_text
+from tests.gateway.unit_bench import Bench, SetClock, bench
 from tests.ledger.channels import START_MS
 
 
@@ -159,7 +165,7 @@ async def test_alarms_about_what_is_gone_are_cleared_at_the_start_and_the_others
             Sighting("source.suspended", "beta-1", True),
             Sighting("value.stuck", "alpha-1.so2_ppb", True),
             Sighting("line.stalled", "192.0.2.9:502", True),
-            Sighting("door.open", "", True),
+            Sighting("roof.open", "", True),
         ]
         await plant.desk.look([*stays, *goes], now_ms=plant.unit.clock.now_ms())
         await plant.watch.begin()
@@ -190,3 +196,32 @@ def missing(hours: int) -> list[KnownHour]:
         KnownHour(START_MS - n * HOUR_MS, 100, None, 0, False, "", quality_assured=False)
         for n in range(hours, 0, -1)
     ]
+
+
+def with_a_door(folder: Path) -> PlannedUnit:
+    """A unit whose analyser reads the contact of its cabinet as a discrete input."""
+    shipped = read_profile_text("teledyne_t200", search_path()).text
+    contact = '\n[[status]]\nflag = "door"\nfunction = "discrete"\naddress = 40\nabout = "cabinet door"\n'
+    (folder / "teledyne_t200.toml").write_text(shipped + contact)
+    text = settings_text(top=f'profiles = "{folder}"')
+    (planned,) = plan_units(parse_settings(text, source="test"), source="test", clock=SetClock())
+    return planned
+
+
+def test_a_door_is_watched_where_a_map_has_its_contact(tmp_path: Path) -> None:
+    planned = with_a_door(tmp_path)
+    gas = ("north-1.analyser", "nox_ppb")
+    assert doors_of(planned, {}) == {"north-1.analyser": None}
+    assert doors_of(planned, {gas: frozenset({"warning"})}) == {"north-1.analyser": False}
+    assert doors_of(planned, {gas: frozenset({"door"})}) == {"north-1.analyser": True}
+    assert doors_of(planned, {("north-1.flow", "flow_m3_per_h"): frozenset({"door"})}) == {
+        "north-1.analyser": None
+    }
+
+
+def test_an_open_door_changes_no_value() -> None:
+    sample = Sample(
+        device="a", at_ms=0, monotonic_ns=0, values={"nox_ppb": Decimal(5)}, flags=frozenset({"door"})
+    )
+    (reading,) = Assessor(AssessmentSettings()).assess(sample)
+    assert (reading.quality, reading.value) == (Quality.GOOD, Decimal(5))
