@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from doxedge.cli.readings import time_argument
 from doxedge.quantity import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
+    from doxedge.measurement.hour_history import KnownHour
     from doxedge.measurement.missing_data_rules import Rules
     from doxedge.store.hour_rows import StoredHour
 
@@ -26,10 +28,11 @@ substituted  computed by the rules of [unit.missing_data]; `provisional` while t
 missing      the unit ran, and no mass is stated
 off          the unit did not run
 
---verify computes every shown substitute again: the history up to the gap that its recipe names, and the rules of the
-configuration. `proved`: mass, method and all numbers of the recipe agree. `holds`: mass and method do, and the recipe
-names hours that were revised since. `differs`: neither; rules that were changed since are one cause (the signed hour
-has the hash of the rules that it was made by).
+--verify holds the shown hours against the signed records that the outbox still has (35 days), and computes every
+substitute again: from the history up to the gap that its recipe names, by the rules of the configuration.
+`proved`: mass, method and all numbers of the recipe agree. `holds`: mass and method do, and the recipe names hours
+that were revised since. `differs`: neither, or another mass was signed; rules that were changed since are one cause
+(the signed hour has the hash of the rules that it was made by).
 
 The history keeps three years. The gateway need not run, and is not disturbed when it does.
 
@@ -63,9 +66,9 @@ def _hours(options: argparse.Namespace) -> int:
     from doxedge.store.errors import StoreError
 
     path = folder_of(options) / "hours.db"
-    rules = _rules(options) if options.verify else {}
+    checks = _checks(options, path.with_name("outbox.db")) if options.verify else {}
     try:
-        told = list(_told(options, path, rules))
+        told = list(_told(options, path, checks))
     except StoreError as error:
         text = f"{error}; has the gateway ever run here, and may you read it?"
         raise Failure(Exit.LOCAL_IO, text) from error
@@ -76,7 +79,7 @@ def _hours(options: argparse.Namespace) -> int:
     return Exit.UNVERIFIED if any(hour["verdict"] == "differs" for hour in told) else Exit.OK
 
 
-def _told(options: argparse.Namespace, path: Path, rules: dict[str, Rules]) -> Iterator[dict[str, Any]]:
+def _told(options: argparse.Namespace, path: Path, checks: dict[str, _Check]) -> Iterator[dict[str, Any]]:
     from doxedge.store import look
 
     units = look.units(path)
@@ -98,8 +101,8 @@ def _told(options: argparse.Namespace, path: Path, rules: dict[str, Rules]) -> I
                 options.substituted and told["what"] in ("measured", "off")
             ):
                 continue
-            if unit in rules and hour.stated is not None:
-                told["verdict"], told["recomputed"] = _verdict(known, hour, told, rules[unit], began_ms)
+            if unit in checks:
+                told["verdict"], told["recomputed"] = _verdict(known, hour, checks[unit], began_ms)
             yield told
 
 
@@ -131,36 +134,65 @@ def _hour(unit: str, stored: StoredHour) -> dict[str, Any]:
     }
 
 
-def _verdict(
-    known: list[Any], stored: StoredHour, told: dict[str, Any], rules: Rules, began_ms: int
-) -> tuple[str, str]:
-    from doxedge.measurement.recipe_check import check_recipe
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What the hours of a unit are held against."""
 
+    rules: Rules
+    signed: dict[int, StoredHour]
+    """As the outbox has them."""
+
+
+def _verdict(
+    known: list[KnownHour], stored: StoredHour, check: _Check, began_ms: int
+) -> tuple[str | None, str | None]:
+    """The verdict and what was found; nothing for a measured hour that is as it was signed."""
+    from doxedge.gateway.history_rebuild import contradiction
+    from doxedge.measurement.recipe_check import Recomputed, check_recipe
+    from doxedge.signing import canonical
+
+    signed = check.signed.get(stored.known.start_ms)
+    wrong = None if signed is None else contradiction(stored, signed)
+    if wrong is not None:
+        return Recomputed.DIFFERS.value, wrong
+    if stored.stated is None:
+        return None, None
+    recipe = canonical.decode(stored.stated.recipe)
     verdict, found = check_recipe(
         known,
         stored.known,
-        nox_g=told["nox_g"],
-        method_code=told["method_code"],
-        recipe=told["recipe"],
-        rules=rules,
+        nox_g=stored.stated.nox_g,
+        method_code=stored.stated.method_code,
+        recipe=recipe if isinstance(recipe, list) else [],
+        rules=check.rules,
         began_ms=began_ms,
     )
     return verdict.value, found
 
 
-def _rules(options: argparse.Namespace) -> dict[str, Rules]:
+def _checks(options: argparse.Namespace, outbox: Path) -> dict[str, _Check]:
     from doxedge.analysers.configuration import ConfigError
+    from doxedge.gateway.history_rebuild import signed_hours
     from doxedge.gateway.missing_data_settings import plan_missing_data
+    from doxedge.gateway.record_desk import UnitIdentity
     from doxedge.gateway.settings import load_settings
+    from doxedge.store.errors import StoreError
 
     try:
         settings = load_settings(options.config)
     except ConfigError as error:
         raise Failure(Exit.USAGE, f"--verify needs the rules of the configuration: {error}") from error
-    return {
-        unit.name: plan_missing_data(unit.missing_data, max_power_w=unit.energy.max_power_w).rules
-        for unit in settings.unit
-    }
+    checks = {}
+    for unit in settings.unit:
+        rules = plan_missing_data(unit.missing_data, max_power_w=unit.energy.max_power_w).rules
+        identity = UnitIdentity(unit.name, bytes.fromhex(unit.channel), bytes.fromhex(unit.source))
+        try:
+            checks[unit.name] = _Check(rules, signed_hours(outbox, identity))
+        except StoreError as error:
+            raise Failure(
+                Exit.LOCAL_IO, f"{error}; --verify holds the hours against what was signed"
+            ) from error
+    return checks
 
 
 def _print(told: list[dict[str, Any]]) -> None:
@@ -181,10 +213,10 @@ def _print(told: list[dict[str, Any]]) -> None:
     columns = ("unit", "hour UTC", "what", "NOx g", "method", "operating", "verdict")
     print_section(Section("Hours", columns, rows, "no hour is known for this time"))
     for hour in told:
-        if hour["recipe"] is None:
+        if hour["recipe"] is None and hour["recomputed"] is None:
             continue
         print(f"\n{hour['unit']} {utc(hour['start_ms'])}, recipe {json.dumps(hour['recipe'])}")
-        for label, text in recipe_lines(hour["recipe"], utc):
+        for label, text in recipe_lines(hour["recipe"], utc) if hour["recipe"] is not None else ():
             print(f"  {label}: {text}")
         if hour["recomputed"] is not None:
-            print(f"  computed again: {hour['recomputed']}")
+            print(f"  verified: {hour['recomputed']}")

@@ -35,7 +35,7 @@ async def rebuild(hours: HourStore, identity: UnitIdentity, outbox: Path, *, owe
     """
     if await hours.began_ms(identity.unit) is not None:
         return None
-    found = await asyncio.to_thread(_read, outbox, identity)
+    found = await asyncio.to_thread(signed_hours, outbox, identity)
     if not found:
         return None
     rows = _opened(found, owed=owed)
@@ -56,7 +56,8 @@ class _Kept:
     record_id: bytes
 
 
-def _read(path: Path, identity: UnitIdentity) -> dict[int, StoredHour]:
+def signed_hours(path: Path, identity: UnitIdentity) -> dict[int, StoredHour]:
+    """By its beginning, every hour of a unit as the records in the outbox's file have it. Raises StoreError."""
     hours: dict[int, StoredHour] = {}
     for kept in _records(path, identity):
         body: list[Any] = list(kept.record.body)
@@ -123,3 +124,20 @@ def _opened(found: dict[int, StoredHour], *, owed: bool) -> list[StoredHour]:
         if known.is_missing:
             rows[place] = replace(rows[place], is_open=owed)
     return rows
+
+
+def contradiction(stored: StoredHour, signed: StoredHour) -> str | None:
+    """What the signed record of an hour says otherwise than the history; None when they agree."""
+    if stored.stated != signed.stated:
+        said = "no substitute" if signed.stated is None else f"a substitute of {signed.stated.nox_g} g"
+        return f"the signed record says {said}"
+    ours, theirs = stored.known, signed.known
+    if signed.stated is not None or theirs.nox_g is None:
+        return None
+    if (ours.nox_g, ours.operating_percent, ours.method_code) != (
+        theirs.nox_g,
+        theirs.operating_percent,
+        theirs.method_code,
+    ):
+        return f"the signed record says {theirs.nox_g} g in {theirs.operating_percent} % by method {theirs.method_code}"
+    return None

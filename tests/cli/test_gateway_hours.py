@@ -28,7 +28,8 @@ async def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int,
 
 def configured(folder: Path, lines: str = PART75) -> str:
     path = folder / "gateway.toml"
-    text = settings_text(state_dir=str(folder), units={}) + unit_text("alpha-1", lines)
+    unit = unit_text("alpha-1", lines, channel=(b"c" * 32).hex(), source=(b"s" * 16).hex())
+    text = settings_text(state_dir=str(folder), units={}) + unit
     path.write_text(text, encoding="utf-8")
     return str(path)
 
@@ -77,13 +78,35 @@ async def test_a_substitute_is_computed_again_and_a_wrong_one_is_found(
     code, out, _ = await run(capsys, "--config", config, "--verify")
     assert code == 6
     assert "differs" in out
-    assert f"computed again: {RATE} g by method 11" in out
+    assert f"verified: the signed record says a substitute of {RATE} g" in out
+    assert f"verified: {RATE} g by method 11" in out
     with closing(sqlite3.connect(tmp_path / "gateway" / "hours.db")) as history, history:
         history.execute("UPDATE hour SET stated_g = stated_g + 1 WHERE start_ms = ?", (START_MS + HOUR_MS,))
         history.execute("UPDATE hour SET nox_g = nox_g + 1 WHERE start_ms = ?", (START_MS - HOUR_MS,))
     code, out, _ = await run(capsys, "--config", config, "--verify", "--output", "json")
     verdicts = [hour["verdict"] for hour in json.loads(out)["hours"] if hour["what"] == "substituted"]
     assert (code, verdicts) == (0, ["holds", "holds"])
+
+
+async def test_a_history_that_says_otherwise_than_the_signed_records_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configured(tmp_path)
+    async with bench(tmp_path / "gateway", planned=planned()) as unit:
+        await remember(unit.history, 3_000)
+        await unit.measure(60, nox_ppm=None)
+        await unit.measure(62)
+    code, out, _ = await run(capsys, "--config", config, "--verify", "--output", "json")
+    (gap, measured) = json.loads(out)["hours"][-2:]
+    assert (code, gap["verdict"], measured["verdict"]) == (0, "proved", None)
+    with closing(sqlite3.connect(tmp_path / "gateway" / "hours.db")) as history, history:
+        history.execute("UPDATE hour SET nox_g = 1 WHERE start_ms = ?", (START_MS + HOUR_MS,))
+    code, out, _ = await run(capsys, "--config", config, "--verify", "--from", "2026-01-01T01:00")
+    assert code == 6
+    assert f"verified: the signed record says {measured['nox_g']} g in 100 % by method 01" in out
+    (tmp_path / "gateway" / "outbox.db").unlink()
+    code, _, err = await run(capsys, "--config", config, "--verify")
+    assert (code, "holds the hours against what was signed" in err) == (7, True)
 
 
 @pytest.mark.parametrize(
