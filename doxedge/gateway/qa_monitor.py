@@ -49,8 +49,6 @@ class Monitor:
         """Without a test, so out of control from the beginning of time."""
         self.plan = plan
         self.last_check: CheckResult | None = None
-        self.suspect_from_ms: int | None = None
-        """From there on hours are in doubt: since the last pass before a check that failed."""
         self._validity = CalibrationValidity()
         self._blocks: dict[str, str] = {}
         self._hour_ms: int | None = None
@@ -118,8 +116,6 @@ class Monitor:
         outcome = OUTCOMES.get(result.end)
         if outcome is None:
             return
-        if outcome is Outcome.FAILED:
-            self.suspect_from_ms = self._validity.suspect_from_ms
         self._validity.test(self._not_before(result.at_ms), outcome)
         self._note(result.at_ms)
 
