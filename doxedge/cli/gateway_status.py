@@ -92,9 +92,11 @@ def _lines(told: Mapping[str, Any]) -> list[str]:
 def _headline(told: Mapping[str, Any]) -> str:
     clock, free = told["clock"], told["disk_free_bytes"]
     room = "room on the disk unknown" if free is None else f"{free // 1024**2} MiB free"
+    change_ms = told.get("change_ms")
+    change = "" if change_ms is None else f", another configuration from {utc(change_ms)} UTC on"
     return printable(
         f"{utc(told['at_ms'])} UTC, {told['firmware']}, up {length(told['at_ms'] - told['started_ms'])}, "
-        f"clock {clock['state']} ({clock['offset_ms']} ms), {room}, key {told['key_id']}"
+        f"clock {clock['state']} ({clock['offset_ms']} ms), {room}, key {told['key_id']}{change}"
     )
 
 

@@ -260,6 +260,7 @@ class Gateway:
             clock=equipment.read_clock(),
             disk_free_bytes=free_bytes(equipment.folder),
             alarms=await desk.wanting(),
+            change_ms=None if self._reloader is None else self._reloader.coming_ms,
         )
         return {asked.ask: status}
 

@@ -123,6 +123,11 @@ class Reloader:
         self._hung_up = False
         self._asked: deque[tuple[Approval, asyncio.Future[Outcome]]] = deque()
 
+    @property
+    def coming_ms(self) -> int | None:
+        """When what was accepted takes over; None when nothing is to come."""
+        return None if self._coming is None else self._coming.from_ms
+
     def hang_up(self) -> None:
         """A signal: look at the files soon."""
         self._hung_up = True

@@ -115,8 +115,9 @@ def gateway_as_dict(
     clock: ClockReading,
     disk_free_bytes: int | None,
     alarms: Iterable[Alarm],
+    change_ms: int | None = None,
 ) -> dict[str, object]:
-    """The whole status."""
+    """The whole status; `change_ms` is when another configuration takes over that was accepted."""
     return {
         "schema": SCHEMA,
         "at_ms": now_ms,
@@ -125,6 +126,7 @@ def gateway_as_dict(
         "key_id": key_id.hex(),
         "clock": {"state": clock.state, "offset_ms": clock.offset_ms},
         "disk_free_bytes": disk_free_bytes,
+        "change_ms": change_ms,
         "units": [unit.as_dict() for unit in units],
         "alarms": [alarm_as_dict(alarm) for alarm in alarms],
     }

@@ -46,6 +46,10 @@ async def test_a_reload_under_load_loses_no_sample_and_takes_over_at_the_border(
             border_ms = answer["reload"]["from_ms"]
             assert border_ms % HOUR_MS == 0
             assert bench.gateway.measuring.plan.units[0] is old
+            status = (await asyncio.to_thread(ask, bench.folder / "state" / "gateway", {"ask": "status"}))[
+                "status"
+            ]
+            assert status["change_ms"] in (border_ms, None if status["at_ms"] >= border_ms else border_ms)
             after = await bench.whole_hour(border_ms)
             new = bench.gateway.measuring.plan.units[0]
             # The lines on which nothing changed are the same, and have never stopped.
