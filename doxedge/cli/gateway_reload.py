@@ -25,7 +25,8 @@ def add_reload(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "changes nothing. How samples are kept and where an instrument is found changes at once; whatever makes hours "
         "otherwise takes over at the next full hour, and the hours name the hashes of what made them. Name, reason "
         "and this account stand in the signed event. SIGHUP (systemctl reload doxedge) does the same without a name.",
-        epilog="What cannot change this way: state_dir, key, [node], channel and source of a unit. Exit codes: 0 taken "
+        epilog="A change of register maps, of their settings or of poll periods reopens the commissioning. What cannot "
+        "change this way: state_dir, key, [node], channel and source of a unit. Exit codes: 0 taken "
         "up, 1 a mistake in the configuration, 2 no name, 3 no gateway runs here, 4 not in the service's group, "
         "5 no answer: look with `doxedge gateway events` before you repeat.",
     )
@@ -51,7 +52,14 @@ def _reload(options: argparse.Namespace) -> int:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     said = [_RESULTS.get(found["result"]) or f"accepted: it takes over at {utc(found['from_ms'])} UTC"]
-    said += [f"  unit {unit['unit']} is {unit['change']}" for unit in found["units"]]
+    for unit in found["units"]:
+        said.append(f"  unit {unit['unit']} is {unit['change']}")
+        before, after = unit["profile_hash"]
+        if before and after and before != after:
+            said.append(
+                "    its register maps, their settings or poll periods are others: a commissioned device's hours are "
+                "trial from then on, until it is commissioned anew (doxedge gateway commission)"
+            )
     said += [f"  line {name} ends" for name in found["lines_ended"]]
     said += [f"  line {name} begins" for name in found["lines_begun"]]
     return said
