@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from doxedge.analysers.dialects import ak, bayern_hessen, clink, horiba, serinus_advanced
+from doxedge.analysers.dialects import ak, bayern_hessen, clink, eco_physics, horiba, serinus_advanced
 from simulators.faults import FaultKind
 from simulators.gas_analysers import Gas
 from simulators.text_instrument import TextInstrument
@@ -194,6 +194,30 @@ class SimulatedBayernHessen(TextInstrument):
         ]
         ending = bayern_hessen.Ending.CR if self.dialect.endswith("_cr") else bayern_hessen.Ending.BCC
         return bayern_hessen.encode(f"MD{len(said):02d} {' '.join(said)} ", ending)
+
+
+class SimulatedCld88p(TextInstrument):
+    """Eco Physics CLD 88 p in ppb. It says what is in its cell, and not whether that is test gas."""
+
+    profile = "eco_physics_88p"
+    dialect = "eco_physics"
+    usual_unit_id = 1
+
+    @property
+    @override
+    def settings(self) -> dict[str, str]:
+        return {"gas_unit": "ppb", "test_gas": "off_line"}
+
+    @override
+    def answer(self, question: Any) -> bytes | None:
+        if question.instrument != self.unit_id or question.text != "RD0":
+            return None
+        gas = self.gas()
+        values = [gas.no_ppm, gas.nox_ppm, 0.0, 0.0, gas.no2_ppm]
+        said = [f"{1_000 * value:.2f}" for value in values]
+        if self.active(FaultKind.NAN) or not self.is_measuring():
+            said[0] = said[1] = said[4] = "-----"
+        return eco_physics.encode(eco_physics.EcoFrame(self.unit_id, ",".join(said)))
 
 
 class SimulatedSerinus(TextInstrument):

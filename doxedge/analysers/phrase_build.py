@@ -7,7 +7,8 @@
 (5) no quantity, no place and no status has two meanings
 (7) ranges: low below high, the soft range inside the hard one
 (8) the values of an atomic group come in one answer
-(9) where there are nitrogen oxides, zero gas and span gas are seen: they must not become an emission
+(9) where there are nitrogen oxides, zero gas and span gas are seen: they must not become an emission. Where nobody
+    knows how, `unseen_test_gas` has the site confirm that it keeps them out, and every value is uncertain
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ _NATURAL_MAX: Final = 999_999_999
 """No channel, parameter or bit has more digits."""
 _NITROGEN_OXIDES: Final = frozenset({"no_ppb", "no2_ppb", "nox_ppb"})
 _TEST_GASES: Final = ("zero", "span")
+_NEVER_SAID: Final = " "
+"""No word of an answer has a blank in it."""
 
 
 def build_phrases(
@@ -66,7 +69,10 @@ def build_phrases(
     check_groups_filled(groups, points, frame.refuse)
     _check_places_once(points, status, frame.refuse)
     _check_atomic(groups, points, frame.refuse)
-    _check_guarded(points, status, frame.refuse)
+    if file.unseen_test_gas is None:
+        _check_guarded(points, status, frame.refuse)
+    else:
+        status = (*status, *_never_sure(points, status, frame.refuse))
     return PhraseProfile(
         source=source,
         identity=frame.identity(),
@@ -250,3 +256,29 @@ def _check_guarded(points: Sequence[PhrasePoint], status: Sequence[PhraseStatus]
                     f"points[{index}].group",
                     f"no status tells `{gas}` for {point.group!r}: {gas} gas would become an emission",
                 )
+
+
+def _never_sure(
+    points: Sequence[PhrasePoint], status: Sequence[PhraseStatus], refuse: Refuse
+) -> list[PhraseStatus]:
+    """(9) A warning that is always on, for each group whose nitrogen oxides may be those of a bottle."""
+    if {*_TEST_GASES} <= {one.flag for one in status}:
+        refuse("unseen_test_gas", "this map tells both test gases: leave the table out")
+    asks = {point.group: point.ask for point in reversed(points) if point.quantity in _NITROGEN_OXIDES}
+    if not asks:
+        refuse("unseen_test_gas", "this map has no nitrogen oxides: leave the table out")
+    return [
+        PhraseStatus(
+            flag="warning",
+            severity=Severity.NOTED,
+            ask=ask,
+            place="",
+            bit=None,
+            equals=(),
+            says=(_NEVER_SAID,),
+            active_when=False,
+            groups=(group,),
+            about="test gas cannot be told from stack gas",
+        )
+        for group, ask in asks.items()
+    ]

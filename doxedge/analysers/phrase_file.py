@@ -24,6 +24,7 @@ from doxedge.analysers.profile_file import (
     Strict,
     Text,
     Whole,
+    Word,
 )
 from doxedge.analysers.question import MAX_PHRASE_CHARACTERS
 
@@ -85,11 +86,19 @@ class OrdersTable(Strict):
     about: Text
 
 
+class UnseenTestGasTable(Strict):
+    """`[unseen_test_gas]`: nobody knows how the instrument tells zero and span gas, and the site keeps them out."""
+
+    confirmed: Word
+    """The site's own word, of a setting with `choices`."""
+
+
 class PhraseFile(MapFile):
     """The whole file."""
 
     kind: Literal["dialect"]
     transport: PhraseTransportTable
+    unseen_test_gas: UnseenTestGasTable | None = None
     points: Annotated[list[PhrasePointTable], Field(min_length=1, max_length=MAX_ENTRIES)]
     status: Annotated[list[PhraseStatusTable], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
     identity_check: Annotated[list[PhraseIdentityTable], Field(max_length=64)] = Field(default_factory=list)

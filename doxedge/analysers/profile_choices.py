@@ -18,7 +18,7 @@ from doxedge.analysers.configuration import ConfigError, table_path
 
 WORD_PATTERN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 _REFERENCE_KEYS: Final = ({"setting"}, {"setting", "when"})
-_CHOOSING_TABLES: Final = ("transport", "points", "status", "identity_check")
+_CHOOSING_TABLES: Final = ("transport", "points", "status", "identity_check", "unseen_test_gas")
 
 SettingValue = Decimal | str
 """A number, or one of the words that the map offers."""

@@ -110,6 +110,12 @@ def base(old: str, new: str) -> str:
 
 REFUSALS: dict[str, tuple[str, str, str]] = {
     # name: (text, table path, reason)
+    "test gas that is seen": (
+        added('[unseen_test_gas]\nconfirmed = "off_line"', text=BASE), "unseen_test_gas", "tells both test gases",
+    ),
+    "test gas that nobody confirmed": (
+        added("[unseen_test_gas]", text=BASE), "unseen_test_gas.confirmed", "missing",
+    ),
     "another schema": (base("profile = 1", "profile = 2"), "profile", "1"),
     "unknown key": (base('place = "1"', 'place = "1"\naddress = 3'), "points[1].address", "unknown key"),
     "unknown table": (added("[batching]\nmax_gap = 1", text=BASE), "batching", "unknown key"),

@@ -33,9 +33,9 @@ GAS: Final = (
     FaultKind.DEVICE_FAULT,
     FaultKind.NAN,
 )
+WITHOUT_REFUSAL: Final = ("eco_physics_88p", "generic_bayern_hessen", "horiba_apna370")
 REFUSES: Final = {
-    profile: () if profile in ("generic_bayern_hessen", "horiba_apna370") else (FaultKind.EXCEPTION,)
-    for profile in TEXT_INSTRUMENTS
+    profile: () if profile in WITHOUT_REFUSAL else (FaultKind.EXCEPTION,) for profile in TEXT_INSTRUMENTS
 }
 """Those with a word for it can be asked in vain."""
 SITUATIONS: Final[dict[str, Sequence[FaultKind]]] = {
@@ -52,6 +52,8 @@ SITUATIONS: Final[dict[str, Sequence[FaultKind]]] = {
     "sunspec_meter_213": (FaultKind.NAN, FaultKind.DEVICE_FAULT, FaultKind.SWAPPED),
     **{profile: (*GAS, *REFUSES[profile]) for profile in TEXT_INSTRUMENTS},
     "generic_bayern_hessen": GAS[:-1],
+    # It says nothing of what goes on, and `-----` is no answer in its list of numbers.
+    "eco_physics_88p": (FaultKind.ZERO, FaultKind.SPAN),
 }
 """What is recorded beside the ordinary."""
 

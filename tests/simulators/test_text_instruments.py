@@ -6,7 +6,8 @@ import pytest
 
 from doxedge.analysers.question import Answer, DeviceException, Phrase
 from doxedge.fieldbus.errors import NoAnswer
-from doxedge.measurement.sample import Reason, Sample
+from doxedge.measurement.quality import AssessmentSettings, Assessor
+from doxedge.measurement.sample import Quality, Reason, Sample
 from simulators.catalogue import INSTRUMENTS, TEXT_INSTRUMENTS, instrument_for
 from simulators.faults import Fault, FaultKind
 from simulators.plant import HOUR_MS, PlantSettings, SimulatedPlant
@@ -16,9 +17,12 @@ from simulators.text_instrument import TextInstrument
 from tests.simulators.plant_bench import NOON_MS, SetClock, reading
 
 PLANT = SimulatedPlant(PlantSettings(seed=5, two_shift=False, meter_origin_ms=NOON_MS - 12 * HOUR_MS))
-WITH_SUM = ("ecotech_serinus40_advanced", "generic_bayern_hessen", "horiba_apna370")
+UNSEEN = "eco_physics_88p"
+"""It says neither zero gas nor a fault."""
+TELLING = tuple(name for name in TEXT_INSTRUMENTS if name != UNSEEN)
+WITH_SUM = (UNSEEN, "ecotech_serinus40_advanced", "generic_bayern_hessen", "horiba_apna370")
 WITH_REFUSAL = tuple(
-    name for name in TEXT_INSTRUMENTS if name not in ("generic_bayern_hessen", "horiba_apna370")
+    name for name in TEXT_INSTRUMENTS if name not in (UNSEEN, "generic_bayern_hessen", "horiba_apna370")
 )
 
 
@@ -48,7 +52,7 @@ def number(sample: Sample, quantity: str) -> float:
 @pytest.mark.parametrize("serial", [False, True], ids=["network", "serial"])
 async def test_an_instrument_says_what_is_in_the_stack(profile: str, serial: bool) -> None:
     sample = await poll(profile, serial=serial)
-    assert sample.flags == frozenset()
+    assert sample.flags == (frozenset({"warning"}) if profile == UNSEEN else frozenset())
     # Bayern-Hessen has four digits.
     assert number(sample, "nox_ppb") == pytest.approx(1_000 * truth().nox_ppm, rel=1e-3)
     for quantity, ppm in (("no_ppb", truth().no_ppm), ("no2_ppb", truth().no2_ppm)):
@@ -56,7 +60,7 @@ async def test_an_instrument_says_what_is_in_the_stack(profile: str, serial: boo
             assert number(sample, quantity) == pytest.approx(1_000 * ppm, rel=1e-3)
 
 
-@pytest.mark.parametrize("profile", TEXT_INSTRUMENTS)
+@pytest.mark.parametrize("profile", TELLING)
 @pytest.mark.parametrize(("kind", "ppb"), [(FaultKind.ZERO, 0.4), (FaultKind.SPAN, 400_000)])
 async def test_test_gas_is_flagged(profile: str, kind: FaultKind, ppb: float) -> None:
     sample = await poll(profile, Fault(kind))
@@ -64,13 +68,24 @@ async def test_test_gas_is_flagged(profile: str, kind: FaultKind, ppb: float) ->
     assert number(sample, "nox_ppb") == pytest.approx(ppb, abs=2)
 
 
+@pytest.mark.parametrize("kind", [FaultKind.ZERO, FaultKind.SPAN])
+async def test_test_gas_that_nobody_sees_is_never_a_good_value(kind: FaultKind) -> None:
+    sample = await poll(UNSEEN, Fault(kind))
+    readings = Assessor(AssessmentSettings()).assess(sample)
+    assert {(reading.quality, reading.reason) for reading in readings} == {
+        (Quality.UNCERTAIN, Reason.WARNING)
+    }
+
+
 @pytest.mark.parametrize("profile", TEXT_INSTRUMENTS)
 async def test_what_is_not_measured_is_never_zero_in_good_faith(profile: str) -> None:
-    sample = await poll(profile, Fault(FaultKind.NOT_MEASURING))
+    # An 88 p that measures nothing has no list of numbers: that is silence, and the gateway waits for it.
+    timeout_ms = 60 if profile == UNSEEN else 10_000
+    sample = await poll(profile, Fault(FaultKind.NOT_MEASURING), timeout_ms=timeout_ms)
     assert sample.values["nox_ppb"] is None or "maintenance" in sample.flags
 
 
-@pytest.mark.parametrize("profile", [p for p in TEXT_INSTRUMENTS if p != "ecotech_serinus40_advanced"])
+@pytest.mark.parametrize("profile", [p for p in TELLING if p != "ecotech_serinus40_advanced"])
 async def test_an_instrument_at_fault_gives_no_value(profile: str) -> None:
     sample = await poll(profile, Fault(FaultKind.DEVICE_FAULT))
     assert sample.failures["nox_ppb"] is Reason.DEVICE_FAULT
@@ -173,4 +188,4 @@ async def test_frames_that_end_with_cr_are_read_where_the_site_says_so(serial: b
 
 def test_the_catalogue_has_a_player_for_every_dialect_that_has_a_map() -> None:
     dialects = {kind.dialect for kind in INSTRUMENTS.values() if issubclass(kind, TextInstrument)}
-    assert dialects == {"ak", "bayern_hessen", "clink", "horiba", "serinus_advanced"}
+    assert dialects == {"ak", "bayern_hessen", "clink", "eco_physics", "horiba", "serinus_advanced"}
