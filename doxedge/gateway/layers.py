@@ -99,7 +99,7 @@ def location_of(path: str) -> Location:
     for part in path.split("."):
         name, *indexes = part.split("[")
         steps.append(name)
-        steps += [int(index.rstrip("]")) for index in indexes]
+        steps += [int(step) if step.isdecimal() else step for index in indexes if (step := index.rstrip("]"))]
     return tuple(steps)
 
 
@@ -120,7 +120,7 @@ class _Merge:
                 self._origins.setdefault(there, Origin(self._file, mine))
                 self.table(before, value, at=there, here=mine)
             elif _is_array(value):
-                if not isinstance(before, list) or not _is_array(before):
+                if not isinstance(before, list) or not _is_array(before) or not any(map(_has_name, before)):
                     before = into[key] = []
                     self._forget(there)
                 self._origins.setdefault(there, Origin(self._file, mine))

@@ -111,6 +111,21 @@ def test_what_replaces_a_table_is_blamed_for_it() -> None:
     assert layers.origin(("node", "url")).file == "b"
 
 
+def test_an_array_without_names_is_replaced_whole_and_blamed_on_who_wrote_it() -> None:
+    layers = Layers("a")
+    add_layer(layers, "[[gas]]\nppm = 1\n[[gas]]\nppm = 2\n[[gas]]\nppm = 3\nold = 1", file="a")
+    add_layer(layers, "[[gas]]\nppm = 4", file="b")
+    assert layers.tables == {"gas": [{"ppm": 4}]}
+    assert layers.origin(("gas", 0, "ppm")).file == "b"
+    assert layers.origin(("gas", 2, "old")).file == "b"
+
+
+@pytest.mark.parametrize("path", ["unit[0].limits[nox]", "points[]", "a..b", ""])
+def test_a_path_that_is_none_of_ours_is_no_accident(path: str) -> None:
+    """Whoever refuses a plan words the path; at worst the main file is blamed."""
+    assert Layers("a").mistake(location_of(path), "wrong").source == "a"
+
+
 def test_files_without_end_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path, _10="# " + "x" * FILE_BYTES_MAX)
     with pytest.raises(ConfigError, match=r"10\.toml: is larger"):
