@@ -38,7 +38,8 @@ def add_records(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description="Lists the gaps that the gateway has signed: from when to when, why, whether the ledger has "
         "them, and how many of their hours were stated after all: measured when late samples came in, or substituted "
         "by the rules for missing data (doxedge gateway hours shows how). " + _KEPT,
-        epilog="A cause such as too_few_points:nox_ppb:comms says what was missing most, and why.",
+        epilog="A cause such as too_few_points:nox_ppb:comms; 60.13(h)(2)(i) says what was missing most and why, and "
+        "the clause that decided.",
     )
     add_place(gaps)
     gaps.set_defaults(func=_gaps)

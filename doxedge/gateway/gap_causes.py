@@ -36,7 +36,14 @@ class GapCauses:
         hour[reading.quantity, reading.reason.value] += 1
 
     def cause(self, gap: HourGap) -> str:
-        """The cause of a gap with what was missing most: `too_few_points:nox_ppb:comms`."""
+        """The cause of a gap with what was missing most, and the clause that decided, where one did.
+
+        `too_few_points:nox_ppb:comms; 60.13(h)(2)(i)`
+        """
+        cause = self._most_missing(gap)
+        return f"{cause}; {gap.clause}" if gap.clause else cause
+
+    def _most_missing(self, gap: HourGap) -> str:
         total: Counter[tuple[str, str]] = Counter()
         for start_ms, hour in self._hours.items():
             if gap.from_ms <= start_ms < gap.to_ms:

@@ -36,7 +36,7 @@ async def test_gaps_are_told_with_cause_and_length(
         (gap,) = told["gaps"]
         assert told["schema"] == "doxedge.gateway.gaps/1"
         assert (gap["from_ms"], gap["to_ms"], gap["hours"]) == (START_MS, START_MS + HOUR_MS, 1)
-        assert gap["cause"] == "too_few_points:nox_ppb:comms"
+        assert gap["cause"] == "too_few_points:nox_ppb:comms; 60.13(h)(2)(i)"
         assert (gap["state"], gap["hours_stated_after_all"]) == ("pending", 0)
         lines = (await said(capsys, "gaps", "--state", str(tmp_path))).splitlines()
         assert lines[0].split()[:3] == ["unit", "from", "to"]

@@ -76,7 +76,7 @@ async def test_without_either_there_is_no_mass(tmp_path: Path) -> None:
     async with bench(tmp_path, planned=with_spare()) as unit:
         await measure(unit, 62, first_ppm=None, spare_ppm=None)
         said = [body for kind, body in await unit.said() if kind == "gap"]
-    assert [body[3] for body in said] == ["too_few_points:nox_ppb:comms"]
+    assert [body[3] for body in said] == ["too_few_points:nox_ppb:comms; 60.13(h)(2)(i)"]
 
 
 @pytest.mark.parametrize(

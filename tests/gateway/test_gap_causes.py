@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from doxedge.gateway.gap_causes import HOURS_MAX, GapCauses
@@ -54,3 +55,8 @@ def test_what_is_remembered_is_bounded() -> None:
     assert causes.cause(gap()) == "too_few_points"
     last_ms = (3 * HOURS_MAX - 1) * HOUR_MS
     assert causes.cause(gap(last_ms, last_ms + HOUR_MS)) == "too_few_points:nox_ppb:comms"
+
+
+def test_the_clause_that_decided_is_told_after_the_cause() -> None:
+    judged = replace(gap(), clause="60.13(h)(2)(i)")
+    assert GapCauses(NEEDED).cause(judged) == "too_few_points; 60.13(h)(2)(i)"

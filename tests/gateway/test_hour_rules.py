@@ -38,12 +38,22 @@ async def test_an_hour_is_signed_under_the_name_and_the_clause_of_its_rules(
 
 
 @pytest.mark.parametrize(
-    ("lines", "without"),
-    [("", 16), ('rule_set = "eu"', 21), ('rule_set = "eu"\naveraging_minutes = 30', 11)],
+    ("lines", "without", "clause"),
+    [
+        ("", 16, "60.13(h)(2)(i)"),
+        ('rule_set = "eu"', 21, "EN 17255-1, 2/3 of 60 min: 39 min valid of 40"),
+        (
+            'rule_set = "eu"\naveraging_minutes = 30',
+            11,
+            "EN 17255-1, 2/3 of 30 min: first half 19 min valid of 20",
+        ),
+    ],
 )
-async def test_too_little_of_an_hour_is_a_gap(tmp_path: Path, lines: str, without: int) -> None:
+async def test_too_little_of_an_hour_is_a_gap_that_says_by_which_clause(
+    tmp_path: Path, lines: str, without: int, clause: str
+) -> None:
     ((kind, body),) = await hour_with_outage(tmp_path, lines, without=without)
-    assert (kind, body[3]) == ("gap", "too_few_points:nox_ppb:comms")
+    assert (kind, body[3]) == ("gap", f"too_few_points:nox_ppb:comms; {clause}")
 
 
 async def test_a_start_up_is_signed_as_such(tmp_path: Path) -> None:

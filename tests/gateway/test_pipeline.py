@@ -116,7 +116,12 @@ async def test_an_analyser_that_is_away_makes_a_gap_that_says_so_and_no_mass(tmp
         await unit.measure(62)
         said = [(kind, body) for kind, body in await unit.said() if kind != "event"]
         assert [kind for kind, _ in said] == ["gap", "hour"]
-        assert said[0][1] == ["alpha-1", START_MS, START_MS + HOUR_MS, "too_few_points:nox_ppb:comms"]
+        assert said[0][1] == [
+            "alpha-1",
+            START_MS,
+            START_MS + HOUR_MS,
+            "too_few_points:nox_ppb:comms; 60.13(h)(2)(i)",
+        ]
 
 
 async def test_a_gateway_that_was_away_states_the_time_as_gaps_without_a_hole(tmp_path: Path) -> None:
@@ -137,7 +142,9 @@ async def test_a_gateway_that_was_away_states_the_time_as_gaps_without_a_hole(tm
         ]
         ends = [body[2] for kind, body in said if kind == "gap"]
         assert ends == [START_MS + hours * HOUR_MS for hours in (2, 5, 6)]
-        assert [body[3] for kind, body in said if kind == "gap"] == ["too_few_points", "no_data", "no_data"]
+        assert [body[3] for kind, body in said if kind == "gap"] == [
+            "too_few_points; 60.13(h)(2)(i)", "no_data", "no_data",
+        ]  # fmt: skip
 
 
 async def test_a_cold_stack_is_no_gap(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ async def test_an_hour_of_which_one_stack_is_not_valid_is_a_gap_that_names_it(tm
     async with bench(tmp_path, planned=planned()) as unit:
         await measure(unit, 62, east_ppm=Decimal(100), west_ppm=None)
         said = [body for kind, body in await unit.said() if kind == "gap"]
-    assert [body[3] for body in said] == ["too_few_points:west.nox_ppb:comms"]
+    assert [body[3] for body in said] == ["too_few_points:west.nox_ppb:comms; 60.13(h)(2)(i)"]
 
 
 def test_the_backup_of_one_stack_stands_in_for_its_own() -> None:

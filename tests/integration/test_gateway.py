@@ -196,7 +196,7 @@ async def test_an_analyser_that_falls_silent_makes_a_gap_with_its_cause_and_come
             silent_ms += HOUR_MS
         body = await hour_from(ledger, silent_ms)
         (gap,) = [found for found in ledger.final_bodies("gap") if found[1] == silent_ms]
-        assert gap == [UNIT, silent_ms, silent_ms + HOUR_MS, "too_few_points:nox_ppb:comms"]
+        assert gap == [UNIT, silent_ms, silent_ms + HOUR_MS, "too_few_points:nox_ppb:comms; 60.13(h)(2)(i)"]
         assert silent_ms not in hours(ledger)
         assert_true(site, body)
         await until(
