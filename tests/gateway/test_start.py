@@ -16,7 +16,7 @@ from doxedge.gateway.configuration_file import (
     write_kept,
 )
 from doxedge.gateway.plan import Plan, make_plan
-from doxedge.gateway.settings import parse_settings
+from doxedge.gateway.settings import load_settings, parse_settings
 from doxedge.gateway.start import begin
 from doxedge.quantity import HOUR_MS
 from tests.gateway.plant_settings import settings_text
@@ -134,3 +134,15 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, text: str) -> None:
     assert read_kept(path) is None
     assert not path.exists()
     assert path.with_suffix(".damaged").read_text() == text
+
+
+def test_every_key_that_there_is_comes_back_from_the_file(tmp_path: Path) -> None:
+    """The example has them all: numbers, words, dates, times, tables."""
+    settings = load_settings(Path(__file__).parents[2] / "firmware_configs" / "gateway.toml")
+    whole = make_plan(settings, source="", clock=SetClock())
+    path = tmp_path / "configuration.json"
+    write_kept(path, Kept(kept_as(whole)))
+    again = read_kept(path)
+    assert again is not None
+    assert again.in_force.settings == settings
+    assert again.in_force.makes(make_plan(again.in_force.settings, source="", clock=SetClock()))

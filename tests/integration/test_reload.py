@@ -13,6 +13,7 @@ import pytest
 from doxedge.cli.gateway_folder import ask
 from doxedge.gateway.configuration_file import read_kept
 from doxedge.quantity import HOUR_MS
+from tests.gateway.calibrations import calibration_text
 from tests.gateway.memory_ledger import UNIT, MemoryLedger
 from tests.gateway.waiting import until
 from tests.integration.reload_bench import PATIENCE_S, ReloadBench, reload_bench, stored
@@ -228,3 +229,31 @@ async def test_units_come_and_go_and_what_a_gone_one_signed_is_posted(tmp_path: 
         assert {device.partition(".")[0] for device in states} == {"alpha-9"}
         memory = json.loads((tmp_path / "state" / "gateway" / "alpha-9.memory.json").read_text())
         assert memory["carry"]["next_start_ms"] >= border_ms
+
+
+async def test_checks_with_gas_begin_with_the_hour_that_names_them(tmp_path: Path) -> None:
+    """A monitor without a check that passed has no value: hours before the border have a mass, those after it none."""
+    ledger = MemoryLedger.begin()
+    async with simulated_site() as site, reload_bench(site, tmp_path, ledger) as bench:
+        await bench.whole_hour(site.whole_hour_ms())
+        assert bench.gateway.measuring.quality.desks == {}
+        checks = calibration_text(lines="settle_s = 120\nread_s = 60")
+        bench.drop_in(f'[[unit]]\nname = "{UNIT}"\n{checks}')
+        answer = await bench.reload()
+        assert answer["ok"], answer
+        border_ms = answer["reload"]["from_ms"]
+
+        def gaps() -> dict[int, str]:
+            return {int(str(body[1])): str(body[3]) for body in ledger.final_bodies("gap")}
+
+        await until(lambda: any(start >= border_ms for start in gaps()), within_s=PATIENCE_S, what="a gap")
+        assert set(bench.gateway.measuring.quality.desks) == {UNIT}
+        assert gaps()[border_ms] == "too_few_points:nox_ppb:out_of_control"
+        assert max(bench.hours()) < border_ms
+        (told,) = bench.told("rules.changed")
+        assert "approved by A. Person" in told
+        bench.drop_in("")
+        border_ms = (await bench.reload())["reload"]["from_ms"]
+        body = await bench.whole_hour(border_ms)
+        assert body[4] == pytest.approx(site.truth_g(body[1]), rel=0.01)
+        assert bench.gateway.measuring.quality.desks == {}
