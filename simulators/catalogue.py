@@ -52,17 +52,25 @@ INSTRUMENTS: Final[dict[str, type[SimulatedDevice]]] = {
 }
 """By the name of the map."""
 
-ROLES: Final[dict[str, tuple[str, ...]]] = {
-    "analyser": ("teledyne_t200", "teledyne_n500", "thermo_42i", "sick_marsic300", "siemens_ga700"),
-    "flow": ("generic_analogue_input", "suto_s430", "sick_flowsic500"),
-    "meter": ("janitza_umg", "schneider_iem3000", "sunspec_meter_203", "sunspec_meter_213"),
-}
-"""What a unit may have in each of its three places; the first is what it has unless told otherwise."""
-
 TEXT_INSTRUMENTS: Final = tuple(
     name for name, kind in INSTRUMENTS.items() if issubclass(kind, TextInstrument)
 )
 """Those that speak a dialect."""
+
+ROLES: Final[dict[str, tuple[str, ...]]] = {
+    "analyser": (
+        "teledyne_t200",
+        "teledyne_n500",
+        "thermo_42i",
+        "sick_marsic300",
+        "siemens_ga700",
+        *TEXT_INSTRUMENTS,
+    ),
+    "flow": ("generic_analogue_input", "suto_s430", "sick_flowsic500"),
+    "meter": ("janitza_umg", "schneider_iem3000", "sunspec_meter_203", "sunspec_meter_213"),
+}
+"""What a unit may have in each of its three places; the first is what it has unless told otherwise. Those that
+speak a dialect listen on TCP or in datagrams, as their map says."""
 
 SERIAL_BY_NATURE: Final = frozenset({"suto_s430", "sick_flowsic500"})
 """What speaks Modbus RTU as it comes from the factory."""

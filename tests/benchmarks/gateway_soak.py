@@ -106,6 +106,7 @@ async def soak(
 
 
 async def _look(site: Plant, pid: int, *, seconds: float, every_s: float) -> list[tuple[float, float]]:
+    site.stage.require_alive()
     begun_s = time.monotonic()
     looks = [(0.0, processes.pss_mb(pid))]
     while (passed_s := time.monotonic() - begun_s) < seconds:

@@ -77,9 +77,19 @@ def endpoint_of(instrument: SimulatedDevice, *, timeout_ms: int) -> Endpoint:
 @asynccontextmanager
 async def reading(instrument: SimulatedDevice, *, timeout_ms: int = 5_000) -> AsyncIterator[Reader]:
     """The instrument served and read with its own shipped map."""
+    await instrument.start()
+    try:
+        async with asked(instrument, timeout_ms=timeout_ms) as reader:
+            yield reader
+    finally:
+        await instrument.stop()
+
+
+@asynccontextmanager
+async def asked(instrument: SimulatedDevice, *, timeout_ms: int = 5_000) -> AsyncIterator[Reader]:
+    """An instrument that runs, read with its own shipped map."""
     settings = {name: setting_value(text) for name, text in instrument.settings.items()}
     profile = load_profile(instrument.profile, search_path(), settings=settings)
-    await instrument.start()
     modbus = endpoint_of(instrument, timeout_ms=timeout_ms)
     try:
         driver = make_driver(profile, device="d")
@@ -88,7 +98,6 @@ async def reading(instrument: SimulatedDevice, *, timeout_ms: int = 5_000) -> As
         yield Reader(instrument, driver, modbus)
     finally:
         await modbus.close()
-        await instrument.stop()
 
 
 async def _found(driver: Driver, modbus: Endpoint) -> Driver:

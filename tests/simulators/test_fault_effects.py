@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simulators.catalogue import INSTRUMENTS, ROLES, TEXT_INSTRUMENTS
-from simulators.fault_effects import OF_THE_WIRE, cuts_off, has_effect
+from simulators.fault_effects import OF_A_DIALECT, OF_THE_WIRE, cuts_off, has_effect
 from simulators.faults import FaultKind
 
 
@@ -44,11 +44,26 @@ def test_every_fault_has_an_effect_in_some_instrument_of_a_unit() -> None:
     assert [kind for kind in FaultKind if not any(has_effect(one, kind) for one in profiles)] == []
 
 
-def test_every_instrument_has_a_place_in_a_unit_but_for_those_that_speak() -> None:
+def test_every_instrument_has_a_place_in_a_unit() -> None:
     in_units = [profile for role in ROLES.values() for profile in role]
-    assert sorted([*in_units, *TEXT_INSTRUMENTS]) == sorted(INSTRUMENTS)
-    with pytest.raises(TypeError, match="no registers to be compared"):
-        has_effect(TEXT_INSTRUMENTS[0], FaultKind.ZERO)
+    assert sorted(in_units) == sorted(INSTRUMENTS)
+
+
+@pytest.mark.parametrize("profile", TEXT_INSTRUMENTS)
+def test_an_instrument_that_speaks_has_the_faults_that_its_dialect_lets_nobody_take_for_an_answer(
+    profile: str,
+) -> None:
+    for kind in (*OF_A_DIALECT, FaultKind.ZERO, FaultKind.SPAN, FaultKind.STUCK, FaultKind.SPIKE):
+        assert has_effect(profile, kind), kind
+    for kind in (*(OF_THE_WIRE - OF_A_DIALECT), FaultKind.SWAPPED, FaultKind.COUNTER_RESET):
+        assert not has_effect(profile, kind), kind
+
+
+def test_a_dialect_without_a_word_for_it_cannot_refuse() -> None:
+    refusing = {profile for profile in TEXT_INSTRUMENTS if has_effect(profile, FaultKind.EXCEPTION)}
+    assert set(TEXT_INSTRUMENTS) - refusing == {
+        "eco_physics_88p", "generic_bayern_hessen", "horiba_apna370",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from doxedge.analysers.configuration import ConfigError
+from doxedge.measurement.sample import Reason
 from simulators.faults import FaultKind
 from simulators.plant import DAY_MS, HOUR_MS, MINUTE_MS, Order
 from simulators.scenario import Expectation, read_scenario
+from simulators.site import site_of
+from tests.simulators.plant_bench import SetClock, asked
 
 START_MS = 1_767_225_600_000
 EVERY_FAULT = Path(__file__).parents[2] / "simulators" / "scenarios" / "every_fault.toml"
@@ -192,3 +195,62 @@ def test_our_day_leaves_every_third_hour_alone() -> None:
             if step.plant is None and step.at_s < to_s and (step.to_s or step.at_s) >= from_s
         ]
         assert on == [], hour
+
+
+SPEAKING = """
+[plant]
+start = 2026-01-01T00:00:00Z
+hours = 2
+[[unit]]
+name = "north"
+analyser_profile = "cai_700_ak"
+two_shift = false
+[[unit]]
+name = "south"
+analyser_profile = "horiba_apna370"
+two_shift = false
+[[step]]
+at = "01:00"
+for_s = 600
+unit = "north"
+instrument = "analyser"
+fault = "zero"
+[[step]]
+at = "01:00"
+for_s = 600
+unit = "south"
+instrument = "analyser"
+fault = "silence"
+"""
+
+
+async def test_a_units_analyser_may_speak_on_tcp_or_in_datagrams(tmp_path: Path) -> None:
+    file = tmp_path / "speaking.toml"
+    file.write_text(SPEAKING)
+    scenario = read_scenario(file)
+    clock = SetClock(scenario.start_ms + HOUR_MS // 2)
+    site = site_of(scenario.units, clock, start_ms=scenario.start_ms)
+    await site.start()
+    try:
+        north, south = (unit.analyser for unit in site.units)
+        async with asked(north) as reader:
+            good = await reader.sample("gas")
+            clock.at_ms = scenario.start_ms + HOUR_MS + MINUTE_MS
+            zero = await reader.sample("gas")
+        async with asked(south, timeout_ms=200) as reader:
+            silent = await reader.sample("gas")
+            clock.at_ms = scenario.start_ms + HOUR_MS + 11 * MINUTE_MS
+            back = await reader.sample("gas")
+    finally:
+        await site.stop()
+    assert (good.flags, "zero" in zero.flags) == (frozenset(), True)
+    assert set(silent.failures.values()) == {Reason.COMMS}
+    truth = site.units[1].plant.state(clock.at_ms)
+    assert float(back.values["nox_ppb"] or 0) == pytest.approx(1_000 * truth.nox_ppm, rel=1e-3)
+
+
+def test_a_fault_that_a_dialect_does_not_know_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "speaking.toml"
+    file.write_text(SPEAKING.replace('"silence"', '"wrong_transaction"'))
+    with pytest.raises(ConfigError, match="changes nothing in a horiba_apna370"):
+        read_scenario(file)
