@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.analysers.configuration import ConfigError
+from doxedge.analysers.configuration import ConfigError, table_path
 from doxedge.analysers.driver import ConstantDriver, Driver, RegisterDriver
 from doxedge.analysers.phrase_build import build_phrases
 from doxedge.analysers.phrase_driver import PhraseDriver
@@ -23,6 +23,9 @@ from doxedge.analysers.sunspec import SunSpecDriver
 
 PROFILE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 """A profile's name is its file's name without `.toml`; nothing in it can leave a folder."""
+
+TO_FILL_IN: Final = "?"
+"""What a template has for whatever only the maker's list tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,23 @@ def parse_map(text: str, *, source: str, settings: Mapping[str, SettingValue] | 
     """The map in a TOML text, of registers or of phrases, with the site's settings. ConfigError names table and key."""
     given = dict(settings or {})
     tables = read_tables(text, source=source)
+    _require_filled(tables, source=source)
     if tables.get("kind") == "dialect":
         phrases, words = checked_file(PhraseFile, tables, source=source, settings=given)
         return build_phrases(phrases, source=source, settings=given, words=words)
     registers, words = checked_file(ProfileFile, tables, source=source, settings=given)
     return build_profile(registers, source=source, settings=given, words=words)
+
+
+def _require_filled(value: object, *, source: str, place: tuple[str | int, ...] = ()) -> None:
+    """A template has TO_FILL_IN wherever only the maker's list tells. ConfigError at the first that is left."""
+    if value == TO_FILL_IN:
+        raise ConfigError(
+            source=source, path=table_path(place), reason="still ?: to be filled in from the maker's own list"
+        )
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        _require_filled(item, source=source, place=(*place, key))
 
 
 def find_profile(

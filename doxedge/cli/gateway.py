@@ -25,6 +25,7 @@ from doxedge.cli.gateway_records import add_records
 from doxedge.cli.gateway_reload import add_reload
 from doxedge.cli.gateway_samples import add_samples
 from doxedge.cli.gateway_status import add_status
+from doxedge.cli.gateway_template import add_template
 from doxedge.cli.outcome import Exit, Failure
 
 
@@ -55,6 +56,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_hours(verbs)
     add_probe(verbs)
     add_record(verbs)
+    add_template(verbs)
     add_samples(verbs)
     add_commission(verbs)
     add_exchange(verbs)
