@@ -18,7 +18,7 @@ the whole file is what `samples.answer` states on the ledger. Pure: the caller r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,9 +33,6 @@ LOST: Final = "lost"
 GAP: Final = "gap"
 SILENT: Final = "silent"
 STATES: Final = (PRODUCED, LOST, GAP, SILENT)
-LEAVES_OF_A_FRAME: Final = 1_000
-FRAME_LEAF_BYTES: Final = 512 * 1024
-"""A frame of samples is closed when it holds so much; one more leaf fits every time."""
 FRAME_BYTES_MAX: Final = EVIDENCE_BYTES_MAX + 64 * 1024
 """The longest frame is that of an hour, with its evidence file."""
 
@@ -78,14 +75,12 @@ class Hour:
 Frame = Head | Samples | Hour
 
 
-class Writer:
-    """Makes the frames and keeps both hashes; every method gives the bytes to append."""
+class Writer(frames.SealedWriter):
+    """Makes the frames of an answer."""
 
     def __init__(self) -> None:
         """Nothing is written yet."""
-        self._seal, self._content = hashlib.sha256(tag("samples-file")), hashlib.sha256(tag("samples-answer"))
-        self.samples = 0
-        """Leaves so far."""
+        super().__init__(seal="samples-file", content="samples-answer")
 
     def copy(self) -> Writer:
         """A writer that goes on from here, for a caller who may have to take back what follows."""
@@ -97,37 +92,9 @@ class Writer:
         """The first frame."""
         return self._frame([MAGIC, head.channel, head.request, head.unit, head.from_ms, head.to_ms])
 
-    def leaves(self, leaves: Sequence[bytes]) -> bytes:
-        """Frames with the next leaves of the hour that is being written."""
-        parts, held, size = [], list[Value](), 0
-        for leaf in leaves:
-            held.append(leaf)
-            size += len(leaf)
-            if len(held) == LEAVES_OF_A_FRAME or size >= FRAME_LEAF_BYTES:
-                parts.append(self._frame(["samples", held]))
-                held, size = [], 0
-        if held:
-            parts.append(self._frame(["samples", held]))
-        self.samples += len(leaves)
-        return b"".join(parts)
-
     def hour(self, hour: Hour) -> bytes:
         """The frame that closes an hour."""
         return self._frame(["hour", hour.start_ms, hour.state, hour.record_id, hour.samples, hour.evidence])
-
-    def end(self) -> bytes:
-        """The last frame."""
-        return self._frame(["end", self._seal.digest()])
-
-    def content_hash(self) -> bytes:
-        """Of all that was written, as the ledger has it."""
-        return self._content.digest()
-
-    def _frame(self, value: list[Value]) -> bytes:
-        data = frames.frame(value)
-        self._seal.update(data)
-        self._content.update(data)
-        return data
 
 
 def content_hash(data: bytes | memoryview) -> bytes:

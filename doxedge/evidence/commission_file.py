@@ -17,12 +17,12 @@ one after it: what stood at its end. The hash of the whole file is the `statemen
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from doxedge.evidence import frames
-from doxedge.evidence.answer_file import FRAME_BYTES_MAX, FRAME_LEAF_BYTES, LEAVES_OF_A_FRAME
+from doxedge.evidence.answer_file import FRAME_BYTES_MAX
 from doxedge.signing.canonical import Value
 from doxedge.signing.tags import HASH_BYTES, SHORT_ID_BYTES, tag
 
@@ -81,12 +81,12 @@ class Hour:
 Frame = Head | Samples | Hour
 
 
-class Writer:
-    """Makes the frames; every method gives the bytes to append."""
+class Writer(frames.SealedWriter):
+    """Makes the frames of a commissioning."""
 
     def __init__(self) -> None:
         """Nothing is written yet."""
-        self._seal, self._statement = hashlib.sha256(tag(_SEAL)), hashlib.sha256(tag("commission"))
+        super().__init__(seal=_SEAL, content="commission")
 
     def head(self, head: Head) -> bytes:
         """The first frame."""
@@ -106,38 +106,11 @@ class Writer:
             ]
         )
 
-    def leaves(self, leaves: Sequence[bytes]) -> bytes:
-        """Frames with the next leaves of the hour that is being written."""
-        parts, held, size = [], list[Value](), 0
-        for leaf in leaves:
-            held.append(leaf)
-            size += len(leaf)
-            if len(held) == LEAVES_OF_A_FRAME or size >= FRAME_LEAF_BYTES:
-                parts.append(self._frame(["samples", held]))
-                held, size = [], 0
-        if held:
-            parts.append(self._frame(["samples", held]))
-        return b"".join(parts)
-
     def hour(self, hour: Hour) -> bytes:
         """The frame that closes an hour."""
         return self._frame(
             ["hour", hour.start_ms, hour.witnessed, hour.record_id, hour.samples, hour.evidence, hour.sheet]
         )
-
-    def end(self) -> bytes:
-        """The last frame."""
-        return self._frame(["end", self._seal.digest()])
-
-    def statement_hash(self) -> bytes:
-        """Of all that was written."""
-        return self._statement.digest()
-
-    def _frame(self, value: list[Value]) -> bytes:
-        data = frames.frame(value)
-        self._seal.update(data)
-        self._statement.update(data)
-        return data
 
 
 def statement_hash(data: bytes | memoryview) -> bytes:

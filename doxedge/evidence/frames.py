@@ -7,13 +7,16 @@ before it, so that a damaged file is told from a false one. Pure: the caller rea
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from doxedge.signing import canonical
 from doxedge.signing.canonical import Value
 from doxedge.signing.tags import tag
 
+LEAVES_OF_A_FRAME: Final = 1_000
+FRAME_LEAF_BYTES: Final = 512 * 1024
+"""A frame of samples is closed when it holds so much; one more leaf fits every time."""
 _BYTE_STRING: Final = 0x40
 _WIDTHS: Final = {24: 1, 25: 2, 26: 4}
 _LEAST: Final = {24: 24, 25: 1 << 8, 26: 1 << 16}
@@ -22,6 +25,44 @@ _LEAST: Final = {24: 24, 25: 1 << 8, 26: 1 << 16}
 
 class BadFrames(ValueError):
     """Bytes that are no whole file of frames."""
+
+
+class SealedWriter:
+    """Makes the frames of one file and keeps two hashes over them; every method gives the bytes to append."""
+
+    def __init__(self, *, seal: str, content: str) -> None:
+        """`seal` names the hash at the end, `content` the hash over the whole file, which stands elsewhere."""
+        self._seal, self._content = hashlib.sha256(tag(seal)), hashlib.sha256(tag(content))
+        self.samples = 0
+        """Leaves so far."""
+
+    def leaves(self, leaves: Sequence[bytes]) -> bytes:
+        """Frames with the next leaves of the hour that is being written."""
+        parts, held, size = [], list[Value](), 0
+        for leaf in leaves:
+            held.append(leaf)
+            size += len(leaf)
+            if len(held) == LEAVES_OF_A_FRAME or size >= FRAME_LEAF_BYTES:
+                parts.append(self._frame(["samples", held]))
+                held, size = [], 0
+        if held:
+            parts.append(self._frame(["samples", held]))
+        self.samples += len(leaves)
+        return b"".join(parts)
+
+    def end(self) -> bytes:
+        """The last frame."""
+        return self._frame(["end", self._seal.digest()])
+
+    def content_hash(self) -> bytes:
+        """Of all that was written, as the ledger has it."""
+        return self._content.digest()
+
+    def _frame(self, value: list[Value]) -> bytes:
+        data = frame(value)
+        self._seal.update(data)
+        self._content.update(data)
+        return data
 
 
 def frame(value: list[Value]) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 
 from doxedge.gateway.plan import Plan
 from doxedge.gateway.settings import GatewaySettings
+from doxedge.store import durable_file
 
 log = logging.getLogger(__name__)
 
@@ -114,17 +114,7 @@ def write_kept(path: Path, kept: Kept) -> None:
         "before": None if kept.before is None else _write(kept.before),
         "accepted": None if kept.accepted is None else _write(kept.accepted),
     }
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(stored, file, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable_file.replace_text(path, json.dumps(stored, sort_keys=True))
 
 
 def _read(stored: Mapping[str, Any]) -> Configuration:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from doxedge.measurement.energy import EnergyQuality
 from doxedge.quantity import HOUR_MS, Grams, WattHours
 from doxedge.signing import envelope
 from doxedge.signing.record import decode_payload
-from doxedge.store import look
+from doxedge.store import durable_file, look
 
 log = logging.getLogger(__name__)
 
@@ -256,14 +255,4 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 def _write(path: Path, entries: list[Entry]) -> None:
     """Replace the file atomically and durably."""
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump({"entries": [asdict(entry) for entry in entries]}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable_file.replace_text(path, json.dumps({"entries": [asdict(entry) for entry in entries]}))

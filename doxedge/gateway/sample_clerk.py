@@ -28,7 +28,7 @@ from doxedge.fieldbus.clock import Clock
 from doxedge.gateway.record_desk import Answer, RecordDesk, answer_key
 from doxedge.ledger import bodies
 from doxedge.signing.merkle import EMPTY_ROOT, Frontier
-from doxedge.store import hour_tree
+from doxedge.store import durable_file, hour_tree
 from doxedge.store.errors import StoreError
 from doxedge.store.outbox import Outbox
 from doxedge.store.rows import StoredSample
@@ -278,9 +278,4 @@ def _take_back(file: BinaryIO, begin: int) -> None:
 def _make_durable(file: BinaryIO, part: Path, path: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable_file.take_place(part, path)

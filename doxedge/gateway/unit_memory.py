@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from doxedge.measurement.hour import Carry
+from doxedge.store import durable_file
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +51,4 @@ def write_memory(path: Path, memory: UnitMemory) -> None:
         "profile_hash": memory.profile_hash.hex(),
         "rules_hash": memory.rules_hash.hex(),
     }
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(stored, file, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable_file.replace_text(path, json.dumps(stored, sort_keys=True))

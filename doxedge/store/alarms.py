@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import Self
 
 from doxedge.measurement.alarms import Acknowledgement, Alarm, Sighting
-from doxedge.store import alarm_rows, quarantine
+from doxedge.store import alarm_rows
 from doxedge.store.alarm_rows import AlarmEntry
-from doxedge.store.connection import Database
+from doxedge.store.side_store import SideStore
 
 
-class AlarmStore:
-    """One `alarms.db`. Get one from `open`, close it, or use it with `async with`."""
+class AlarmStore(SideStore):
+    """One `alarms.db`."""
 
-    def __init__(self, database: Database, *, quarantined: Path | None) -> None:
-        """For `open` only."""
-        self._database = database
-        self.quarantined = quarantined
-        """Where the damaged file is, when there was one."""
-
-    @classmethod
-    async def open(cls, path: Path, *, now_ms: int) -> Self:
-        """Open the file, making it when it is missing; a damaged one is set aside.
-
-        Raises StoreError: LOCKED, FOREIGN, NEWER, PERMISSION, FULL, IO.
-        """
-        database, aside = await quarantine.open_or_set_aside(
-            path, schema="alarms", linger_ms=0, now_ms=now_ms
-        )
-        return cls(database, quarantined=aside)
-
-    async def close(self) -> None:
-        """Finish what was accepted, then close."""
-        await self._database.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    schema = "alarms"
 
     async def raise_alarm(self, sighting: Sighting, *, at_ms: int) -> Alarm:
         """A new alarm, on the disk; the standing one when its condition has one already. Raises StoreError."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from doxedge.measurement.hour_history import KnownHour
 from doxedge.quantity import HOUR_MS
-from doxedge.store import hour_rows, quarantine
-from doxedge.store.connection import Database
+from doxedge.store import hour_rows
 from doxedge.store.hour_rows import HourStatement, StoredHour
+from doxedge.store.side_store import SideStore
 
 KEEP_HOURS: Final = 26_280 + 31 * 24
 """Three years, and the longest gap that may be stated at once (contracts.hours, GAP_HOURS_MAX)."""
@@ -23,33 +22,10 @@ KEEP_HOURS_MAX: Final = 2 * 26_280
 """While a gap lasts its look-back is kept, up to this."""
 
 
-class HourStore:
-    """One `hours.db`. Get one from `open`, close it, or use it with `async with`."""
+class HourStore(SideStore):
+    """One `hours.db`."""
 
-    def __init__(self, database: Database, *, quarantined: Path | None) -> None:
-        """For `open` only."""
-        self._database = database
-        self.quarantined = quarantined
-        """Where the damaged file is, when there was one."""
-
-    @classmethod
-    async def open(cls, path: Path, *, now_ms: int) -> Self:
-        """Open the file, making it when it is missing; a damaged one is set aside.
-
-        Raises StoreError: LOCKED, FOREIGN, NEWER, PERMISSION, FULL, IO.
-        """
-        database, aside = await quarantine.open_or_set_aside(path, schema="hours", linger_ms=0, now_ms=now_ms)
-        return cls(database, quarantined=aside)
-
-    async def close(self) -> None:
-        """Finish what was accepted, then close."""
-        await self._database.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    schema = "hours"
 
     async def began_ms(self, unit: str) -> int | None:
         """When the history of a unit began; None for a unit that is not known."""

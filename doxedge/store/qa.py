@@ -4,41 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
-from typing import Self
 
-from doxedge.store import qa_rows, quarantine
-from doxedge.store.connection import Database
+from doxedge.store import qa_rows
 from doxedge.store.qa_rows import QaDraft, QaEntry, QaKind
+from doxedge.store.side_store import SideStore
 
 
-class QaStore:
-    """One `qa.db`. Get one from `open`, close it, or use it with `async with`."""
+class QaStore(SideStore):
+    """One `qa.db`."""
 
-    def __init__(self, database: Database, *, quarantined: Path | None) -> None:
-        """For `open` only."""
-        self._database = database
-        self.quarantined = quarantined
-        """Where the damaged file is, when there was one."""
-
-    @classmethod
-    async def open(cls, path: Path, *, now_ms: int) -> Self:
-        """Open the file, making it when it is missing; a damaged one is set aside.
-
-        Raises StoreError: LOCKED, FOREIGN, NEWER, PERMISSION, FULL, IO.
-        """
-        database, aside = await quarantine.open_or_set_aside(path, schema="qa", linger_ms=0, now_ms=now_ms)
-        return cls(database, quarantined=aside)
-
-    async def close(self) -> None:
-        """Finish what was accepted, then close."""
-        await self._database.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    schema = "qa"
 
     async def append(self, drafts: Iterable[QaDraft]) -> list[QaEntry]:
         """All of them on the disk, or none. A check that has ended keeps its first end. Raises StoreError."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.evidence import answer_file
+from doxedge.evidence import answer_file, frames
 from doxedge.evidence.answer_file import BadAnswerFile, Hour, Samples, Writer, read
 from doxedge.signing import canonical
 from tests.evidence.answer_files import case, one_file, written
@@ -48,8 +48,8 @@ def test_the_hashes_are_those_of_the_bytes() -> None:
 @given(st.lists(st.binary(max_size=40), max_size=30), st.integers(1, 4), st.integers(1, 60))
 def test_leaves_are_cut_into_frames_and_none_is_lost(leaves: list[bytes], items: int, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(answer_file, "LEAVES_OF_A_FRAME", items)
-        patch.setattr(answer_file, "FRAME_LEAF_BYTES", size)
+        patch.setattr(frames, "LEAVES_OF_A_FRAME", items)
+        patch.setattr(frames, "FRAME_LEAF_BYTES", size)
         data = written(case().head(), [(leaves, Hour(0, "lost", None, 0, None))])
     found = [one.leaves for one in read(data) if isinstance(one, Samples)]
     assert [leaf for each in found for leaf in each] == leaves
