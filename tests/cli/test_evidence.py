@@ -23,7 +23,7 @@ from tests.ledger.channels import HOUR_MS, START_MS, TestChannel, certified, hou
 from tests.web.small_node import SmallNode, served
 
 FOREIGN_ROOMS = (
-    "store", "gossip", "fieldbus", "keystore", "backends", "web", "node", "gateway", "analysers", "measurement",
+    "store", "gossip", "fieldbus", "keystore", "backends", "web", "node", "gateway", "analysers",
 )  # fmt: skip
 
 
