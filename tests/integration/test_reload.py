@@ -135,6 +135,7 @@ async def test_signals_are_taken_together_and_leave_the_name_of_who_approved(tmp
         assert "approved by A. Person" in text
 
 
+@pytest.mark.soak
 async def test_where_an_instrument_is_changes_at_once_and_no_hour_says_so(tmp_path: Path) -> None:
     ledger = MemoryLedger.begin()
     async with simulated_site() as site, reload_bench(site, tmp_path, ledger) as bench:
@@ -156,6 +157,7 @@ async def test_where_an_instrument_is_changes_at_once_and_no_hour_says_so(tmp_pa
         assert bench.told("profile.changed") == []
 
 
+@pytest.mark.soak
 async def test_a_change_that_is_put_back_does_not_come(tmp_path: Path) -> None:
     ledger = MemoryLedger.begin()
     async with simulated_site() as site, reload_bench(site, tmp_path, ledger) as bench:
@@ -231,6 +233,7 @@ async def test_units_come_and_go_and_what_a_gone_one_signed_is_posted(tmp_path: 
         assert memory["carry"]["next_start_ms"] >= border_ms
 
 
+@pytest.mark.soak
 async def test_checks_with_gas_begin_with_the_hour_that_names_them(tmp_path: Path) -> None:
     """A monitor without a check that passed has no value: hours before the border have a mass, those after it none."""
     ledger = MemoryLedger.begin()
