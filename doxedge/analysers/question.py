@@ -97,10 +97,7 @@ class Phrase:
     """What is asked, in the words of the dialect: `AKON K0`, `DA`, `nox`, `50 51 52`, `R001`."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.unit_id <= MAX_UNIT_ID:
-            raise ValueError(f"instrument {self.unit_id} is not within 0 to {MAX_UNIT_ID}")
-        if not 1 <= len(self.text) <= MAX_PHRASE_CHARACTERS or not self.text.isascii():
-            raise ValueError(f"a question has 1 to {MAX_PHRASE_CHARACTERS} characters of ASCII")
+        _check_words("a question", self.unit_id, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +132,7 @@ class Order:
     text: str
 
     def __post_init__(self) -> None:
-        if not 0 <= self.unit_id <= MAX_UNIT_ID:
-            raise ValueError(f"instrument {self.unit_id} is not within 0 to {MAX_UNIT_ID}")
-        if not 1 <= len(self.text) <= MAX_PHRASE_CHARACTERS or not self.text.isascii():
-            raise ValueError(f"an order has 1 to {MAX_PHRASE_CHARACTERS} characters of ASCII")
+        _check_words("an order", self.unit_id, self.text)
 
 
 Command = WriteCoil | Order
@@ -231,6 +225,13 @@ def unpack_evidence(raw: bytes) -> list[tuple[bytes, bytes]]:
     if len(frames) % 2:
         raise ValueError(f"{len(frames)} frames are not pairs of question and answer")
     return list(zip(frames[::2], frames[1::2], strict=True))
+
+
+def _check_words(what: str, unit_id: int, text: str) -> None:
+    if not 0 <= unit_id <= MAX_UNIT_ID:
+        raise ValueError(f"instrument {unit_id} is not within 0 to {MAX_UNIT_ID}")
+    if not 1 <= len(text) <= MAX_PHRASE_CHARACTERS or not text.isascii():
+        raise ValueError(f"{what} has 1 to {MAX_PHRASE_CHARACTERS} characters of ASCII")
 
 
 def _check_span(unit_id: int, address: int, count: int, *, most: int) -> None:

@@ -30,6 +30,7 @@ from doxedge.consensus.cosignature import Cosignature, holds
 from doxedge.consensus.header import Header, InvalidBlock, decode_header
 from doxedge.contracts import parties
 from doxedge.contracts.rule import Value
+from doxedge.contracts.statements import Hour
 from doxedge.evidence.format import (
     OWN_BLOCK,
     BadEvidence,
@@ -38,7 +39,7 @@ from doxedge.evidence.format import (
     decode,
 )
 from doxedge.evidence.subject import BrokenChain, Passage, Subject, walk
-from doxedge.ledger import state_tree
+from doxedge.ledger import bodies, state_tree
 from doxedge.ledger.genesis import Genesis, InvalidGenesis, decode_genesis
 from doxedge.ledger.receipt import InvalidReceipt, Outcome, Receipt, decode_receipt, record_outcomes
 from doxedge.ledger.transaction import BATCH, TX, Transaction, open_transaction
@@ -73,6 +74,19 @@ class ProvedRecord:
     clause: str | None
     """The clause that refused it."""
     events: tuple[list[Value], ...]
+
+    @property
+    def stated_hour(self) -> Hour | None:
+        """The hour that the record states, as first stated or revised; None for anything else."""
+        body: Value = self.body if self.kind == "hour" else None
+        if self.kind == "hour.revise" and len(self.body) == 3:
+            body = self.body[2]
+        if not isinstance(body, list):
+            return None
+        try:
+            return bodies.hour_facts(body)
+        except bodies.InvalidBody:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

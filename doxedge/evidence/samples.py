@@ -19,12 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from doxedge.contracts import statements
-from doxedge.contracts.rule import Value
 from doxedge.evidence import answer_file
 from doxedge.evidence.answer_file import GAP, LOST, PRODUCED, SILENT, BadAnswerFile, Head, Hour, Samples
 from doxedge.evidence.check import NotProved, Proved, ProvedRecord, check
-from doxedge.ledger import bodies
 from doxedge.quantity import HOUR_MS
 from doxedge.signing import canonical
 from doxedge.signing.canonical import NonCanonical
@@ -180,7 +177,7 @@ def _hour(frame: Hour, leaves: _Open, head: Head, genesis: bytes | None) -> Prov
             raise NotProved(4, f"hour {frame.start_ms} is said to be silent, and its record is named")
         return ProvedHour(frame.start_ms, SILENT, None, 0, None, 0, ())
     record = _4_statement(frame, head, genesis)
-    stated = _stated(record)
+    stated = record.stated_hour
     if stated is None:
         if frame.state != GAP:
             raise NotProved(4, f"hour {frame.start_ms} is stated as a gap, and the file says {frame.state}")
@@ -282,26 +279,13 @@ def _evidence(data: bytes, head: Head, genesis: bytes | None, where: str, *, ste
         raise NotProved(step, f"{where}: its evidence is refused at {refusal}") from refusal
 
 
-def _stated(record: ProvedRecord) -> statements.Hour | None:
-    """The hour that a record states; None for a gap."""
-    body: Value = record.body if record.kind == "hour" else None
-    if record.kind == "hour.revise" and len(record.body) == 3:
-        body = record.body[2]
-    if not isinstance(body, list):
-        return None
-    try:
-        return bodies.hour_facts(body)
-    except bodies.InvalidBody:
-        return None
-
-
 def _starts(record: ProvedRecord, unit: str) -> range | tuple[int, ...]:
     """The hours of the unit that a record is a statement of."""
     match record.kind, record.body:
         case "gap", [str(name), int(from_ms), int(to_ms), str()]:
             return range(from_ms, to_ms, HOUR_MS) if name == unit else ()
         case (("hour" | "hour.revise"), _):
-            stated = _stated(record)
+            stated = record.stated_hour
             return (stated.start_ms,) if stated is not None and stated.unit == unit else ()
         case _:
             return ()

@@ -20,14 +20,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from doxedge.contracts import statements
-from doxedge.contracts.rule import Value
 from doxedge.evidence import commission_file
 from doxedge.evidence.answer_file import FRAME_BYTES_MAX
-from doxedge.evidence.check import NotProved, ProvedRecord, check
+from doxedge.evidence.check import NotProved, check
 from doxedge.evidence.commission_file import HOURS_MAX, BadCommissionFile, Head, Hour, Samples
 from doxedge.gateway.commission_hours import BadLeaf, RawHour, make_again
 from doxedge.gateway.plant import PlannedUnit
-from doxedge.ledger import bodies
 from doxedge.quantity import HOUR_MS
 from doxedge.signing import canonical
 from doxedge.signing.merkle import Frontier
@@ -154,7 +152,7 @@ def _4_statement(frame: Hour, head: Head, genesis: bytes | None) -> statements.H
     for record in proved.records:
         if record.record_id != frame.record_id or record.outcome != 0:
             continue
-        stated = stated_hour(record)
+        stated = record.stated_hour
         if stated is None or (stated.unit, stated.start_ms) != (head.unit, frame.start_ms):
             break
         if record.source != head.source:
@@ -163,19 +161,6 @@ def _4_statement(frame: Hour, head: Head, genesis: bytes | None) -> statements.H
             raise NotProved(4, f"{where} was made with another profile or other rules than the file names")
         return stated
     raise NotProved(4, f"{where}: its evidence shows no accepted hour of unit {head.unit}")
-
-
-def stated_hour(record: ProvedRecord) -> statements.Hour | None:
-    """The hour that a record states, as first stated or revised; None for anything else."""
-    body: Value = record.body if record.kind == "hour" else None
-    if record.kind == "hour.revise" and len(record.body) == 3:
-        body = record.body[2]
-    if not isinstance(body, list):
-        return None
-    try:
-        return bodies.hour_facts(body)
-    except bodies.InvalidBody:
-        return None
 
 
 def _5_leaves(hour: _Read, stated: statements.Hour) -> None:

@@ -22,11 +22,10 @@ from typing import BinaryIO, Final
 from doxedge.backends.port import Ledger, LedgerError, OpenRequest
 from doxedge.contracts import statements
 from doxedge.evidence.answer_file import GAP, LOST, PRODUCED, SILENT, Head, Hour, Writer
-from doxedge.evidence.check import NotProved, ProvedRecord, check
+from doxedge.evidence.check import NotProved, check
 from doxedge.evidence.samples import ProvedSamples, check_samples
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway.record_desk import Answer, RecordDesk, answer_key
-from doxedge.ledger import bodies
 from doxedge.signing.merkle import EMPTY_ROOT, Frontier
 from doxedge.store import durable_file, hour_tree
 from doxedge.store.errors import StoreError
@@ -157,7 +156,7 @@ class SampleClerk:
             ) from refusal
         for record in proved.records:
             if record.record_id == record_id and record.kind in ("hour", "hour.revise", "gap"):
-                return _Statement(record_id, proof, _hour_of(record))
+                return _Statement(record_id, proof, record.stated_hour)
         raise NotYet(f"the node's proof of record {record_id.hex()} shows no hour")
 
     async def _hour(
@@ -242,13 +241,6 @@ def _judge(path: Path, channel: bytes) -> ProvedSamples | None:
     except NotProved as refusal:
         log.error("%s does not hold and is written anew: %s", path, refusal)
         return None
-
-
-def _hour_of(record: ProvedRecord) -> statements.Hour | None:
-    body = record.body[2] if record.kind == "hour.revise" else record.body
-    if record.kind == "gap" or not isinstance(body, list):
-        return None
-    return bodies.hour_facts(body)
 
 
 async def _append(file: BinaryIO, data: bytes) -> None:
