@@ -45,8 +45,6 @@ def test_the_gateway_benchmark_stores_points_of_real_instruments() -> None:
     assert load["cpu_ms_per_1000_points"] > 0
     assert 0 < load["intervals_kept_percent"] <= 100
     assert load["interval_p99_ms"] >= load["interval_p50_ms"] > 0
-    # A small round may be over before the samples, which wait ten seconds, are written.
-    assert found["small_gateway"]["written_mb_per_day"] >= 0
     assert found["small_gateway"]["memory"] == "unsure"
     assert found["idle"]["pss_mb"] > 0
     assert found["idle"]["together_mb"] > 0
