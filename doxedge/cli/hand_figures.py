@@ -28,17 +28,26 @@ def read_hand(path: Path) -> dict[int, int]:
         raise Failure(Exit.USAGE, f"{path} is not UTF-8 text: {error}") from error
     if len(data) > FILE_BYTES_MAX:
         raise Failure(Exit.USAGE, f"{path} is longer than {FILE_BYTES_MAX} bytes")
+    try:
+        return parse_hand(text)
+    except ValueError as error:
+        raise Failure(Exit.USAGE, f"{path}, {error}") from error
+
+
+def parse_hand(text: str) -> dict[int, int]:
+    """start_ms to whole grams. Raises ValueError that names the line."""
     found: dict[int, int] = {}
-    for number, row in enumerate(csv.reader(text.splitlines()), 1):
-        if not any(cell.strip() for cell in row):
-            continue
+    for number, line in enumerate(text.splitlines(), 1):
         try:
+            row = next(csv.reader([line], strict=True), [])
+            if not any(cell.strip() for cell in row):
+                continue
             if number == 1:
                 _require_header(row)
             else:
                 _add_figure(found, row)
-        except ValueError as error:
-            raise Failure(Exit.USAGE, f"{path}, line {number}: {error}") from error
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"line {number}: {error}") from error
     return found
 
 

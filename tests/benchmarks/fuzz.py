@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.benchmarks.fuzz_record import BadRecord, Record, code_digest
 
 if TYPE_CHECKING:
-    from tests.benchmarks.fuzz_targets import Target
+    from tests.benchmarks.fuzz_target import Target
 
 HANG_S: Final = 20
 """No decoder takes milliseconds; so long without the next thousand inputs is a hang."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +37,6 @@ from doxedge.consensus.header import InvalidBlock, decode_header
 from doxedge.evidence import answer_file
 from doxedge.evidence import check as evidence_check
 from doxedge.evidence import format as evidence_format
-from doxedge.evidence.samples import check_samples
 from doxedge.fieldbus.errors import NotBound
 from doxedge.fieldbus.modbus_pdu import bind
 from doxedge.fieldbus.modbus_tcp import HEADER, whole_frame
@@ -50,6 +48,8 @@ from doxedge.ledger.receipt import InvalidReceipt, decode_receipt
 from doxedge.ledger.transaction import open_transaction
 from doxedge.measurement.hourly_file import HourlyFileError, parse
 from doxedge.signing import canonical, envelope, record
+from tests.benchmarks.fuzz_forms import form_targets
+from tests.benchmarks.fuzz_target import Target
 from tests.evidence.answer_files import one_file
 from tests.evidence.evidence_files import Archive
 from tests.fieldbus.hostile_bus import BusQuestion
@@ -57,7 +57,6 @@ from tests.fieldbus.hostile_text import ANSWERS, OTHERS, PHRASES
 from tests.ledger.channels import HOUR_MS, START_MS, certified, hour
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-Errors = tuple[type[BaseException], ...]
 COIL: Final = WriteCoil(1, 20, True)
 ORDERS: Final = (
     (Order(42, "clink", "set zero"), b"set zero ok\r"),
@@ -67,19 +66,9 @@ ORDERS: Final = (
 OPENING: Final = (envelope.InvalidEnvelope, canonical.NonCanonical, record.InvalidRecord)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One decoder."""
-
-    run: Callable[[bytes], object]
-    may_raise: Errors
-    seeds: Sequence[bytes]
-    bytes_max: int = 4_096
-
-
 def targets() -> dict[str, Target]:
     """By name. Building the seeds takes a real channel with a block and its evidence."""
-    return {**_signed_things(), **_gossip(), **_lines(), **_files()}
+    return {**_signed_things(), **_gossip(), **_lines(), **_files(), **form_targets()}
 
 
 def _signed_things() -> dict[str, Target]:
@@ -111,7 +100,6 @@ def _signed_things() -> dict[str, Target]:
         "samples": Target(
             lambda data: list(answer_file.read(data)), (answer_file.BadAnswerFile,), [one_file()], 32_768
         ),
-        "samples check": Target(check_samples, (evidence_check.NotProved,), [one_file()], 32_768),
         "amount": Target(_amount, (ValueError,), [canonical.encode([0, 5]), canonical.encode([0, 2**63])]),
     }
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.benchmarks import fuzz
 from tests.benchmarks.fuzz_record import Record, code_digest
-from tests.benchmarks.fuzz_targets import Target, targets
+from tests.benchmarks.fuzz_target import Target
+from tests.benchmarks.fuzz_targets import targets
 
 TARGETS = targets()
 INPUTS = 300

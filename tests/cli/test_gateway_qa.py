@@ -19,7 +19,7 @@ from tests.gateway.calibrations import calibration_text
 from tests.gateway.key_files import write_key
 from tests.gateway.waiting import until
 from tests.integration.simulated_site import simulated_site
-from tests.measurement.test_qa_entry import LINEARITY, linearity
+from tests.measurement.qa_layouts import LINEARITY, linearity
 
 WHO = ("--unit", "alpha-1", "--quantity", "nox_ppb", "--name", "A. Person", "--reason", "quarterly")
 

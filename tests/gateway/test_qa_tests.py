@@ -21,7 +21,7 @@ from tests.gateway.calibrations import calibration_text
 from tests.gateway.test_qa_desk import NOX, SPAN, TIMES, ZERO, desk, entries, own_sequence, stands
 from tests.gateway.unit_bench import Bench, SetClock, bench, plan
 from tests.ledger.channels import START_MS
-from tests.measurement.test_qa_entry import LINEARITY, QAL2, RATA, linearity, runs, samples
+from tests.measurement.qa_layouts import LINEARITY, QAL2, RATA, linearity, runs, samples
 
 S_AMS = "s_ams = 1_000"
 FAILED = LINEARITY + linearity("430")
