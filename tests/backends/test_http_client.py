@@ -11,6 +11,7 @@ from doxedge.backends import http_client
 from doxedge.backends.http_client import TOKEN_BYTES_MAX, Answer, NodeAddress, NodeClient, default_socket
 from doxedge.backends.port import Unauthorised, Unreachable
 from tests.backends.odd_node import SILENCE, OddNode, http
+from tests.ports import closed_port
 from tests.web.small_node import SmallNode, served, tcp_address
 
 SOON_MS = 300
@@ -132,11 +133,10 @@ def test_where_no_node_listens_nothing_has_arrived(tmp_path: Path, name: str) ->
 
 
 def test_a_port_where_nobody_listens_is_no_node() -> None:
-    from tests.simulators.broker.processes import free_port
-
-    client = NodeClient(NodeAddress(host="127.0.0.1", port=free_port()))
-    with pytest.raises(Unreachable, match="no node answers"):
-        client.request("GET", "/healthz")
+    with closed_port() as port:
+        client = NodeClient(NodeAddress(host="127.0.0.1", port=port))
+        with pytest.raises(Unreachable, match="no node answers"):
+            client.request("GET", "/healthz")
 
 
 async def test_a_connection_that_the_node_has_closed_meanwhile_is_made_anew_once(tmp_path: Path) -> None:

@@ -17,19 +17,18 @@ from simulators.broker.settings import BrokerSettings
 from tests.cli.doctor_bench import Ask, edit
 from tests.cli.plant_box import REPOSITORY, init, process
 from tests.gateway.waiting import until
+from tests.ports import closed_port, server_port
 
 
 def test_no_node_and_no_broker_and_no_analyser_are_named_with_what_to_do(
     plant: Path, tmp_path: Path, ask: Ask
 ) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    (plant / "node.toml").write_text(
-        (plant / "node.toml").read_text() + f'\n[[broker]]\nhost = "127.0.0.1"\nport = {port}\n'
-    )
-    edit(plant / "gateway.toml", "port = 5020", f"port = {port}")
-    report = ask(plant)
+    with closed_port() as port:
+        (plant / "node.toml").write_text(
+            (plant / "node.toml").read_text() + f'\n[[broker]]\nhost = "127.0.0.1"\nport = {port}\n'
+        )
+        edit(plant / "gateway.toml", "port = 5020", f"port = {port}")
+        report = ask(plant)
     assert report.code == 3
     assert "no node runs" in report.of("node")["text"]
     assert "doxedge node run --config" in report.of("node")["advice"]
@@ -207,9 +206,7 @@ async def test_a_healthy_machine_is_exit_code_0_with_one_line_for_each_check(
 async def test_a_token_that_the_node_does_not_know_is_exit_code_4(
     plant: Path, tmp_path: Path, ask: Ask
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = server_port()
     listen = f'port = {port}\ntoken_file = "{tmp_path / "token"}"'
     edit(plant / "node.toml", f'socket = "{plant}/node.sock"', f'socket = ""\n{listen}')
     (tmp_path / "wrong").write_text("x" * 32 + "\n")

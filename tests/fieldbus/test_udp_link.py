@@ -14,6 +14,7 @@ from doxedge.fieldbus.byte_link import UdpLink
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
 from doxedge.fieldbus.text_line import text_line
 from tests.fieldbus.hostile_text import ANSWERS, OTHERS, PHRASES
+from tests.ports import server_port
 
 PHRASE = PHRASES["horiba"]
 PATIENT_MS = 10_000
@@ -111,10 +112,7 @@ async def test_a_datagram_of_somebody_else_is_not_heard() -> None:
 
 
 async def test_where_nobody_listens_the_next_exchange_tries_again() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    link = UdpLink("127.0.0.1", port)
+    link = UdpLink("127.0.0.1", server_port(socket.SOCK_DGRAM))
     line = text_line(link, "horiba", timeout_ms=60, quarantine_ms=5)
     for _ in range(3):
         with pytest.raises(LineError):

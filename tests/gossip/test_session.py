@@ -27,10 +27,10 @@ from simulators.broker.server import Broker
 from simulators.broker.settings import BrokerSettings as Allowed
 from tests.gossip.odd_broker import EVERYTHING, OddBroker
 from tests.node.network import until
+from tests.ports import closed_port
 from tests.simulators.broker.processes import (
     BrokerProcess,
     find_mosquitto,
-    free_port,
     start_mosquitto,
     start_ours,
 )
@@ -294,9 +294,10 @@ async def test_each_attempt_waits_by_chance() -> None:
         return 0.0
 
     ear = Ear()
-    session = make(free_port(), "one", ear, jitter=chance, reconnect_s_min=60.0, reconnect_s_max=60.0)
-    async with running(session, connected=False):
-        await until(lambda: session.counters.connect_failures >= 5)
+    with closed_port() as port:
+        session = make(port, "one", ear, jitter=chance, reconnect_s_min=60.0, reconnect_s_max=60.0)
+        async with running(session, connected=False):
+            await until(lambda: session.counters.connect_failures >= 5)
     assert len(drawn) >= 4
     assert ear.states == [State.UNREACHABLE], "the same is not said twice"
 

@@ -18,7 +18,7 @@ from simulators.broker.server import Broker
 from simulators.broker.settings import BrokerSettings
 from tests.ledger.channels import signer
 from tests.node.network import until
-from tests.simulators.broker.processes import free_port
+from tests.ports import server_port
 
 TOPIC = "doxedge/1/0123456789abcdef/tx/" + signer("alpha node").key_id.hex()
 
@@ -76,7 +76,7 @@ async def test_everything_goes_to_every_broker_and_comes_from_every_broker() -> 
 
 
 async def test_one_broker_of_two_is_enough_and_the_other_is_not_forgotten() -> None:
-    port = free_port()
+    port = server_port()
     async with Broker() as one:
         tables, ear = [table(one.port), table(port)], Ear()
         async with running(make("alpha", tables, Ear())) as alpha, running(make("beta", tables, ear)) as beta:
@@ -92,7 +92,7 @@ async def test_no_broker_at_all_is_told_to_the_operator_and_found_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    port = free_port()
+    port = server_port()
     async with running(make("alpha", [table(port)], Ear())) as alpha:
         assert not await alpha.wait_connected(timeout_s=0.05)
         assert "submissions are kept meanwhile" in alpha.reasons()[0]

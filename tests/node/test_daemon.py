@@ -31,7 +31,7 @@ from simulators.broker.settings import BrokerSettings
 from tests.ledger.channels import signer
 from tests.node.bench import HandClock
 from tests.node.network import Network, until
-from tests.simulators.broker.processes import free_port
+from tests.ports import closed_port
 
 
 @pytest.fixture
@@ -295,12 +295,13 @@ async def test_a_validator_that_reaches_no_broker_goes_on_for_its_own_plant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(daemon, "LISTEN_S_MAX", 0.1)
-    network = Network(tmp_path, channels={"north": ("regulator",)}, broker_ports=[free_port()])
-    async with network.running("regulator") as node:
-        statuses = await network.submit(node, "north", network.hand("north").configs(1))
-        assert [r.state for s in statuses for r in s.records] == ["final"]
-        assert node.health().alive
-        assert "no broker is reached" in node.health().reasons[0]
+    with closed_port() as port:
+        network = Network(tmp_path, channels={"north": ("regulator",)}, broker_ports=[port])
+        async with network.running("regulator") as node:
+            statuses = await network.submit(node, "north", network.hand("north").configs(1))
+            assert [r.state for s in statuses for r in s.records] == ["final"]
+            assert node.health().alive
+            assert "no broker is reached" in node.health().reasons[0]
 
 
 async def test_a_validator_whose_name_is_used_by_another_listens_before_it_votes_again(

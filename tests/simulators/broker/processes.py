@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.ports import HOST, server_port
+
 ROOT: Final = Path(__file__).parents[3]
-START_TIMEOUT_S: Final = 15.0
-HOST: Final = "127.0.0.1"
+START_TIMEOUT_S: Final = 60.0
 
 
 @dataclass
@@ -59,15 +60,20 @@ class BrokerProcess:
 
 
 def start_ours(*flags: str) -> BrokerProcess:
-    """Our broker; it keeps the port that it found when it is restarted."""
-    process = _spawn([sys.executable, "-m", "simulators.broker", *flags])
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("listening "), line
-    port = int(line.rsplit(":", 1)[1])
-    return BrokerProcess(
-        [sys.executable, "-m", "simulators.broker", "--port", str(port), *flags], process, port
-    )
+    """Our broker, at a port to which it can come back."""
+    for _ in range(5):
+        port = server_port()
+        command = [sys.executable, "-m", "simulators.broker", "--port", str(port), *flags]
+        process = _spawn(command)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if line:
+            assert line == f"listening {HOST}:{port}\n", line
+            return BrokerProcess(command, process, port)
+        # Somebody else took the port between our look and the broker's.
+        process.stdout.close()
+        process.wait(10)
+    raise ConnectionError("the broker does not start")
 
 
 def find_mosquitto() -> str | None:
@@ -79,7 +85,7 @@ def find_mosquitto() -> str | None:
 def start_mosquitto(program: str, folder: Path, *lines: str) -> BrokerProcess:
     """A mosquitto without memory of its own; `lines` are added to its configuration."""
     for _ in range(5):
-        port = free_port()
+        port = server_port()
         configuration = folder / f"mosquitto-{port}.conf"
         text = [
             f"listener {port} {HOST}",
@@ -99,13 +105,6 @@ def start_mosquitto(program: str, folder: Path, *lines: str) -> BrokerProcess:
             continue
         return BrokerProcess(command, process, port)
     raise ConnectionError("mosquitto does not start")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until_open(port: int, process: subprocess.Popen[str] | None = None) -> None:

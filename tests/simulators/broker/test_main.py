@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from simulators.broker.__main__ import main
+from tests.ports import HOST
 from tests.simulators.broker.paho_client import PahoClient
-from tests.simulators.broker.processes import HOST, ROOT, start_ours
+from tests.simulators.broker.processes import ROOT, start_ours
 
 
 def test_it_says_where_it_listens_and_ends_in_good_order(tmp_path: Path) -> None:
