@@ -217,7 +217,8 @@ def _device_key(site: Site, gateway: GatewaySettings, signer: Signer) -> Iterato
             yield warning(
                 check,
                 text,
-                "register it: doxedge transaction submit UNIT.registration (doxedge init made it)",
+                "register it: doxedge transaction submit UNIT.registration (doxedge init made it; "
+                "if the ledger refused it, doxedge init makes another)",
             )
         elif row.get("key_id") != signer.key_id.hex() or row.get("unit") != unit.name:
             there = f"unit {row.get('unit')}, key {row.get('key_id')}"

@@ -23,8 +23,9 @@ DESCRIPTION: Final = """\
 Asks what only the site knows, and writes the configuration and the keys of a gateway, a node, or both.
 Every question is also a flag; with --yes nobody is asked, and what has no default must be given.
 
-Nothing is ever overwritten: a file that is there stays, and the summary says so. Run the same command
-again after an interruption, or when the genesis file has come: the earlier answers are remembered.
+Nothing is overwritten: a file that is there stays, and the summary says so. Only a registration that the ledger
+refused is signed anew, once the unit is there. Run the same command again after an interruption, or when the
+genesis file has come: the earlier answers are remembered.
 """
 
 EPILOG: Final = """\
@@ -220,12 +221,15 @@ def _configure_gateway(
 ) -> list[str]:
     """`gateway.toml` and, where the officer's key is here, the registration that makes its source; what to do then."""
     from doxedge.cli.init_files import gateway_text
-    from doxedge.cli.init_source import find_source
+    from doxedge.cli.init_source import find_source, register_again
     from doxedge.keystore.keys import file_of
 
     unit, config = answers.text("unit"), desk.folder / "gateway.toml"
+    todo = []
     if config.exists():
         desk.files.append((config, "was there, left as it is"))
+        if again := register_again(answers, desk, channel=channel, keys=keys):
+            todo.append(again)
     else:
         found = find_source(answers, desk, channel=channel, keys=keys, enrolled=enrolled)
         if found is None:
@@ -236,7 +240,6 @@ def _configure_gateway(
             ]
         desk.put(config, gateway_text(answers, channel=channel, source=found).encode())
     result.source = _check(lambda: _check_gateway(config))
-    todo = []
     registration = desk.folder / f"{unit}.registration"
     if registration.exists():
         todo += [

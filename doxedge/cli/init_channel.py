@@ -189,11 +189,15 @@ def registration(
 
 def registration_source(raw: bytes, *, channel: bytes) -> SourceId:
     """The source that a registration which was signed earlier will make. Raises Failure (2)."""
+    return SourceId(source_id(channel, registration_record(raw, channel=channel)))
+
+
+def registration_record(raw: bytes, *, channel: bytes) -> RecordId:
+    """The record of a registration that was signed earlier. Raises Failure (2)."""
     try:
-        transaction = open_transaction(raw, channel)
+        return open_transaction(raw, channel).record_ids[0]
     except ValueError as error:
         raise Failure(Exit.USAGE, f"the registration of an earlier run cannot be read: {error}") from error
-    return SourceId(source_id(channel, transaction.record_ids[0]))
 
 
 def known_source(devices: list[dict[str, object]], *, unit: str, device: Signer) -> SourceId | None:

@@ -95,12 +95,23 @@ class Desk:
         self.files.append((path, "made"))
         return signer
 
+    def move(self, path: Path, to: Path) -> None:
+        """Give a file another name. Raises Failure (7)."""
+        try:
+            path.replace(to)
+        except OSError as error:
+            raise _cannot("moved", path, error) from error
+        self.files.append((path, f"moved to {to.name}"))
+
     def remember(self, answers: Answers) -> None:
         """Keep the answers for the next run: the one file that is written anew each time."""
-        path = self.folder / ANSWERS_FILE
+        self.replace(self.folder / ANSWERS_FILE, answers_text(answers).encode())
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """Write a file whole, whatever was there. Raises Failure (7)."""
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            self._write(draft, answers_text(answers).encode())
+            self._write(draft, data)
             draft.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):

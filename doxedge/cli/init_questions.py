@@ -39,8 +39,10 @@ def _role(text: str, _: Answers) -> str:
 def _channel(text: str, answers: Answers) -> str:
     if text not in ("join", "found", "later"):
         raise WrongAnswer(f"`{text}` is none of join, found, later")
-    if text == "found" and not answers.has_node:
-        raise WrongAnswer("who founds a channel keeps its ledger: the role is node or both")
+    if text == "found" and answers.has_gateway:
+        raise WrongAnswer(
+            "who founds a channel is its regulator, who keeps its ledger and has no units: the role is node"
+        )
     return text
 
 

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING
 from doxedge.backends.http_client import NodeAddress, NodeClient
 from doxedge.backends.port import LedgerError
 from doxedge.cli.init_answers import Answers
-from doxedge.cli.init_channel import known_source, officer_head, registration, registration_source
+from doxedge.cli.init_channel import (
+    known_source,
+    officer_head,
+    registration,
+    registration_record,
+    registration_source,
+)
 from doxedge.cli.init_files import Desk, gateway_text
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.fieldbus.clock import RealClock
 from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.plant import plan_units
 from doxedge.gateway.settings import parse_settings
-from doxedge.signing.tags import source_id
+from doxedge.signing.tags import SourceId, source_id
 
 if TYPE_CHECKING:
     from doxedge.signing.signer import Signer
@@ -44,21 +50,67 @@ def find_source(
         if path.exists():
             desk.files.append((path, "was there, left as it is"))
             return registration_source(_read(path), channel=channel)
-        seq, prev = node.officer_head(source_id(channel, officer.key_id))
+        raw, source = _sign(answers, node, channel=channel, device=device, officer=officer)
     finally:
         node.close()
-    raw, source = registration(
+    desk.put(path, raw)
+    return source
+
+
+def register_again(answers: Answers, desk: Desk, *, channel: bytes, keys: dict[str, Signer]) -> str | None:
+    """Sign the registration anew, where the ledger refused it and would take it now; words when it waits for others.
+
+    What was refused stays refused, and its number is used up. The new record makes another source, so that the one
+    line that names the source changes in the gateway's file; nothing was accepted from the old one.
+    """
+    unit, officer = answers.text("unit"), keys.get("officer")
+    path, config = desk.folder / f"{unit}.registration", desk.folder / "gateway.toml"
+    if officer is None or not path.exists():
+        return None
+    node = _Node(Path(answers.text("socket")), channel)
+    try:
+        old = registration_source(_read(path), channel=channel)
+        refused = node.refused(registration_record(_read(path), channel=channel))
+        if refused is None:
+            return None
+        if unit not in node.units():
+            return (
+                f"The registration of the device was refused ({refused}), and the channel has no unit {unit} yet. "
+                f"Once the regulator has registered it, run doxedge init again: it signs another registration."
+            )
+        text = _read(config).decode("utf-8")
+        if text.count(old.hex()) != 1:
+            return (
+                f"The registration of the device was refused ({refused}), and {config} does not name its source "
+                f"{old.hex()} once: move the file away and run doxedge init again."
+            )
+        raw, new = _sign(answers, node, channel=channel, device=keys["device"], officer=officer)
+        desk.replace(config, text.replace(old.hex(), new.hex()).encode())
+        desk.move(path, path.with_name(f"{path.name}.refused"))
+        desk.put(path, raw)
+    finally:
+        node.close()
+    return (
+        f"The registration of the device was refused ({refused}) and is signed anew: restart the gateway, which "
+        f"numbers its records by the new one."
+    )
+
+
+def _sign(
+    answers: Answers, node: _Node, *, channel: bytes, device: Signer, officer: Signer
+) -> tuple[bytes, SourceId]:
+    """The registration with the officer's next number, and the source that it makes."""
+    seq, prev = node.officer_head(source_id(channel, officer.key_id))
+    return registration(
         channel=channel,
         officer=officer,
         device=device,
-        unit=unit,
+        unit=answers.text("unit"),
         profile_hash=_profile_hash(answers),
         firmware=firmware_text(),
         seq=seq + 1,
         prev=prev,
     )
-    desk.put(path, raw)
-    return source
 
 
 class _Node:
@@ -76,6 +128,19 @@ class _Node:
     def officer_head(self, source: bytes) -> tuple[int, bytes]:
         """Where the officer's numbering stands; at its beginning without a node."""
         return officer_head(self._get(f"/sources/{source.hex()}"))
+
+    def units(self) -> set[str]:
+        """The names of the channel's units; empty without a node."""
+        body = self._get("/units")
+        return set() if body is None else {str(row["unit"]) for row in json.loads(body)}
+
+    def refused(self, record: bytes) -> str | None:
+        """Why a final record was refused; None for one that was not, that waits, or without a node."""
+        body = self._get(f"/records/{record.hex()}")
+        status = {} if body is None else json.loads(body)
+        if status.get("state") != "final" or status.get("outcome") == 0:
+            return None
+        return f"clause {status.get('clause')}"
 
     def _get(self, path: str) -> bytes | None:
         try:

@@ -164,5 +164,10 @@ def _write(path: Path, data: bytes) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+    except FileExistsError as error:
+        text = (
+            f"{path} is there already, and an envelope is never written over another: give --out another name"
+        )
+        raise Failure(Exit.USAGE, text) from error
     except OSError as error:
         raise Failure(Exit.LOCAL_IO, f"{path} cannot be written: {error.strerror or error}") from error
