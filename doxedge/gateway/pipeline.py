@@ -277,10 +277,10 @@ class UnitPipeline:
         """Have these signed with the next hours that close."""
         self.desk.hand_in(happenings)
 
-    def calibration(self, at_ms: int, *, passed: bool) -> None:
-        """A check of something that the mass needs was judged."""
+    def calibration(self, at_ms: int, *, passed: bool, quantity: str) -> None:
+        """A check of something that the mass needs, or of its backup, was judged."""
         if self._hours is not None:
-            self._hours.calibration(at_ms, passed=passed)
+            self._hours.calibration(at_ms, passed=passed, quantity=quantity)
 
     async def exchange_meter(self, said: MeterExchange) -> None:
         """The energy meter was exchanged in an hour that is open. When this returns it is on the disk.

@@ -60,7 +60,7 @@ class QaDesk:
         clock: Clock,
         command: Command,
     ) -> None:
-        """`needed`: the quantities without which the unit has no mass."""
+        """`needed`: the quantities without which the unit has no mass, and their backups."""
         self.unit = unit
         self.monitors = {plan.quantity: Monitor(plan) for plan in plans}
         self.checks: dict[str, Check] = {}
@@ -404,7 +404,7 @@ class QaDesk:
 
     def _tell_hours(self, quantity: str, end: CheckEnd, at_ms: int) -> None:
         if self._hours is not None and quantity in self._needed and end in (CheckEnd.PASSED, CheckEnd.FAILED):
-            self._hours.calibration(at_ms, passed=end is CheckEnd.PASSED)
+            self._hours.calibration(at_ms, passed=end is CheckEnd.PASSED, quantity=quantity)
 
     def _have_signed(self, entry: QaEntry) -> None:
         event = qa_words.check_event(entry)

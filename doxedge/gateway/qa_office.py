@@ -30,6 +30,7 @@ from doxedge.gateway.qa_tests import (
 )
 from doxedge.measurement.bias_factor import BiasFactor, factor_at
 from doxedge.measurement.calibration_run import Gas
+from doxedge.measurement.hour_settings import backup_name
 from doxedge.measurement.qa_entry import Judged, TestKind, read_qal3
 from doxedge.measurement.verdict import FAILED, PASSED
 from doxedge.quantity import DAY_MS, HOUR_MS
@@ -87,7 +88,7 @@ class QaOffice:
         desk = QaDesk(
             unit.table.name,
             unit.monitors,
-            needed=unit.hour.needed,
+            needed=unit.hour.needed | {backup_name(quantity) for quantity in unit.hour.backups},
             store=store,
             clock=self._clock,
             command=self._command,

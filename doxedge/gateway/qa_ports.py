@@ -21,8 +21,8 @@ class Hours(Protocol):
         """The first hour that is not closed."""
         ...
 
-    def calibration(self, at_ms: int, *, passed: bool) -> None:
-        """A check of something that its mass needs was judged."""
+    def calibration(self, at_ms: int, *, passed: bool, quantity: str) -> None:
+        """A check of something that its mass needs, or of its backup, was judged."""
         ...
 
     def hand_in(self, happenings: Iterable[Happening]) -> None:

@@ -27,6 +27,7 @@ from doxedge.measurement.emission import (
 )
 from doxedge.measurement.energy import HourEnergy
 from doxedge.measurement.hour_settings import HourSettings, Stack, backup_name
+from doxedge.measurement.monitor_checks import EVERYTHING, MonitorChecks
 from doxedge.measurement.operating import Operation
 from doxedge.measurement.quality import QA_REASONS
 from doxedge.measurement.reading import Reading
@@ -101,7 +102,7 @@ class CollectedHour:
         self._before = before
         self._buckets: dict[str, list[MinuteBucket | None]] = {}
         self._stamps: dict[tuple[str, str], array[int]] = {}
-        self._checks: list[CalibrationCheck] = []
+        self._checks = MonitorChecks(start_ms)
         self._rates: list[MinuteRate | None] = [None] * MINUTES
         self._fresh_minutes = 0  # rates of the minutes before this one are up to date
 
@@ -126,9 +127,10 @@ class CollectedHour:
                 self._fresh_minutes = min(self._fresh_minutes, minute)
         return True
 
-    def add_check(self, check: CalibrationCheck) -> None:
-        """A calibration was judged in this hour."""
-        self._checks.append(check)
+    def add_check(self, check: CalibrationCheck, quantity: str = EVERYTHING) -> None:
+        """A calibration of this quantity, as it is called in the unit, was judged in this hour."""
+        self._checks.add(check, quantity)
+        self._fresh_minutes = 0
 
     def forget_before(self) -> None:
         """Let the hour before go: this one will not be judged again."""
@@ -145,23 +147,27 @@ class CollectedHour:
         settings = self._settings
         operating_ms = self._operating_ms(operation)
         rates = self._operating_rates(operating_ms, MINUTES)
+        replaced = set(self._checks.replaced(settings.backups, rates.keys()))
         facts = HourFacts(
             start_ms=self.start_ms,
             operating=operation.spans,
             operating_ms=operating_ms,
             valid_minutes=rates.keys(),
             qa=self._is_qa(operating_ms),
-            checks=self._checks,
+            checks=self._checks.deciding(settings.needed - replaced),
         )
         verdict = settings.rules.judge(facts, averaging_minutes=settings.averaging_minutes)
         percent = round_half_away(operation.operating_ms * 100, HOUR_MS)
         percent = max(1, percent) if operation.operating_ms else 0
+        if verdict.valid is not False:
+            rates = {
+                m: r for m, r in rates.items() if self.start_ms + m * MINUTE_MS >= verdict.usable_from_ms
+            }
+        remarks = {*self._remarks(operation, rates), *(f"{name}:{CALIBRATION_FAILED}" for name in replaced)}
         if verdict.valid is False:
-            return self._gap(verdict, percent, len(rates), energy, self._remarks(operation, rates), revision)
-        rates = {m: r for m, r in rates.items() if self.start_ms + m * MINUTE_MS >= verdict.usable_from_ms}
+            return self._gap(verdict, percent, len(rates), energy, tuple(sorted(remarks)), revision)
         mass = hour_mass({minute: rate.g_per_h for minute, rate in rates.items()}, operating_ms)
         factor = factor_at(settings.emission.bias, self.start_ms)
-        remarks = set(self._remarks(operation, rates))
         if verdict.start_stop and mass.extrapolated:
             remarks.add(SCALED)
         return HourRecord(
@@ -224,7 +230,7 @@ class CollectedHour:
         revision: int,
     ) -> HourGap:
         cause = TOO_FEW_POINTS if self._stamps else NO_DATA
-        if verdict.usable_from_ms > self.start_ms:  # only a failed calibration takes data away
+        if any(not self._checks.counts(name, self.start_ms) for name in (EVERYTHING, *self._settings.needed)):
             cause = CALIBRATION_FAILED
         return HourGap(
             self._settings.unit,
@@ -272,9 +278,15 @@ class CollectedHour:
     def _counting_mean(self, quantity: str, minute: int) -> tuple[MinuteMean | None, bool]:
         """The mean that counts for a minute, and whether it is the backup's."""
         mean = self._standing_mean(quantity, minute)
-        if quantity in self._settings.backups and (mean is None or mean.mean is None):
-            backup = self._standing_mean(backup_name(quantity), minute)
-            if backup is not None and backup.mean is not None:
+        if quantity not in self._settings.backups:
+            return mean, False
+        at_ms = self.start_ms + minute * MINUTE_MS
+        if not self._checks.counts(quantity, at_ms):
+            mean = None
+        if mean is None or mean.mean is None:
+            spare = backup_name(quantity)
+            backup = self._standing_mean(spare, minute)
+            if backup is not None and backup.mean is not None and self._checks.counts(spare, at_ms):
                 return backup, True
         return mean, False
 

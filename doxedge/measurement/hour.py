@@ -20,6 +20,7 @@ from doxedge.measurement.collected_hour import CollectedHour, MinuteStep, Runnin
 from doxedge.measurement.emission import NO_DATA, HourGap, HourRecord
 from doxedge.measurement.energy import EnergyCounter, EnergyMark, EnergyQuality, HourEnergy
 from doxedge.measurement.hour_settings import HourSettings
+from doxedge.measurement.monitor_checks import EVERYTHING
 from doxedge.measurement.operating import OperatingSignal, Operation
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.validity import CalibrationCheck
@@ -207,18 +208,18 @@ class HourAssembler:
         """Let go of whoever made the hours before ours."""
         self._after = None
 
-    def calibration(self, at_ms: int, *, passed: bool) -> Placed:
-        """A daily zero and span check was judged at this instant (40 CFR 60.13(h)(2)(iii) and (iv))."""
+    def calibration(self, at_ms: int, *, passed: bool, quantity: str = EVERYTHING) -> Placed:
+        """A daily zero and span check of a quantity was judged at this instant (40 CFR 60.13(h)(2)(iii) and (iv))."""
         start_ms = at_ms - at_ms % HOUR_MS
         check = CalibrationCheck(at_ms, passed)
         if start_ms >= self._next_ms:
-            self._open_hour(start_ms).add_check(check)
+            self._open_hour(start_ms).add_check(check, quantity)
             return Placed.OPEN
         closed = self._closed.get(start_ms)
         if closed is None:
             self.counters.late += 1
             return Placed.LATE
-        closed.collected.add_check(check)
+        closed.collected.add_check(check, quantity)
         closed.changed = True
         return Placed.REVISING
 

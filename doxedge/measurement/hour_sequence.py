@@ -13,6 +13,7 @@ from doxedge.measurement.collected_hour import RunningHour
 from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.measurement.hour import Carry, HourAssembler, Placed
 from doxedge.measurement.hour_settings import HourSettings
+from doxedge.measurement.monitor_checks import EVERYTHING
 from doxedge.measurement.reading import Reading
 from doxedge.quantity import HOUR_MS
 
@@ -83,9 +84,10 @@ class HourSequence:
             self._parts[index - 1].assembler.follow(known)
         return part.assembler.add(readings)
 
-    def calibration(self, at_ms: int, *, passed: bool) -> Placed:
-        """A daily zero and span check was judged at this instant."""
-        return self._parts[self._index_of(at_ms)].assembler.calibration(at_ms, passed=passed)
+    def calibration(self, at_ms: int, *, passed: bool, quantity: str = EVERYTHING) -> Placed:
+        """A daily zero and span check of a quantity was judged at this instant."""
+        part = self._parts[self._index_of(at_ms)]
+        return part.assembler.calibration(at_ms, passed=passed, quantity=quantity)
 
     def meter_exchange(
         self, at_ms: int, *, old_wh: Decimal, new_wh: Decimal, only_check: bool = False

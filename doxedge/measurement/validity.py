@@ -49,6 +49,19 @@ class Verdict:
     """Too little operation for a validated average; the mass counts all the same (rule set `eu`)."""
 
 
+def usable_from_ms(start_ms: int, checks: Sequence[CalibrationCheck]) -> int:
+    """From when what a monitor measured in an hour counts: its beginning, the first pass after the last failure, or
+    never (the end of the hour)."""
+    end_ms = start_ms + HOUR_MS
+    within = sorted(check for check in checks if start_ms <= check.at_ms < end_ms)
+    failures = [check.at_ms for check in within if not check.passed]
+    if not failures:
+        return start_ms
+    return min(
+        (check.at_ms for check in within if check.passed and check.at_ms > failures[-1]), default=end_ms
+    )
+
+
 def judge_hour(
     start_ms: int,
     *,
@@ -75,14 +88,12 @@ def judge_hour(
         at for at in points_ms if start_ms <= at < end_ms and (at - start_ms) // QUADRANT_MS in running
     )
 
-    checks = sorted(check for check in checks if start_ms <= check.at_ms < end_ms)
-    failures = [check.at_ms for check in checks if not check.passed]
-    if failures:
-        passes = [check.at_ms for check in checks if check.passed and check.at_ms > failures[-1]]
-        if not passes:
-            return Verdict(False, FAILED_CALIBRATION, end_ms)
-        clean = [at for at in points if at >= passes[0]]
-        return Verdict(_meets_qa_rule(clean, running), FAILED_CALIBRATION, passes[0])
+    usable_ms = usable_from_ms(start_ms, checks)
+    if usable_ms >= end_ms:
+        return Verdict(False, FAILED_CALIBRATION, end_ms)
+    if usable_ms > start_ms:
+        clean = [at for at in points if at >= usable_ms]
+        return Verdict(_meets_qa_rule(clean, running), FAILED_CALIBRATION, usable_ms)
     if qa:
         clause = QA_HOUR_ONE_POINT if len(running) == 1 else QA_HOUR_TWO_POINTS
         return Verdict(_meets_qa_rule(points, running), clause, start_ms)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.measurement.validity import NOT_OPERATING, CalibrationCheck, Verdict
+from doxedge.measurement.validity import NOT_OPERATING, CalibrationCheck, Verdict, usable_from_ms
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 
 AVERAGING_MINUTES: Final = (30, 60)
@@ -42,10 +42,10 @@ def judge_averages(
     if averaging_minutes not in AVERAGING_MINUTES:
         raise ValueError(f"averaging_minutes: {averaging_minutes} is not 30 or 60")
     clause = CLAUSE.format(minutes=averaging_minutes)
-    usable_from_ms = _usable_from_ms(start_ms, checks)
+    usable_ms = usable_from_ms(start_ms, checks)
     if not any(operating_ms):
         return Verdict(None, NOT_OPERATING, start_ms)
-    usable = {m for m in valid_minutes if start_ms + m * MINUTE_MS >= usable_from_ms}
+    usable = {m for m in valid_minutes if start_ms + m * MINUTE_MS >= usable_ms}
     periods = list(_periods(operating_ms, usable, averaging_minutes))
     names = HALVES if len(periods) > 1 else ("",)
     told = "; ".join(
@@ -54,7 +54,7 @@ def judge_averages(
     return Verdict(
         not any(period.failed for period in periods),
         f"{clause}: {told}" if told else clause,
-        usable_from_ms,
+        usable_ms,
         start_stop=any(period.is_start_stop for period in periods),
     )
 
@@ -106,15 +106,3 @@ def _periods(operating_ms: Sequence[int], usable: Collection[int], minutes: int)
             sum(operating_ms[m] for m in span),
             sum(operating_ms[m] for m in span if m in usable),
         )
-
-
-def _usable_from_ms(start_ms: int, checks: Sequence[CalibrationCheck]) -> int:
-    """From when the hour's data count: its beginning, or the first pass after the last failure, or never."""
-    end_ms = start_ms + HOUR_MS
-    within = sorted(check for check in checks if start_ms <= check.at_ms < end_ms)
-    failures = [check.at_ms for check in within if not check.passed]
-    if not failures:
-        return start_ms
-    return min(
-        (check.at_ms for check in within if check.passed and check.at_ms > failures[-1]), default=end_ms
-    )

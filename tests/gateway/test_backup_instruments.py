@@ -37,16 +37,25 @@ def with_spare(lines: str = "", *, spare: str = SPARE) -> PlannedUnit:
     return plan(lines=lines, calibrations=spare)
 
 
-async def measure(unit: Bench, minutes: int, *, first_ppm: Decimal | None, spare_ppm: Decimal | None) -> None:
-    """Both analysers for so long; None does not answer."""
+async def measure(
+    unit: Bench,
+    minutes: int,
+    *,
+    first_ppm: Decimal | None,
+    spare_ppm: Decimal | None,
+    flags: frozenset[str] = frozenset(),
+) -> None:
+    """Both analysers for so long; None does not answer. `flags` are those of the first."""
     for _ in range(minutes):
         for at_ms in range(unit.clock.at_ms, unit.clock.at_ms + MINUTE_MS, PERIOD_MS):
             wobble = Decimal(at_ms // PERIOD_MS % 7 - 3) / 10
-            unit.poll(at_ms, nox_ppm=first_ppm)
+            unit.poll(at_ms, nox_ppm=first_ppm, flags=flags)
             ppb = None if spare_ppm is None else spare_ppm * 1_000 + wobble
             values: dict[str, Decimal | None] = {"nox_ppb": ppb, "no_ppb": ppb}
             unit._take("spare", at_ms, values, {} if ppb else dict.fromkeys(values, Reason.COMMS))
             unit.clock.run_to(at_ms + PERIOD_MS)
+            if unit.quality is not None:
+                await unit.quality.look()
         await unit.pipeline.flush()
         await unit.pipeline.close_hours()
 
@@ -122,3 +131,25 @@ async def test_while_the_first_is_out_of_control_the_backup_counts_unless_it_is_
         assert await unit.hours() == []
         monitors = [(fact.subject, fact.in_control) for fact in unit.office.facts("alpha-1")]
         assert monitors == [("alpha-1.nox_ppb", False), ("alpha-1.backup.nox_ppb", False)]
+
+
+async def test_the_hour_in_which_the_first_fails_its_check_is_made_by_the_backup_and_says_why(
+    tmp_path: Path,
+) -> None:
+    checks = calibration_text(lines="settle_s = 120\nread_s = 60")
+    spare_ppm = Decimal(100)
+    async with bench(tmp_path, planned=with_spare(spare=SPARE + checks)) as unit:
+
+        async def sequence(span_ppm: int) -> None:
+            for ppm, flag in ((0, "zero"), (span_ppm, "span")):
+                flags = frozenset({flag})
+                await measure(unit, 4, first_ppm=Decimal(ppm), spare_ppm=spare_ppm, flags=flags)
+
+        await sequence(400)
+        await measure(unit, 60, first_ppm=Decimal(300), spare_ppm=spare_ppm)
+        await sequence(430)  # 6 % of span
+        await measure(unit, 52, first_ppm=Decimal(300), spare_ppm=spare_ppm)
+        _, failed = await unit.hours()
+        assert abs(int(str(failed[4])) - GRAMS_PER_HOUR) < 2, "not a minute of the first that failed"
+        assert failed[6:10] == ["valid", "60.13(h)(2)(iii)(A)", "02", 60]
+        assert failed[18] == ["backup_minutes:60", "moisture_percent:default", "nox_ppb:calibration_failed"]

@@ -169,7 +169,7 @@ async def test_an_hour_that_late_news_make_invalid_is_substituted_by_a_revision(
     async with bench(tmp_path, planned=planned()) as unit:
         await remember(unit.history, 3_000)
         await unit.measure(62)
-        unit.pipeline.calibration(START_MS + 59 * MINUTE_MS, passed=False)
+        unit.pipeline.calibration(START_MS + 59 * MINUTE_MS, passed=False, quantity="nox_ppb")
         await unit.measure(70)
         told = await statements(unit)
         assert [line[:4] for line in brief(told)] == [
