@@ -48,6 +48,7 @@ INBOX_BYTES_MAX: Final = 32 * 1024 * 1024
 SUSPECTS_MAX: Final = 1_024
 """Overtaken transactions that are looked up one after the other; in an honest channel there are none."""
 SUSPECTS_A_TURN: Final = 4
+UNCOMPARED_MAX: Final = 64
 COSIGNATURE_DEPTH: Final = 64
 """How far below the own head a cosignature is still collected."""
 
@@ -82,6 +83,8 @@ class Relay:
         self._inbox: asyncio.Queue[tuple[Message, int]] = asyncio.Queue(INBOX_MAX)
         self._inbox_bytes = 0
         self._suspects: deque[Transaction] = deque(maxlen=SUSPECTS_MAX)
+        self._uncompared: deque[tuple[Header, bytes]] = deque(maxlen=UNCOMPARED_MAX)
+        """Certified headers of a height whose block is not durable here yet."""
         self._is_taking_blocks = False
         """Blocks of an answer are being checked: asking now would ask for those again."""
         self._head_due_s = 0.0
@@ -167,6 +170,8 @@ class Relay:
                 if self.node.cosigned is not None:
                     self.outgoing.cosignature(self.node.cosigned)
             await self._judge_suspects()
+            for _ in range(len(self._uncompared)):
+                await self._compare(*self._uncompared.popleft())
             self.outgoing.resend(now_s)
             self._send_notes()
 
@@ -295,7 +300,11 @@ class Relay:
     async def _compare(self, header: Header, certificate: bytes) -> None:
         """Two certified blocks of one height are the end of trust: stop, and keep the proof."""
         stored = await self.node.store.headers(header.height, header.height)
-        if not stored or stored[0].block_id == header.block_id or self.node.standing.halted:
+        if not stored:
+            # Executed here, and on its way to the disk: a proof needs both, so it is compared afterwards.
+            self._uncompared.append((header, certificate))
+            return
+        if stored[0].block_id == header.block_id or self.node.standing.halted:
             return
         proof: list[Value] = [stored[0].header, stored[0].certificate, header.encode(), certificate]
         await self.node.store.persist({FORK: canonical.encode(proof)})

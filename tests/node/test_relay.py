@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -337,6 +339,29 @@ async def test_two_certified_blocks_of_one_height_stop_the_node_and_the_proof_is
         # A restart does not make two blocks one.
         assert "two blocks of one height" in (alpha.host.node.standing.halted or "")
         assert alpha.host.node.cosigned is None
+
+
+async def test_a_second_block_that_comes_before_the_first_is_durable_is_compared_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = await chain_of(tmp_path, Hand(CHANNEL).configs(1))
+    other = forked(Hand(CHANNEL).configs(1, start=7), time_ms=decode_block(block).header.time_ms)
+    async with bench(tmp_path, "alpha", has_broker=True) as alpha:
+        node, disk = alpha.host.node, asyncio.Event()
+        append = node.store.append
+
+        async def slowly(*commits: Any, **journal: Any) -> None:
+            await disk.wait()
+            await append(*commits, **journal)
+
+        monkeypatch.setattr(node.store, "append", slowly)
+        alpha.hear("regulator", Kind.FINAL, [block])
+        await until(lambda: node.chain.height == 1)
+        alpha.hear("beta", Kind.HEAD, head_body(other.encode()))
+        await until(lambda: alpha.host.relay._uncompared)
+        assert not node.standing.halted
+        disk.set()
+        await until(lambda: node.standing.halted)
 
 
 async def test_a_validator_whose_disk_is_older_than_its_votes_falls_silent_also_after_a_restart(
