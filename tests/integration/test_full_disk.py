@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from doxedge.backends.http_client import NodeAddress
-from doxedge.backends.port import LedgerError
+from doxedge.backends.port import LedgerError, RecordStatus
 from doxedge.backends.remote import RemoteLedger
 from doxedge.ledger.transaction import Transaction
 from tests.gateway.waiting import until
@@ -84,6 +84,10 @@ class SmallDisk:
         (self.inside / "filler").unlink()
 
 
+def tail_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-20_000:] if log.exists() else "none"
+
+
 @asynccontextmanager
 async def small_disk(network: Network, party: str, log: Path) -> AsyncIterator[SmallDisk]:
     """A file system of its own under the state folder of a party. Skips aloud where none can be mounted."""
@@ -105,6 +109,8 @@ async def small_disk(network: Network, party: str, log: Path) -> AsyncIterator[S
             )
         yield disk
     finally:
+        print(f"exit codes {disk.exits}, log:")  # shown where the test fails
+        print(tail_of(log))
         assert shell.stdin is not None
         shell.stdin.close()
         if disk.pid and shell.returncode is None:
@@ -130,6 +136,8 @@ class Submitter:
     channel: bytes
     acknowledged: list[Transaction] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    seen: RecordStatus | None = None
+    """What was last told of a record."""
 
     async def is_taken(self, transaction: Transaction) -> bool:
         """Whether the node says that it is stored."""
@@ -149,6 +157,7 @@ class Submitter:
         except LedgerError:
             return False
         assert status is not None, "an acknowledged record is unknown"
+        self.seen = status
         return (status.state, status.outcome) == ("final", 0)
 
 
@@ -181,11 +190,13 @@ async def test_a_full_disk_is_told_in_words_and_nothing_that_was_acknowledged_is
             lambda: submitter.is_taken(refused), within_s=PATIENCE_S, what="what was turned away is taken"
         )
         for transaction in submitter.acknowledged:
-            await until(
-                lambda each=transaction: submitter.is_accepted(each),  # type: ignore[misc]
-                within_s=PATIENCE_S,
-                what="what was acknowledged is final",
-            )
+            try:
+                await until(
+                    lambda each=transaction: submitter.is_accepted(each),  # type: ignore[misc]
+                    within_s=PATIENCE_S,
+                )
+            except TimeoutError:
+                pytest.fail(f"number {transaction.record.seq} of {regulator.seq}: {submitter.seen}")
         head = await ledger.source_head(submitter.channel, regulator.source)
         assert head is not None
         assert head.seq == len(submitter.acknowledged) == regulator.seq
