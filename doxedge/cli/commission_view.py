@@ -90,7 +90,8 @@ def write_sheets(file: Path, checked: Checked) -> None:
     minutes = hours[0].sheet.splitlines(keepends=True)[0]
     minutes += b"".join(line for hour in hours for line in hour.sheet.splitlines(keepends=True)[1:])
     hour = plan_of(checked.head).hour
-    chain = "\n".join(chain_text(hour.emission, [stack.name for stack in hour.stacks])) + "\n"
+    stacks, units = [stack.name for stack in hour.stacks], [*hour.signals]
+    chain = "\n".join(chain_text(hour.emission, stacks, units if hour.shared else ())) + "\n"
     hand = "".join(
         f"{line}\n" for line in [",".join(HAND_COLUMNS), *(f"{_iso(hour.start_ms)}," for hour in hours)]
     )

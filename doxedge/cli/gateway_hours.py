@@ -15,9 +15,10 @@ from doxedge.cli.readings import time_argument
 from doxedge.quantity import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
+    from doxedge.measurement.apportioning import UnitShare
     from doxedge.measurement.hour_history import KnownHour
     from doxedge.measurement.missing_data_rules import Rules
-    from doxedge.store.hour_rows import StoredHour
+    from doxedge.store.hour_rows import HourStatement, StoredHour
 
 SCHEMA: Final = "doxedge.gateway.hours/1"
 SHOWN_MS: Final = 7 * DAY_MS
@@ -27,6 +28,9 @@ measured     mass by instruments; extrapolated hours are measured too
 substituted  computed by the rules of [unit.missing_data]; `provisional` while the gap lasts
 missing      the unit ran, and no mass is stated
 off          the unit did not run
+
+Where several units share the stack, mass and recipe of a substitute are the stack's, and `stack` says how the mass was
+divided: its grams, and the load of each unit. The parts add up to it, to the gram.
 
 --verify holds the shown hours against the signed records that the outbox still has (35 days), and computes every
 substitute again: from the history up to the gap that its recipe names, by the rules of the configuration.
@@ -111,26 +115,51 @@ def _hour(unit: str, stored: StoredHour) -> dict[str, Any]:
 
     known, stated = stored.known, stored.stated
     what, nox_g, code = "missing", None, ""
-    if not known.operating_percent:
-        what, nox_g, code = "off", known.nox_g, known.method_code
+    share = known.share
+    own_percent = known.operating_percent if share is None else share.operating_percent
+    own_g = None if known.nox_g is None else known.own_g(known.nox_g)
+    if not own_percent:
+        what, nox_g, code = "off", own_g if share is None else 0, known.method_code
     elif stated is not None:
         what, nox_g, code = "substituted", stated.nox_g, stated.method_code
     elif known.nox_g is not None:
-        what, nox_g, code = "measured", known.nox_g, known.method_code
+        what, nox_g, code = "measured", own_g, known.method_code
     return {
         "unit": unit,
         "start_ms": known.start_ms,
         "what": what,
         "provisional": stored.is_open and stated is not None,
-        "operating_percent": known.operating_percent,
+        "operating_percent": own_percent,
         "nox_g": nox_g,
         "method_code": code,
-        "energy_wh": known.energy_wh,
+        "energy_wh": known.energy_wh if share is None else share.energy_wh,
         "load_w": known.load_w,
         "minutes_valid": known.minutes_valid,
         "recipe": None if stated is None else canonical.decode(stated.recipe),
+        "stack": None if share is None else _stack(known, share, stated),
         "verdict": None,
         "recomputed": None,
+    }
+
+
+def _stack(known: KnownHour, share: UnitShare, stated: HourStatement | None) -> dict[str, Any]:
+    """What the hour is a part of: the stack's grams, and by which weights they were divided."""
+    from doxedge.measurement.apportioning import stack_hour_in
+    from doxedge.signing import canonical
+
+    nox_g = known.nox_g
+    if stated is not None:
+        recipe = canonical.decode(stated.recipe)
+        said = (
+            stack_hour_in(recipe[-1]) if isinstance(recipe, list) and isinstance(recipe[-1], list) else None
+        )
+        nox_g = None if said is None else said.nox_g
+    how = share.apportioning
+    return {
+        "operating_percent": known.operating_percent,
+        "nox_g": nox_g,
+        "apportioned_by": how.by.value,
+        how.by.word: dict(how.weights),
     }
 
 
@@ -176,15 +205,18 @@ def _checks(options: argparse.Namespace, outbox: Path) -> dict[str, _Check]:
     from doxedge.gateway.missing_data_settings import plan_missing_data
     from doxedge.gateway.record_desk import UnitIdentity
     from doxedge.gateway.settings import load_settings
+    from doxedge.gateway.shared_stacks import max_power_w, units_by_stack
     from doxedge.store.errors import StoreError
 
     try:
         settings = load_settings(options.config)
+        stacks = units_by_stack(settings.unit, source=str(options.config))
     except ConfigError as error:
         raise Failure(Exit.USAGE, f"--verify needs the rules of the configuration: {error}") from error
     checks = {}
     for unit in settings.unit:
-        rules = plan_missing_data(unit.missing_data, max_power_w=unit.energy.max_power_w).rules
+        shared = stacks.get(unit.name, (unit,))
+        rules = plan_missing_data(shared[0].missing_data, max_power_w=max_power_w(shared)).rules
         identity = UnitIdentity(unit.name, bytes.fromhex(unit.channel), bytes.fromhex(unit.source))
         try:
             checks[unit.name] = _Check(rules, signed_hours(outbox, identity))

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.measurement.apportioning import remarks_of
 from doxedge.measurement.bias_factor import factor_text
 from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.measurement.energy import EnergyQuality
@@ -47,7 +48,8 @@ def hour_body(
 
     The recipe of a substitute is given. That of a measured hour names what the hour rests on, as `quantity:reason`:
     values that were not simply good, and energy that is not the counter's from border to border; and the bias factor
-    with the mass before it, `baf:1.052` and `unadjusted_g:12345`. None when there is nothing to say.
+    with the mass before it, `baf:1.052` and `unadjusted_g:12345`. Of a shared stack it says how its mass was divided
+    (`measurement.apportioning`). None when there is nothing to say.
     """
     if recipe is None:
         recipe = _remarks(hour)
@@ -79,7 +81,11 @@ def _remarks(hour: HourRecord) -> list[Value] | None:
     if hour.energy_quality != EnergyQuality.METERED:
         said.add(f"energy_wh:{hour.energy_quality}")
     if hour.bias_factor is not None:
-        said |= {f"baf:{factor_text(hour.bias_factor)}", f"unadjusted_g:{hour.unadjusted_g}"}
+        said.add(f"baf:{factor_text(hour.bias_factor)}")
+    if hour.unadjusted_g is not None:
+        said.add(f"unadjusted_g:{hour.unadjusted_g}")
+    if hour.stack is not None:
+        said |= {*remarks_of(hour.stack)}
     return [*sorted(said)] if said else None
 
 

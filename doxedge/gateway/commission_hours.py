@@ -19,6 +19,7 @@ from doxedge.measurement.emission import HourRecord
 from doxedge.measurement.hour import HourAssembler
 from doxedge.measurement.quality import Assessor, ClockState, clock_state
 from doxedge.measurement.sample import Sample
+from doxedge.measurement.shared_stack import RunningUnits
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.signing import canonical
 
@@ -75,7 +76,7 @@ def _runs(hours: Iterable[RawHour]) -> Iterator[list[RawHour]]:
 def _make_run(planned: PlannedUnit, run: Sequence[RawHour]) -> list[MadeHour]:
     settings = planned.hour
     assembler = HourAssembler(settings, start_ms=run[0].start_ms)
-    assessor, running = Assessor(planned.assessment), True
+    assessor, running = Assessor(planned.assessment), RunningUnits()
     made: list[MadeHour] = []
 
     def close_until(at_ms: int) -> None:
@@ -91,14 +92,13 @@ def _make_run(planned: PlannedUnit, run: Sequence[RawHour]) -> list[MadeHour]:
             device, at_ms, raw = parts_of(leaf, planned)
             close_until(at_ms)
             if meter_exchange.is_exchange(device):
-                _exchange(assembler, device, at_ms, raw)
+                if device == meter_exchange.device_of(planned.table.name):
+                    _exchange(assembler, device, at_ms, raw)
                 continue
             sample = _sample(device, at_ms, raw)
-            readings = assessor.assess(sample, clock=clock, running=running)
-            operating = settings.operating
-            for reading in readings:
-                if operating is not None and reading.quantity == operating.quantity:
-                    running = operating.runs_now(reading.value, before=running)
+            runs = running.any_of(settings.runs_with(device))
+            readings = assessor.assess(sample, clock=clock, running=runs)
+            running.note(readings, settings.signals)
             assembler.add(readings)
     close_until(run[-1].start_ms + HOUR_MS + settings.grace_ms)
     return made
@@ -122,9 +122,8 @@ def parts_of(leaf: bytes, planned: PlannedUnit) -> tuple[str, int, bytes]:
         value = canonical.decode(leaf, limit=sample_rows.ROW_BYTES_MAX + 1_024)
     except canonical.NonCanonical as error:
         raise BadLeaf(f"a leaf is not canonical: {error}") from error
-    names = meter_exchange.stored_devices(planned.table.name, planned.devices)
     match value:
-        case [str(device), int(at_ms), bytes(raw)] if type(at_ms) is int and device in names:
+        case [str(device), int(at_ms), bytes(raw)] if type(at_ms) is int and device in planned.sampled:
             return device, at_ms, raw
     raise BadLeaf("a leaf is no sample of an instrument of the unit")
 
@@ -147,14 +146,23 @@ def _exchange(assembler: HourAssembler, device: str, at_ms: int, raw: bytes) -> 
 
 
 def sheet_of(needed: frozenset[str], start_ms: int, steps: Sequence[MinuteStep]) -> bytes:
-    """The hour minute by minute: what was measured, how long the unit ran, mass rate and grams."""
+    """The hour minute by minute: what was measured, how long the unit ran, mass rate and grams.
+
+    Of a shared stack the grams are the stack's, and behind them stands how long each unit ran, and its load.
+    """
     quantities = sorted(needed)
-    lines = [",".join(["minute_utc_ms", *quantities, "operating_s", "g_per_h", "g"])]
+    units = sorted({unit for step in steps for unit in step.units})
+    shared = [f"{name}:{unit}" for unit in units for name in ("operating_s", "load_w")]
+    lines = [",".join(["minute_utc_ms", *quantities, "operating_s", "g_per_h", "g", *shared])]
     for step in steps:
         means = [_shown(step.means.get(quantity)) for quantity in quantities]
         grams = None if step.g_per_h is None else step.g_per_h * step.operating_ms / HOUR_MS
+        loads: list[str] = []
         row = [str(start_ms + step.minute * MINUTE_MS), *means, _shown(Decimal(step.operating_ms) / 1_000)]
-        lines.append(",".join([*row, _shown(step.g_per_h), _shown(grams)]))
+        for unit in units:
+            ran_ms, load_w = step.units[unit]
+            loads += [_shown(Decimal(ran_ms) / 1_000), _shown(load_w)]
+        lines.append(",".join([*row, _shown(step.g_per_h), _shown(grams), *loads]))
     return ("\n".join(lines) + "\n").encode("ascii")
 
 

@@ -27,8 +27,13 @@ _MASSES: Final = {
 }
 
 
-def chain_text(emission: EmissionSettings, stacks: Sequence[str] = ()) -> list[str]:
-    """The chain from the means of a minute to the grams of the hour, for these bases and these stacks."""
+def chain_text(
+    emission: EmissionSettings, stacks: Sequence[str] = (), units: Sequence[str] = ()
+) -> list[str]:
+    """The chain from the means of a minute to the grams of the hour, for these bases and these stacks.
+
+    `units` are those that share the stack.
+    """
     lines = ["For each minute of the sheet that has all values:"]
     if len(stacks) > 1:
         lines.append(
@@ -59,9 +64,21 @@ def chain_text(emission: EmissionSettings, stacks: Sequence[str] = ()) -> list[s
             f"  hours from {since:%Y-%m-%dT%H:%MZ} on: nox_g = nox_g * {factor_text(bias.applied)},"
             " rounded the same way"
         )
+    lines += _divided_text(units) if units else []
     for name, value in sorted(emission.constants.items()):
         lines.append(f"Configured, not measured: {name} = {value}")
     return lines
+
+
+def _divided_text(units: Sequence[str]) -> list[str]:
+    return [
+        f"  so far nox_g is that of the stack. For each unit on it, U = {', '.join(units)}:",
+        "  T = sum of operating_s:U; V = sum of operating_s:U of the minutes that have a load_w:U",
+        "  L = sum of load_w:U * operating_s:U / 3600 of those minutes, times T / V, in whole Wh (0 when T is 0)",
+        "  where a unit that ran has no load_w in any minute, or all L are 0: L = T * 1000 for all of them",
+        "  the unit's nox_g = nox_g * L / sum of all L, rounded down; the grams that are left go one each to the units",
+        "  with the largest remainders, the first by name where two are equal",
+    ]
 
 
 def _metric_text(emission: EmissionSettings) -> list[str]:

@@ -23,13 +23,13 @@ from doxedge.gateway.manual_office import FILE, AskConfirm, AskEntries, AskPropo
 from doxedge.gateway.measuring import Measuring
 from doxedge.gateway.meter_exchange import AskMeterExchange
 from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor
-from doxedge.gateway.pipeline import flush_is_due
 from doxedge.gateway.plan import Plan
 from doxedge.gateway.qa_office import AskCalibrate, AskCheck, AskStop
 from doxedge.gateway.qa_tests import AskEnter, AskEvent
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.reload import AskReload, Reloader
 from doxedge.gateway.sample_clerk import answer_forever
+from doxedge.gateway.sample_queue import flush_is_due
 from doxedge.gateway.start import Start, begin
 from doxedge.gateway.status import AskStatus, gateway_as_dict
 from doxedge.signing import algorithms

@@ -14,9 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from doxedge.gateway.record_desk import UnitIdentity
-from doxedge.gateway.substitute_desk import ASSUMED, is_substitute, statement_in
+from doxedge.gateway.substitute_desk import ASSUMED, is_substitute, known_of_stack, statement_in
+from doxedge.measurement.apportioning import (
+    StackHour,
+    UnitHour,
+    UnitShare,
+    apportioning,
+    is_of_stack,
+    stack_hour_in,
+)
 from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.hour_series import QUALITY_ASSURED_METHODS
+from doxedge.measurement.shared_stack import SharedStack
 from doxedge.measurement.substitute_recipe import is_recipe
 from doxedge.quantity import HOUR_MS
 from doxedge.signing import envelope
@@ -28,17 +37,20 @@ from doxedge.store.hours import HourStore
 log = logging.getLogger(__name__)
 
 
-async def rebuild(hours: HourStore, identity: UnitIdentity, outbox: Path, *, owed: bool) -> str | None:
+async def rebuild(
+    hours: HourStore, identity: UnitIdentity, outbox: Path, *, owed: bool, shared: SharedStack | None = None
+) -> str | None:
     """Fill the history of a unit that has none; what to tell the regulator, None when there was nothing to do.
 
-    `owed`: missing hours of a gap that still lasts get a substitute. Raises StoreError.
+    `owed`: missing hours of a gap that still lasts get a substitute. `shared`: who is on its stack now. Raises
+    StoreError.
     """
     if await hours.began_ms(identity.unit) is not None:
         return None
     found = await asyncio.to_thread(signed_hours, outbox, identity)
     if not found:
         return None
-    rows = _opened(found, owed=owed)
+    rows = _divided(_opened(found, owed=owed), identity.unit, shared)
     await hours.fill(identity.unit, rows)
     text = (
         f"the history of hours begins anew with {len(rows)} hours from {rows[0].known.start_ms} on, which the outbox "
@@ -91,6 +103,9 @@ def _records(path: Path, identity: UnitIdentity) -> Iterator[_Kept]:
 
 def _measured(body: list[Any]) -> KnownHour:
     said: list[Any] = body[18] or []
+    if (stack := stack_hour_in(said)) is not None:
+        method = body[8] if stack.nox_g is not None else ""
+        return _of_stack(body, stack, method=method)
     is_load_known = not any(
         f"energy_wh:{quality}" in said for quality in ("carried", "incomplete", "unmetered")
     )
@@ -101,6 +116,9 @@ def _measured(body: list[Any]) -> KnownHour:
 def _missing(body: list[Any]) -> KnownHour:
     recipe: list[Any] = body[18] if is_recipe(body[18]) else []
     load, remarks = (recipe[6], tuple(recipe[10])) if recipe else (None, ())
+    if (stack := stack_hour_in(remarks)) is not None:
+        own = tuple(remark for remark in remarks if not is_of_stack(remark))
+        return _of_stack(body, replace(stack, nox_g=None), method="", remarks=own)
     return KnownHour(
         body[1],
         body[3],
@@ -110,6 +128,34 @@ def _missing(body: list[Any]) -> KnownHour:
         "",
         quality_assured=False,
         minutes_valid=body[9],
+        remarks=remarks,
+    )
+
+
+def _divided(rows: list[StoredHour], unit: str, shared: SharedStack | None) -> list[StoredHour]:
+    """A gap does not say who ran: its hours are of the units that the next hour names, or of those that are there."""
+    how = None if shared is None else shared.nobody_knows
+    for place in range(len(rows) - 1, -1, -1):
+        known = rows[place].known
+        if known.share is not None:
+            how = apportioning(UnitHour(name, HOUR_MS, None) for name in known.units)
+        elif known.nox_g is not None or rows[place].stated is not None:
+            how = None
+        elif how is not None:
+            share = UnitShare(unit, known.operating_percent, known.energy_wh, how)
+            rows[place] = replace(rows[place], known=replace(known, share=share))
+    return rows
+
+
+def _of_stack(body: list[Any], stack: StackHour, *, method: str, remarks: tuple[str, ...] = ()) -> KnownHour:
+    return known_of_stack(
+        body[1],
+        stack,
+        method=method,
+        minutes_valid=body[9],
+        unit=body[0],
+        operating_percent=body[3],
+        energy_wh=body[5],
         remarks=remarks,
     )
 
@@ -134,10 +180,11 @@ def contradiction(stored: StoredHour, signed: StoredHour) -> str | None:
     ours, theirs = stored.known, signed.known
     if signed.stated is not None or theirs.nox_g is None:
         return None
-    if (ours.nox_g, ours.operating_percent, ours.method_code) != (
+    if (ours.nox_g, ours.operating_percent, ours.method_code, ours.share) != (
         theirs.nox_g,
         theirs.operating_percent,
         theirs.method_code,
+        theirs.share,
     ):
         return f"the signed record says {theirs.nox_g} g in {theirs.operating_percent} % by method {theirs.method_code}"
     return None

@@ -14,9 +14,11 @@ from doxedge.gateway.equipment import Equipment
 from doxedge.gateway.pipeline import UnitPipeline, UnitStores
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.poster import Poster
-from doxedge.gateway.qa_office import QaOffice
+from doxedge.gateway.qa_desk import QaDesk
+from doxedge.gateway.qa_office import QaOffice, StandingOf
 from doxedge.gateway.record_desk import UnitIdentity
 from doxedge.gateway.sample_clerk import SampleClerk
+from doxedge.gateway.together import Together
 from doxedge.gateway.unit_setup import SetupChange, UnitSetup, setup_of
 from doxedge.signing import envelope
 from doxedge.signing.record import Record
@@ -35,6 +37,8 @@ class MeasuredUnit:
     pipeline: UnitPipeline
     poster: Poster
     clerk: SampleClerk
+    checks: QaDesk | None
+    """To begin when every unit is there that shares its stack."""
 
 
 async def open_unit(
@@ -45,14 +49,16 @@ async def open_unit(
     chance: Callable[[], float] = random.random,
     before: UnitSetup | None = None,
     change: SetupChange | None = None,
+    together: Together | None = None,
 ) -> MeasuredUnit:
     """The unit goes on where its last run stopped. Raises StoreError.
 
-    `before` made its hours until `change`, which brought what is planned.
+    `before` made its hours until `change`, which brought what is planned. A unit that shares the stack of another is
+    opened after it; `together` are those that do.
     """
     channel, source = bytes.fromhex(planned.table.channel), bytes.fromhex(planned.table.source)
     poster = make_poster(channel, source, equipment, chance=chance)
-    checks = await quality.open_desk(planned, equipment.qa)
+    checks, owner = await quality.open_desk(planned, equipment.qa), planned.table.shares_stack_of
     pipeline = UnitPipeline(
         UnitIdentity(planned.table.name, channel, source),
         setup=setup_of(planned),
@@ -61,11 +67,10 @@ async def open_unit(
         clock=equipment.clock,
         read_clock=equipment.read_clock,
         on_stored=poster.wake.set,
-        quality=checks,
+        quality=checks if owner is None else StandingOf(quality, owner),
+        together=together,
     )
     await pipeline.restore(before=before, change=change)
-    if checks is not None:
-        await checks.begin(pipeline, open_from_ms=pipeline.open_from_ms)
     clerk = SampleClerk(
         pipeline.desk,
         samples=equipment.samples,
@@ -73,7 +78,7 @@ async def open_unit(
         ledger=equipment.ledger,
         folder=equipment.folder,
     )
-    return MeasuredUnit(pipeline, poster, clerk)
+    return MeasuredUnit(pipeline, poster, clerk, checks)
 
 
 def make_poster(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -30,11 +31,13 @@ from doxedge.gateway.plan import Plan
 from doxedge.gateway.plan_change import PlanChange, UnitChange, compare
 from doxedge.gateway.plant import PlannedUnit, longest_period_ms, unit_of_device
 from doxedge.gateway.poster import Poster
+from doxedge.gateway.qa_desk import QaDesk
 from doxedge.gateway.qa_office import QaOffice
 from doxedge.gateway.record_desk import Happening
 from doxedge.gateway.running_lines import RunningLines
 from doxedge.gateway.sample_clerk import SampleClerk
 from doxedge.gateway.status import UnitStatus
+from doxedge.gateway.together import Together
 from doxedge.gateway.unit_setup import SetupChange, setup_of
 from doxedge.measurement.sample import Sample
 
@@ -78,6 +81,10 @@ class Measuring:
             self.lines.lines, longest_period_ms=longest_period_ms(plan.units), clock=clock
         )
         self._clock, self._chance = clock, chance
+        self._stacks: defaultdict[str, Together] = defaultdict(Together)
+        """By the unit whose instruments measure the stack."""
+        self._checks: dict[str, QaDesk | None] = {}
+        """Of units that were opened, and not begun yet."""
         self._posting: dict[str, asyncio.Task[None]] = {}
         self._ending: list[str] = []
         """Units that were taken away, and whose last hours are not posted yet."""
@@ -92,7 +99,8 @@ class Measuring:
         `before` made the hours until `configuration`, which is the plan's, came into force.
         """
         change = compare(before or self.plan, self.plan)
-        for planned in self.plan.units:
+        # Who shares the stack of another is opened after it: that one's monitors judge the samples of both.
+        for planned in sorted(self.plan.units, key=lambda one: one.table.shares_stack_of is not None):
             earlier = None if before is None else before.unit(planned.table.name)
             taken = None
             if configuration is not None:
@@ -106,6 +114,8 @@ class Measuring:
                 self.pipelines[gone.unit].end(configuration.from_ms)
                 self._tell_end(gone.unit, configuration.from_ms, configuration.approval.words)
                 self._ending.append(gone.unit)
+        for begun in [*self.pipelines]:
+            await self._begin_checks(begun)
 
     async def run(self, equipment: Equipment, *, started: Callable[[], None] | None = None) -> None:
         """Poll every line and post every unit's records until cancelled."""
@@ -197,7 +207,10 @@ class Measuring:
             self._group.create_task(self._let_unit_go(one.unit, equipment), name=f"last hours of {one.unit}")
         elif one.before is None:
             await self._add_unit(one.after, equipment)
+            await self._begin_checks(one.unit)
             self._post(one.unit, equipment)
+        elif one.after.table.shares_stack_of is not None:
+            return  # What is checked is the other unit's.
         elif (one.before.monitors, one.before.hour.emission) != (one.after.monitors, one.after.hour.emission):
             pipeline = self.pipelines[one.unit]
             pipeline.quality = await self.quality.reopen_desk(one.after, equipment.qa, pipeline)
@@ -220,8 +233,16 @@ class Measuring:
             chance=self._chance,
             before=None if before is None else setup_of(before),
             change=change,
+            together=self._stacks[planned.table.shares_stack_of or unit],
         )
         self.pipelines[unit], self.posters[unit], self.clerks[unit] = made.pipeline, made.poster, made.clerk
+        self._checks[unit] = made.checks
+
+    async def _begin_checks(self, unit: str) -> None:
+        """Once every unit is there whose hours they fall into."""
+        checks, pipeline = self._checks.pop(unit), self.pipelines[unit]
+        if checks is not None:
+            await checks.begin(pipeline, open_from_ms=pipeline.open_from_ms)
 
     def _post(self, unit: str, equipment: Equipment) -> None:
         assert self._group is not None  # noqa: S101 - nobody posts before `run`
@@ -243,6 +264,7 @@ class Measuring:
         await until_posted(poster.channel, poster.source, equipment)
         self._posting.pop(unit).cancel()
         self._ending.remove(unit)
+        pipeline.leave()
         del self.pipelines[unit], self.posters[unit], self.clerks[unit]
         log.info("unit %s: everything is posted; it is measured here no more", unit)
 
@@ -311,7 +333,7 @@ class Measuring:
         pipeline, poster = self.pipelines[planned.table.name], self.posters[planned.table.name]
         return UnitStatus(
             unit=planned.table.name,
-            running=pipeline.is_running,
+            running=pipeline.unit_runs,
             hour=pipeline.running_hour(),
             latest=pipeline.latest,
             devices=planned.devices,

@@ -78,8 +78,9 @@ class MissingData:
 
     async def restore(self, outbox: Path) -> str | None:
         """Make a history that is not there again from the file of the outbox; what to tell the regulator of it."""
-        owed = self._plan_at(self._newest_ms).substitutes
-        return await rebuild(self._hours, self._identity, outbox, owed=owed)
+        setup = self._setup_at(self._newest_ms)
+        owed, shared = setup.missing_data.substitutes, setup.hour.shared
+        return await rebuild(self._hours, self._identity, outbox, owed=owed, shared=shared)
 
     @property
     def is_behind(self) -> bool:
@@ -158,8 +159,10 @@ class MissingData:
         settled: list[int] = []
         for stored in opened:
             one = found.get(stored.known.start_ms)
-            if one is None:
-                settled.append(stored.known.start_ms)  # It is not missing any more.
+            if one is None or _stood_still(stored.known):
+                settled.append(
+                    stored.known.start_ms
+                )  # It is not missing any more, or nothing of it is the unit's.
                 continue
             if one.provisional and stored.stated is not None:
                 continue
@@ -250,6 +253,11 @@ class MissingData:
 
     async def _find(self, key: str) -> Entry | None:
         return await self._outbox.find_key(self._identity.channel, self._identity.source, key)
+
+
+def _stood_still(known: KnownHour) -> bool:
+    """Whether the others on the stack made the whole mass; the unit has an hour of 0 g."""
+    return known.share is not None and not known.share.operating_percent
 
 
 def _differs(stated: HourStatement, item: Substituted) -> bool:

@@ -14,7 +14,6 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import meter_exchange, sample_rows
@@ -23,6 +22,8 @@ from doxedge.gateway.exchange_book import ExchangeBook
 from doxedge.gateway.meter_exchange import CODE, MeterExchange, NotExchanged
 from doxedge.gateway.missing_data import MissingData
 from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
+from doxedge.gateway.sample_queue import SampleQueue
+from doxedge.gateway.together import Together
 from doxedge.gateway.unit_memory import UnitMemory, read_memory, write_memory
 from doxedge.gateway.unit_setup import QualityAssurance, SetupChange, UnitJudge, UnitSetup
 from doxedge.measurement.emission import HourGap, HourRecord
@@ -34,22 +35,12 @@ from doxedge.measurement.sample import Quality, Reason, Sample
 from doxedge.quantity import HOUR_MS
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
-from doxedge.store.errors import Kind, StoreError
 from doxedge.store.hours import HourStore
 from doxedge.store.outbox import Outbox
 from doxedge.store.rows import SampleRow, StoredSample
 from doxedge.store.samples import SampleStore
 
 log = logging.getLogger(__name__)
-
-QUEUE_SAMPLES: Final = 20_000
-"""Samples waiting for the disk: ten minutes of ten instruments at 300 ms. Beyond it the oldest are dropped, loudly."""
-
-GROUP_BYTES: Final = 64 * 1024
-"""So many bytes of samples wait for no more company: pages are well filled, and little is lost in a power cut."""
-
-LAST_WRITE_S: Final = 5.0
-"""A stopping gateway waits so long for a write that has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +68,13 @@ class UnitPipeline:
         read_clock: Callable[[], ClockReading],
         on_stored: Callable[[], None],
         quality: QualityAssurance | None = None,
+        together: Together | None = None,
     ) -> None:
-        """`seal` signs; `on_stored` is called when a new record is durable; `quality` None: nothing is checked."""
+        """`seal` signs; `on_stored` is called when a new record is durable; `quality` None: nothing is checked.
+
+        `together` are the units that share its stack; None: it is alone there.
+        """
         self.identity = identity
-        self.dropped_samples = 0
         self._setup, self._told = setup, setup.hashes
         self._judge = UnitJudge(setup, quality=quality)
         self._samples, self._memory_file = stores.samples, stores.folder / f"{identity.unit}.memory.json"
@@ -100,16 +94,17 @@ class UnitPipeline:
             identity, setup_at=self._judge.setup_at, hours=stores.hours, outbox=stores.outbox
         )
         self._outbox_file = stores.folder / "outbox.db"
-        self._queue: list[SampleRow] = []
+        self._queue = SampleQueue(identity.unit, stores.samples, make_room=self.desk.make_room)
         self._exchanges = ExchangeBook(
             lambda said: self.desk.hand_in([Happening(CODE, said.at_ms, said.text)])
         )
-        self._flushing = asyncio.Lock()
-        self._closing = asyncio.Lock()
+        self._together = together or Together()
+        self._together.join(self)
+        self._closed: list[HourRecord | HourGap] = []
+        """Closed together with those of other units, and not at the desk yet."""
         self._hours: HourSequence | None = None
         self._unsaved = False
         self._jump: str | None = None
-        self._disk_trouble = False
         self._dropped = 0
         self._told_dropped_ms = -HOUR_MS
         self._clock_state = _state_of(read_clock())
@@ -123,6 +118,9 @@ class UnitPipeline:
         now_ms = self._clock.now_ms()
         if memory is None:
             self._hours = HourSequence(self._setup.hour, start_ms=now_ms)
+            if self._setup.hour.shared is not None:
+                # The others may have measured the stack in this hour already.
+                await self._feed_again(self._hours, self._hours.carry, now_ms)
             await self._save()
         else:
             again = await self._continue(memory.carry, now_ms, before, change)
@@ -177,12 +175,19 @@ class UnitPipeline:
         self.desk.hand_in(last)
         self.missing_data.note(last)
         await self.close_hours()
-        return not (self.desk.waiting or self.missing_data.is_behind or self._unsaved)
+        return not (self._closed or self.desk.waiting or self.missing_data.is_behind or self._unsaved)
+
+    def leave(self) -> None:
+        """It has ended: whoever shares its stack waits for it no more."""
+        self._together.leave(self)
 
     @property
     def latest(self) -> Mapping[str, Reading]:
-        """The last reading of every quantity."""
-        return self._judge.latest
+        """The last reading of every quantity of its own instruments."""
+        if self._setup.hour.shared is None:
+            return self._judge.latest
+        own = f"{self.identity.unit}."
+        return {name.removeprefix(own): reading for name, reading in self._judge.latest.items()}
 
     @property
     def flags(self) -> Mapping[tuple[str, str], frozenset[str]]:
@@ -200,47 +205,37 @@ class UnitPipeline:
 
     def take(self, sample: Sample) -> None:
         """A sample from a line: judge it, give it to the running hour, queue it for the disk. Never waits."""
+        self._take_in(sample)
+        # Groups of a device are polled apart; the first value names the group.
+        self._judge.flags[sample.device, next(iter(sample.values), "")] = sample.flags
+        self._queue.put(SampleRow(sample.device, sample.at_ms, sample_rows.pack(sample)))
+        self._together.tell(sample, of=self)
+
+    def overhear(self, sample: Sample) -> None:
+        """A sample of another unit on the stack, which keeps it."""
+        if sample.device in self._judge.setup_at(sample.at_ms).devices:
+            self._take_in(sample)
+
+    def _take_in(self, sample: Sample) -> None:
         readings = self._judge.judge(sample, clock=self._clock_state)
         if self._judge.quality is not None:
             self._judge.quality.see(readings)
-        # Groups of a device are polled apart; the first value names the group.
-        self._judge.flags[sample.device, next(iter(sample.values), "")] = sample.flags
         if self._hours is not None:
             self._hours.add(readings)
-        if len(self._queue) >= QUEUE_SAMPLES:
-            self.dropped_samples += QUEUE_SAMPLES // 10
-            del self._queue[: QUEUE_SAMPLES // 10]
-            log.error("unit %s: the disk is too slow, raw samples were dropped", self.identity.unit)
-        self._queue.append(SampleRow(sample.device, sample.at_ms, sample_rows.pack(sample)))
 
     @property
     def queued_bytes(self) -> int:
         """Of the samples that wait for the disk."""
-        return sum(len(row.raw) for row in self._queue)
+        return self._queue.bytes
+
+    @property
+    def dropped_samples(self) -> int:
+        """Given up because the disk was too slow."""
+        return self._queue.dropped
 
     async def flush(self) -> int:
         """Write the queued samples. On a full disk the oldest raw samples make room, and what does not fit stays."""
-        async with self._flushing:
-            rows, self._queue = self._queue, []
-            if not rows:
-                return 0
-            writing = asyncio.create_task(self._append(rows), name=f"samples of {self.identity.unit}")
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                # What the disk has begun is waited for: written once more it would be two leaves of the hour.
-                await asyncio.wait({writing}, timeout=LAST_WRITE_S)
-                raise
-            except StoreError as error:
-                self._queue = rows + self._queue
-                if error.kind not in (Kind.FULL, Kind.BUDGET):
-                    raise
-                if not self._disk_trouble:
-                    log.error("unit %s: %d samples wait: %s", self.identity.unit, len(self._queue), error)
-                self._disk_trouble = True
-                return 0
-            self._disk_trouble = False
-            return len(rows)
+        return await self._queue.flush()
 
     async def close_hours(self) -> int:
         """Close what is due, and sign what waits. Returns how many records are new and durable.
@@ -249,16 +244,22 @@ class UnitPipeline:
         """
         if self._hours is None:
             return 0
-        async with self._closing:
-            return await self._close_hours(self._hours)
+        async with self._together.lock:
+            return await self._close_hours()
 
-    async def _close_hours(self, hours: HourSequence) -> int:
+    def collect(self, now_ms: int) -> None:
+        """Close what is due, without waiting for anything; the next `close_hours` signs it."""
+        if self._hours is not None:
+            self._closed += self._due(self._hours, now_ms)
+
+    async def _close_hours(self) -> int:
         self._clock_state = _state_of(self._read_clock())
         self._settle()
-        closed = self._due(hours)
+        self._together.collect(self._clock.now_ms())
+        closed, self._closed = self._closed, []
         if closed:
             self._unsaved = True
-            await self.flush()  # duty (1)
+            await self._together.flush()  # duty (1)
             self.desk.hand_in(closed)
             self.missing_data.note(closed)
         await self._tell_dropped()
@@ -278,7 +279,11 @@ class UnitPipeline:
         self.desk.hand_in(happenings)
 
     def calibration(self, at_ms: int, *, passed: bool, quantity: str) -> None:
-        """A check of something that the mass needs, or of its backup, was judged."""
+        """A check of something that the mass needs, or of its backup, was judged; of a shared stack all units know."""
+        self._together.checked(at_ms, passed=passed, quantity=quantity)
+
+    def checked(self, at_ms: int, *, passed: bool, quantity: str) -> None:
+        """A check of something that this unit's mass needs was judged."""
         if self._hours is not None:
             self._hours.calibration(at_ms, passed=passed, quantity=quantity)
 
@@ -287,10 +292,10 @@ class UnitPipeline:
 
         Raises NotExchanged, StoreError.
         """
-        async with self._closing:
+        async with self._together.lock:
             if (hours := self._hours) is None:
                 raise NotExchanged("the unit is not measured yet")
-            await self._exchanges.told(said, hours, keep=self._append)
+            await self._exchanges.told(said, hours, keep=self._queue.write)
             await self.desk.sign()
 
     def rule_set_at(self, at_ms: int) -> str:
@@ -308,8 +313,13 @@ class UnitPipeline:
 
     @property
     def is_running(self) -> bool:
-        """Whether the unit runs, by its operating signal; true where nobody can say."""
+        """Whether the unit runs, or any that shares its stack, by the operating signals; true where nobody can say."""
         return self._judge.running
+
+    @property
+    def unit_runs(self) -> bool:
+        """Whether the unit itself runs."""
+        return self._judge.unit_runs
 
     def live(self) -> Mapping[str, object]:
         """What the status page shows; not signed, not stored."""
@@ -330,9 +340,9 @@ class UnitPipeline:
             "flags": sorted(flags),
         }
 
-    def _due(self, hours: HourSequence) -> tuple[HourRecord | HourGap, ...]:
+    def _due(self, hours: HourSequence, now_ms: int) -> tuple[HourRecord | HourGap, ...]:
         try:
-            closed = hours.close(self._clock.now_ms())
+            closed = hours.close(now_ms)
         except ClockJump as jump:
             if self._jump is None:
                 log.error(
@@ -345,14 +355,6 @@ class UnitPipeline:
             return ()
         self._jump = None
         return closed
-
-    async def _append(self, rows: list[SampleRow]) -> None:
-        try:
-            await self._samples.append(rows)
-        except StoreError as error:
-            if error.kind is not Kind.FULL or not await self.desk.make_room():
-                raise
-            await self._samples.append(rows)
 
     async def _tell_dropped(self) -> None:
         """Have it signed that raw samples were given up: at once, and then once an hour while it goes on."""
@@ -385,7 +387,9 @@ class UnitPipeline:
             sample = sample_rows.unpack(row.device, row.at_ms, row.raw)
             hours.add(self._judge.judge(sample, clock=self._clock_state))
             return
-        self._exchanges.found(meter_exchange.from_row(row.device, row.at_ms, row.raw), hours)
+        said = meter_exchange.from_row(row.device, row.at_ms, row.raw)
+        if said.unit == self.identity.unit:
+            self._exchanges.found(said, hours)
 
     def _first_words(
         self, memory: UnitMemory | None, now_ms: int, change: SetupChange | None
@@ -431,14 +435,6 @@ class UnitPipeline:
             self._unsaved = True
             return
         self._unsaved = False
-
-
-def flush_is_due(*, waited_s: float, patience_s: float, queued_bytes: int) -> bool:
-    """Whether samples that have waited so long, and are so many, go to the disk now.
-
-    Each commit writes whole pages, whatever it holds, and flash wears out by pages.
-    """
-    return waited_s >= patience_s or queued_bytes >= GROUP_BYTES
 
 
 def _state_of(reading: ClockReading) -> ClockState:

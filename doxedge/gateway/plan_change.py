@@ -94,12 +94,24 @@ def require_changeable(before: Plan, after: Plan, *, source: str) -> None:
             raise ConfigError(source=source, path=key, reason=RESTART)
     for unit in after.units:
         known = before.unit(unit.table.name)
+        at = f"unit[{after.units.index(unit)}]"
+        _require_same_stack(known, unit, source=source, at=at)
         if known is None:
             continue
         for key in ("channel", "source"):
             if getattr(known.table, key) != getattr(unit.table, key):
-                path = f"unit[{after.units.index(unit)}].{key}"
-                raise ConfigError(source=source, path=path, reason=f"of unit {unit.table.name}: {RESTART}")
+                raise ConfigError(
+                    source=source, path=f"{at}.{key}", reason=f"of unit {unit.table.name}: {RESTART}"
+                )
+
+
+def _require_same_stack(known: PlannedUnit | None, unit: PlannedUnit, *, source: str, at: str) -> None:
+    """Who shares a stack is settled for a whole hour, by all units on it: a restart begins with a border."""
+    before = () if known is None or known.hour.shared is None else known.hour.shared.units
+    after = () if unit.hour.shared is None else unit.hour.shared.units
+    if {one.unit for one in before} != {one.unit for one in after}:
+        reason = f"which units share the stack of {unit.table.name}: {RESTART}"
+        raise ConfigError(source=source, path=f"{at}.shares_stack_of", reason=reason)
 
 
 def _makes_same_hours(old: PlannedUnit, new: PlannedUnit) -> bool:

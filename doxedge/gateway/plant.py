@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from doxedge.analysers.configuration import ConfigError
@@ -14,6 +15,7 @@ from doxedge.gateway.instruments import (
     combined_profile_hash,
     plan_instrument,
 )
+from doxedge.gateway.meter_exchange import stored_devices
 from doxedge.gateway.missing_data_settings import (
     NO_SUBSTITUTES,
     MissingDataPlan,
@@ -21,8 +23,16 @@ from doxedge.gateway.missing_data_settings import (
     plan_missing_data,
 )
 from doxedge.gateway.qa_plan import MonitorPlan, describe_monitors, plan_monitors
-from doxedge.gateway.quantity_plan import plan_quantities
+from doxedge.gateway.quantity_plan import QuantityPlan, plan_quantities
 from doxedge.gateway.settings import GatewaySettings, UnitTable
+from doxedge.gateway.shared_stacks import (
+    hours_of,
+    max_power_w,
+    others_devices,
+    plan_shared,
+    shared_rules_hash,
+    units_by_stack,
+)
 from doxedge.gateway.site_limits import with_site
 from doxedge.gateway.unit_rules import describe_hour, hour_rules, rules_hash
 from doxedge.measurement.hour import HourSettings
@@ -43,19 +53,34 @@ class PlannedUnit:
     """What is checked with gas."""
     missing_data: MissingDataPlan = NO_SUBSTITUTES
     """What stands for an hour that is not measured."""
+    others: tuple[str, ...] = ()
+    """Under which names the samples of other units lie that share its stack."""
 
     @property
     def devices(self) -> tuple[str, ...]:
         """Names of its instruments."""
         return tuple(instrument.device for instrument in self.instruments)
 
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """Under which names the samples lie that its hours are made from."""
+        return (*stored_devices(self.table.name, self.devices), *self.others)
+
 
 def plan_units(settings: GatewaySettings, *, source: str, clock: Clock) -> tuple[PlannedUnit, ...]:
     """Load every profile and check every value that a unit needs. Raises ConfigError naming table and key."""
     folders = search_path(settings.profiles)
+    places = {unit.name: f"unit[{index}]" for index, unit in enumerate(settings.unit)}
+    stacks = units_by_stack(settings.unit, source=source)
+    instruments = {
+        unit.name: _plan_instruments(unit, folders=folders, source=source, place=places[unit.name])
+        for unit in settings.unit
+    }
     units = tuple(
-        _plan_unit(unit, folders=folders, source=source, place=f"unit[{index}]", clock=clock)
-        for index, unit in enumerate(settings.unit)
+        _plan_sharer(unit, stacks[unit.name], instruments, source=source, places=places, clock=clock)
+        if unit.name in stacks
+        else _plan_unit(unit, instruments[unit.name], source=source, place=places[unit.name], clock=clock)
+        for unit in settings.unit
     )
     require_one_setting([i.address for unit in units for i in unit.instruments], source=source)
     return units
@@ -92,43 +117,86 @@ def describe(units: tuple[PlannedUnit, ...]) -> list[str]:
     return lines
 
 
-def _plan_unit(unit: UnitTable, *, folders: list[Path], source: str, place: str, clock: Clock) -> PlannedUnit:
-    instruments = tuple(
+def _plan_instruments(
+    unit: UnitTable, *, folders: list[Path], source: str, place: str
+) -> tuple[Instrument, ...]:
+    return tuple(
         plan_instrument(
             unit.name, table, folders=folders, source=source, place=f"{place}.instrument[{index}]"
         )
         for index, table in enumerate(unit.instrument)
     )
+
+
+def _plan_unit(
+    unit: UnitTable, instruments: tuple[Instrument, ...], *, source: str, place: str, clock: Clock
+) -> PlannedUnit:
     plan = plan_quantities(instruments, stacks=unit.stacks, source=source, place=place)
-    owner, periods = plan.owner, plan.periods
     try:
-        limits = with_site(plan.limits, unit.limits)
+        plan = replace(plan, limits=with_site(plan.limits, unit.limits))
     except ValueError as error:
         raise ConfigError(source=source, path=f"{place}.limits", reason=str(error)) from None
-    settling_ms = max((i.profile.settling_ms for i in instruments), default=0)
-    hour = hour_rules(unit, plan, source=source, place=place)
     return PlannedUnit(
         table=unit,
         instruments=instruments,
-        hour=hour,
-        assessment=AssessmentSettings(
-            limits=limits,
-            names=plan.names,
-            settling_ms=settling_ms,
-            clock_speed=max(1, round(clock.speed)),
-        ),
+        hour=hour_rules(unit, plan, source=source, place=place),
+        assessment=_assessment(plan, instruments, clock),
         profile_hash=combined_profile_hash(instruments),
         rules_hash=rules_hash(unit),
-        monitors=plan_monitors(
-            unit.name,
-            unit.calibration,
-            owner=owner,
-            periods=periods,
-            flags={i.device: frozenset(one.flag for one in i.profile.status) for i in instruments},
-            charts=unit.rule_set == "eu",
-            commanded=frozenset(i.device for i in instruments if i.profile.commands),
-            source=source,
-            place=place,
-        ),
+        monitors=_monitors(unit, plan, instruments, source=source, place=place),
         missing_data=plan_missing_data(unit.missing_data, max_power_w=unit.energy.max_power_w),
+    )
+
+
+def _plan_sharer(
+    unit: UnitTable,
+    shared: tuple[UnitTable, ...],
+    instruments: Mapping[str, tuple[Instrument, ...]],
+    *,
+    source: str,
+    places: Mapping[str, str],
+    clock: Clock,
+) -> PlannedUnit:
+    """One of the units on a stack: all of them plan the whole stack."""
+    owner = shared[0]
+    plan, hour = plan_shared(shared, instruments, source=source, places=places)
+    everything = tuple(one for other in shared for one in instruments[other.name])
+    monitors: tuple[MonitorPlan, ...] = ()
+    if unit is owner:
+        monitors = _monitors(unit, plan, everything, source=source, place=places[unit.name])
+    return PlannedUnit(
+        table=unit,
+        instruments=instruments[unit.name],
+        hour=hours_of(unit, shared, hour, plan),
+        assessment=_assessment(plan, everything, clock),
+        profile_hash=combined_profile_hash(everything),
+        rules_hash=shared_rules_hash(shared),
+        monitors=monitors,
+        missing_data=plan_missing_data(owner.missing_data, max_power_w=max_power_w(shared)),
+        others=others_devices(unit, shared, instruments),
+    )
+
+
+def _assessment(plan: QuantityPlan, instruments: tuple[Instrument, ...], clock: Clock) -> AssessmentSettings:
+    return AssessmentSettings(
+        limits=plan.limits,
+        names=plan.names,
+        settling_ms=max((i.profile.settling_ms for i in instruments), default=0),
+        clock_speed=max(1, round(clock.speed)),
+    )
+
+
+def _monitors(
+    unit: UnitTable, plan: QuantityPlan, instruments: tuple[Instrument, ...], *, source: str, place: str
+) -> tuple[MonitorPlan, ...]:
+    return plan_monitors(
+        unit.name,
+        unit.calibration,
+        owner=plan.owner,
+        periods=plan.periods,
+        flags={i.device: frozenset(one.flag for one in i.profile.status) for i in instruments},
+        charts=unit.rule_set == "eu",
+        commanded=frozenset(i.device for i in instruments if i.profile.commands),
+        source=source,
+        place=place,
     )

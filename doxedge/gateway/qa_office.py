@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -32,6 +32,7 @@ from doxedge.measurement.bias_factor import BiasFactor, factor_at
 from doxedge.measurement.calibration_run import Gas
 from doxedge.measurement.hour_settings import backup_name
 from doxedge.measurement.qa_entry import Judged, TestKind, read_qal3
+from doxedge.measurement.reading import Reading
 from doxedge.measurement.verdict import FAILED, PASSED
 from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store.qa import QaStore
@@ -69,6 +70,24 @@ class AskCheck(Question):
     ask: Literal["check"]
     unit: str = Field(max_length=64)
     check: int = Field(ge=1, lt=2**63)
+
+
+class StandingOf:
+    """Which monitors of another unit are in control, for a unit that shares its stack."""
+
+    def __init__(self, office: QaOffice, unit: str) -> None:
+        """`unit` has the monitors."""
+        self._office, self._unit = office, unit
+        self._desk: QaDesk | None = None
+
+    def standing(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+        """The readings, those out of control made bad."""
+        # A desk that was closed still knows how it stood: the last samples of a unit come after it.
+        self._desk = self._office.desks.get(self._unit, self._desk)
+        return readings if self._desk is None else self._desk.standing(readings)
+
+    def see(self, readings: Iterable[Reading]) -> None:
+        """The unit that has the monitors sees them itself."""
 
 
 class QaOffice:

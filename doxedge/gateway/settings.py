@@ -137,6 +137,8 @@ class UnitTable(_Table):
     formula: FormulaTable = FormulaTable()
     stacks: tuple[Name, ...] = Field((), max_length=16)
     """Names of the stacks where there are several: the mass is their sum."""
+    shares_stack_of: Name | None = None
+    """The unit whose instruments measure the stack, where this one emits through it as well; None: its own measure."""
     bias: tuple[BiasTable, ...] = Field((), max_length=1_000)
     """Bias factors in the order of their times; none: the mass is reported as measured."""
     operating: OperatingTable | None = None

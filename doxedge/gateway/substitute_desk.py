@@ -7,10 +7,12 @@ record that stands, and what that record says is noted: never what we would have
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from doxedge.gateway.bodies import revision_body
+from doxedge.measurement.apportioning import StackHour, UnitShare, remarks_of
 from doxedge.measurement.emission import NO_DATA, SUBSTITUTED, HourGap, HourRecord
 from doxedge.measurement.energy import EnergyQuality
 from doxedge.measurement.hour_history import KnownHour, grams
@@ -18,7 +20,7 @@ from doxedge.measurement.hour_series import QUALITY_ASSURED_METHODS
 from doxedge.measurement.missing_data_rules import Rules
 from doxedge.measurement.substitute_recipe import RECIPE_BYTES_MAX, canonical_recipe
 from doxedge.measurement.substitution import Substitute
-from doxedge.quantity import HOUR_MS, WattHours
+from doxedge.quantity import HOUR_MS, Grams, WattHours
 from doxedge.signing import canonical, envelope
 from doxedge.signing.canonical import Value
 from doxedge.signing.record import decode_payload
@@ -68,6 +70,8 @@ def first_key(unit: str, start_ms: int) -> str:
 
 def known_hours(closed: HourRecord | HourGap) -> list[KnownHour]:
     """What a closed hour, or each hour of a closed gap, adds to the history."""
+    if closed.stack is not None:
+        return _known_of_stack(closed, closed.stack)
     is_load_known = closed.energy_quality in _LOAD_KNOWN
     if isinstance(closed, HourRecord):
         assured = bool(closed.operating_percent) and closed.method_code in QUALITY_ASSURED_METHODS
@@ -83,10 +87,7 @@ def known_hours(closed: HourRecord | HourGap) -> list[KnownHour]:
                 closed.minutes_valid,
             )
         ]
-    starts = range(closed.from_ms, closed.to_ms, HOUR_MS)
-    remarks = {*closed.remarks, *([ASSUMED] if closed.cause == NO_DATA else [])}
-    if closed.energy_quality != EnergyQuality.METERED:
-        remarks.add(f"energy_wh:{closed.energy_quality}")
+    starts, remarks = range(closed.from_ms, closed.to_ms, HOUR_MS), _remarks_of_gap(closed)
     return [
         KnownHour(
             start_ms,
@@ -98,10 +99,68 @@ def known_hours(closed: HourRecord | HourGap) -> list[KnownHour]:
             "",
             quality_assured=False,
             minutes_valid=closed.minutes_valid,
-            remarks=tuple(sorted(remarks)),
+            remarks=remarks,
         )
         for start_ms in starts
     ]
+
+
+def _known_of_stack(closed: HourRecord | HourGap, stack: StackHour) -> list[KnownHour]:
+    """The same where units share the stack: the hour is the stack's, and beside it stands what is the unit's."""
+    if isinstance(closed, HourRecord):
+        starts: Sequence[int] = (closed.start_ms,)
+        remarks: tuple[str, ...] = ()
+    else:
+        starts, remarks = range(closed.from_ms, closed.to_ms, HOUR_MS), _remarks_of_gap(closed)
+    method = closed.method_code if isinstance(closed, HourRecord) and stack.nox_g is not None else ""
+    return [
+        known_of_stack(
+            start_ms,
+            stack,
+            method=method,
+            minutes_valid=closed.minutes_valid,
+            unit=closed.unit,
+            operating_percent=closed.operating_percent,
+            # The energy of a longer gap is known as a whole only: its first hour carries it.
+            energy_wh=closed.energy_wh if start_ms == starts[0] else 0,
+            remarks=remarks,
+        )
+        for start_ms in starts
+    ]
+
+
+def known_of_stack(
+    start_ms: int,
+    stack: StackHour,
+    *,
+    method: str,
+    minutes_valid: int,
+    unit: str,
+    operating_percent: int,
+    energy_wh: int,
+    remarks: tuple[str, ...] = (),
+) -> KnownHour:
+    """An hour of a shared stack in the history of one unit; `operating_percent` and `energy_wh` are the unit's."""
+    load_wh = stack.apportioning.load_wh
+    return KnownHour(
+        start_ms,
+        stack.operating_percent,
+        stack.nox_g,
+        load_wh or 0,
+        load_wh is not None,
+        method,
+        bool(stack.operating_percent) and method in QUALITY_ASSURED_METHODS,
+        minutes_valid,
+        remarks,
+        UnitShare(unit, operating_percent, energy_wh, stack.apportioning),
+    )
+
+
+def _remarks_of_gap(gap: HourGap) -> tuple[str, ...]:
+    remarks = {*gap.remarks, *([ASSUMED] if gap.cause == NO_DATA else [])}
+    if gap.energy_quality != EnergyQuality.METERED:
+        remarks.add(f"energy_wh:{gap.energy_quality}")
+    return tuple(sorted(remarks))
 
 
 def substituted(
@@ -111,7 +170,11 @@ def substituted(
     known = stored.known
     assert one.exact is not None  # noqa: S101 - rules for mass rates state a maximum
     assert one.value is not None  # noqa: S101
-    recipe: list[Value] = [*canonical_recipe(one, rules, known.remarks)]
+    stack_g, share = grams(one.value, known.operating_percent), known.share
+    told: list[str] = []
+    if share is not None:
+        told = remarks_of(StackHour(known.operating_percent, stack_g, None, share.apportioning))
+    recipe: list[Value] = [*canonical_recipe(one, rules, known.remarks, told)]
     if len(canonical.encode(recipe)) > RECIPE_BYTES_MAX:
         raise ValueError(
             f"the recipe of the hour at {known.start_ms} is longer than {RECIPE_BYTES_MAX} bytes"
@@ -120,9 +183,9 @@ def substituted(
         unit,
         known.start_ms,
         rule_set,
-        known.operating_percent,
-        grams(one.value, known.operating_percent),
-        WattHours(known.energy_wh),
+        known.operating_percent if share is None else share.operating_percent,
+        Grams(known.own_g(stack_g)),
+        WattHours(known.energy_wh if share is None else share.energy_wh),
         SUBSTITUTED,
         INITIAL_CLAUSE if one.method == rules.initial else CLAUSE,
         one.method.code,

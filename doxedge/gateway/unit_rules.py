@@ -18,6 +18,7 @@ from doxedge.measurement.fuel_factors import factor
 from doxedge.measurement.hour_settings import BACKUP, HourSettings, Stack, backup_name
 from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.part75_mass import Part75Formula, factors_wanted
+from doxedge.measurement.shared_stack import SharedStack
 from doxedge.quantity import SECOND_MS
 from doxedge.signing import canonical
 from doxedge.signing.tags import hash_tagged
@@ -25,7 +26,7 @@ from doxedge.signing.tags import hash_tagged
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 CAME_LATER: Final = (
     "calibration", "missing_data", "averaging_minutes", "concentration_o2_corrected", "formula", "bias",
-    "stacks",
+    "stacks", "shares_stack_of",
 )  # fmt: skip
 """Keys of a unit that its rules hash leaves out where they have their defaults."""
 
@@ -33,7 +34,7 @@ CAME_LATER: Final = (
 def hour_rules(unit: UnitTable, plan: QuantityPlan, *, source: str, place: str) -> HourSettings:
     """How the hours of a unit are made of its quantities. Raises ConfigError naming table and key."""
     if unit.operating is not None and unit.operating.quantity in plan.owner:
-        _require_held(unit, plan.periods, source=source, place=place)
+        require_held(unit, plan.periods, source=source, place=place)
     try:
         hour = _hour_settings(unit, plan)
     except ValueError as error:
@@ -53,12 +54,18 @@ def describe_hour(hour: HourSettings) -> list[str]:
             if hour.stacks[1:]
             else []
         ),
+        *(_describe_shared(hour.shared) if hour.shared else []),
         *(_describe_bias(bias) for bias in hour.emission.bias),
         *(
             f"{quantity}: {hour.devices[backup_name(quantity)]} stands in for {hour.devices[quantity]}"
             for quantity in sorted(hour.backups)
         ),
     ]
+
+
+def _describe_shared(shared: SharedStack) -> list[str]:
+    loads = ", ".join(f"{one.unit} ({one.power_quantity})" for one in shared.units)
+    return [f"one stack of several units; its mass is divided hour by hour by load: {loads}"]
 
 
 def _describe_bias(bias: BiasFactor) -> str:
@@ -84,6 +91,11 @@ def _describe_mass(emission: EmissionSettings) -> str:
 
 def rules_hash(unit: UnitTable) -> bytes:
     """Over the unit's settings that turn samples into hours, as JSON with sorted keys by pydantic."""
+    return hash_tagged("rules", *hashed_parts(unit))
+
+
+def hashed_parts(unit: UnitTable) -> list[bytes]:
+    """What of a unit's table stands under its rules hash."""
     left_out = {"instrument", "channel", "source", "name"}
     # What came later counts only where a site uses it, so that the hashes of older files stay what they are.
     fields = UnitTable.model_fields
@@ -95,7 +107,7 @@ def rules_hash(unit: UnitTable) -> bytes:
     ]
     if places:
         parts.append(canonical.encode(places))
-    return hash_tagged("rules", *parts)
+    return parts
 
 
 def _require_measured(
@@ -115,7 +127,7 @@ def _require_measured(
         )
 
 
-def _require_held(unit: UnitTable, periods: dict[str, int], *, source: str, place: str) -> None:
+def require_held(unit: UnitTable, periods: dict[str, int], *, source: str, place: str) -> None:
     """An operating signal that lapses between two polls would count a cold unit as running."""
     operating = unit.operating
     if operating is not None and operating.hold_ms < 2 * periods[operating.quantity]:
@@ -128,14 +140,7 @@ def _require_held(unit: UnitTable, periods: dict[str, int], *, source: str, plac
 
 
 def _hour_settings(unit: UnitTable, plan: QuantityPlan) -> HourSettings:
-    operating = None
-    if unit.operating is not None:
-        operating = OperatingSettings(
-            quantity=unit.operating.quantity,
-            on_above=unit.operating.on_above,
-            off_below=unit.operating.off_below,
-            hold_ms=unit.operating.hold_ms,
-        )
+    operating = operating_settings(unit)
     said_so = {name.rpartition(".")[2] for name in plan.o2_corrected}
     emission = EmissionSettings(
         concentration=unit.concentration,
@@ -149,7 +154,7 @@ def _hour_settings(unit: UnitTable, plan: QuantityPlan) -> HourSettings:
     )
     stacks = _stacks(unit, emission, plan) if unit.stacks else (Stack(),)
     named = {stack.name_of(quantity) for stack in stacks for quantity in emission.measured}
-    energy = _energy_settings(unit, plan.owner)
+    energy = energy_settings(unit, plan.owner)
     alone = {operating.quantity} if operating else set[str]()
     alone |= {energy.quantity, energy.power_quantity} if energy else set()
     if doubled := sorted(quantity for quantity in alone if backup_name(quantity) in plan.owner):
@@ -169,6 +174,19 @@ def _hour_settings(unit: UnitTable, plan: QuantityPlan) -> HourSettings:
         devices=plan.owner,
         backups=frozenset(name for name in named if backup_name(name) in plan.owner),
         stacks=stacks,
+    )
+
+
+def operating_settings(unit: UnitTable) -> OperatingSettings | None:
+    """What shows that the unit runs. Raises ValueError for thresholds that cannot be."""
+    table = unit.operating
+    if table is None:
+        return None
+    return OperatingSettings(
+        quantity=table.quantity,
+        on_above=table.on_above,
+        off_below=table.off_below,
+        hold_ms=table.hold_ms,
     )
 
 
@@ -223,7 +241,7 @@ def _bias(table: BiasTable) -> BiasFactor:
     )
 
 
-def _energy_settings(unit: UnitTable, owner: dict[str, str]) -> EnergySettings | None:
+def energy_settings(unit: UnitTable, owner: dict[str, str]) -> EnergySettings | None:
     if "energy_wh" not in owner:
         return None
     return EnergySettings(rollover_wh=unit.energy.rollover_wh, max_power_w=unit.energy.max_power_w)

@@ -6,21 +6,22 @@ when it comes after the border; an hour names the hashes of the setup that made 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from doxedge.gateway.bodies import Provenance, firmware_text
 from doxedge.gateway.clock_state import boot_id
 from doxedge.gateway.gap_causes import GapCauses
-from doxedge.gateway.meter_exchange import stored_devices
 from doxedge.gateway.missing_data_settings import NO_SUBSTITUTES, MissingDataPlan
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.measurement.emission import HourGap
 from doxedge.measurement.hour import HourSettings
+from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.quality import AssessmentSettings, Assessor, ClockState
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Sample
+from doxedge.measurement.shared_stack import RunningUnits
 
 ALWAYS: Final = 0
 """From when on the first setup holds."""
@@ -46,7 +47,8 @@ class UnitSetup:
     assessment: AssessmentSettings
     provenance: Provenance
     devices: tuple[str, ...]
-    """Whose samples are under the root of an hour, and what a person has said among them."""
+    """Whose samples are under the root of an hour, and what a person has said among them; of a shared stack those of
+    all units on it."""
     missing_data: MissingDataPlan = NO_SUBSTITUTES
     """What stands for an hour that is not measured."""
 
@@ -71,8 +73,7 @@ class SetupChange:
 def setup_of(planned: PlannedUnit) -> UnitSetup:
     """The setup of a unit on this machine."""
     made_by = Provenance(planned.profile_hash, planned.rules_hash, boot_id(), firmware_text())
-    devices = stored_devices(planned.table.name, planned.devices)
-    return UnitSetup(planned.hour, planned.assessment, made_by, devices, planned.missing_data)
+    return UnitSetup(planned.hour, planned.assessment, made_by, planned.sampled, planned.missing_data)
 
 
 @dataclass(slots=True)
@@ -84,6 +85,8 @@ class _Reign:
     assessor: Assessor
     causes: GapCauses
     change: SetupChange | None
+    signals: Mapping[str, OperatingSettings]
+    """Unit to its operating signal."""
 
 
 class UnitJudge:
@@ -92,12 +95,23 @@ class UnitJudge:
     def __init__(self, setup: UnitSetup, *, quality: QualityAssurance | None = None) -> None:
         """`quality` None: nothing is checked with gas."""
         self.latest: dict[str, Reading] = {}
+        """Of the unit's own instruments."""
         self.flags: dict[tuple[str, str], frozenset[str]] = {}
         """By device and the first value of the group: groups are polled apart."""
-        self.running = True
-        """Whether the unit runs, by its operating signal; true where nobody can say."""
         self.quality = quality
+        self._running = RunningUnits()
+        self._unit = setup.hour.unit
         self._reigns = [_reign(ALWAYS, setup)]
+
+    @property
+    def running(self) -> bool:
+        """Whether the unit runs, or any that shares its stack, by the operating signals; true where nobody can say."""
+        return self._running.any_of(self._reigns[0].signals or (self._unit,))
+
+    @property
+    def unit_runs(self) -> bool:
+        """Whether the unit itself runs."""
+        return self._running.runs(self._unit)
 
     def begin_with(self, before: UnitSetup, change: SetupChange) -> None:
         """The first setup is that of a change, of which the time before it is still of interest."""
@@ -137,7 +151,7 @@ class UnitJudge:
         self.latest = {name: reading for name, reading in self.latest.items() if name in quantities}
         self.flags = {key: flags for key, flags in self.flags.items() if key[0] in reign.setup.devices}
         if reign.setup.hour.operating is None:
-            self.running = True
+            self._running.forget()
         return change
 
     def forget_before(self, at_ms: int) -> None:
@@ -149,16 +163,19 @@ class UnitJudge:
     def judge(self, sample: Sample, *, clock: ClockState) -> tuple[Reading, ...]:
         """Every value with its quality and reason."""
         reign = self._reigns[0] if len(self._reigns) == 1 else self._reign_at(sample.at_ms)
-        readings = reign.assessor.assess(sample, clock=clock, running=self.running)
+        hour = reign.setup.hour
+        running = self._running.any_of(hour.runs_with(sample.device))
+        readings = reign.assessor.assess(sample, clock=clock, running=running)
         if self.quality is not None:
             readings = self.quality.standing(readings)
-        operating = reign.setup.hour.operating
+        is_own = hour.shared is None or sample.device.startswith(f"{self._unit}.")
         for reading in readings:
-            self.latest[reading.quantity] = reading
+            if is_own:
+                self.latest[reading.quantity] = reading
             if reading.quality is Quality.BAD:
                 reign.causes.note(reading)
-            if operating is not None and reading.quantity == operating.quantity:
-                self.running = operating.runs_now(reading.value, before=self.running)
+        if reign.signals:
+            self._running.note(readings, reign.signals)
         return readings
 
     def gap_cause(self, gap: HourGap) -> str:
@@ -174,4 +191,4 @@ class UnitJudge:
 
 def _reign(from_ms: int, setup: UnitSetup, *, change: SetupChange | None = None) -> _Reign:
     causes = GapCauses(setup.hour.needed)
-    return _Reign(from_ms, setup, Assessor(setup.assessment), causes, change)
+    return _Reign(from_ms, setup, Assessor(setup.assessment), causes, change, setup.hour.signals)

@@ -3,10 +3,11 @@
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from typing import Final
 
+from doxedge.measurement.apportioning import UnitHour, apportioning
 from doxedge.measurement.averaging import MinuteBucket, MinuteMean
 from doxedge.measurement.bias_factor import adjusted_g, factor_at
 from doxedge.measurement.conversion import PRECISE
@@ -32,6 +33,7 @@ from doxedge.measurement.operating import Operation
 from doxedge.measurement.quality import QA_REASONS
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.rule_sets import HourFacts
+from doxedge.measurement.shared_stack import StackUnit, hour_of_unit
 from doxedge.measurement.validity import QUADRANT_MS, CalibrationCheck, Verdict
 from doxedge.measurement.validity_eu import minutes_wanted
 from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams, round_half_away, whole
@@ -75,6 +77,9 @@ class MinuteStep:
     """Of each measured quantity that the mass needs: the mean that stands for the minute, None without a valid one."""
     g_per_h: Decimal | None
     """The mass rate; None for a minute that is filled by scaling."""
+
+    units: Mapping[str, tuple[int, Decimal | None]] = field(default_factory=dict)
+    """Of each unit that shares the stack: how many ms it ran, and its mean load in W."""
 
 
 class CollectedHour:
@@ -144,6 +149,15 @@ class CollectedHour:
 
     def judge(self, operation: Operation, energy: HourEnergy, *, revision: int = 0) -> HourRecord | HourGap:
         """The hour as it is known now. An hour that is not valid gives a gap, and no mass."""
+        judged = self._judge(operation, energy, revision)
+        shared = self._settings.shared
+        if shared is None:
+            return judged
+        hours, rule_set = self._unit_hours(operation), self._settings.rules.stamp
+        return hour_of_unit(judged, shared, operation, energy, hours, rule_set=rule_set)
+
+    def _judge(self, operation: Operation, energy: HourEnergy, revision: int) -> HourRecord | HourGap:
+        """All that came through the stacks."""
         settings = self._settings
         operating_ms = self._operating_ms(operation)
         rates = self._operating_rates(operating_ms, MINUTES)
@@ -195,7 +209,13 @@ class CollectedHour:
         for minute, operating_ms in enumerate(self._operating_ms(operation)):
             rate = self._rate(minute)
             means = {quantity: self._mean_at(quantity, minute) for quantity in self._settings.needed}
-            steps.append(MinuteStep(minute, operating_ms, means, None if rate is None else rate.g_per_h))
+            units = {
+                one.unit: (operation_ms[minute], self._mean_at(one.power_quantity, minute))
+                for one, operation_ms in self._unit_minutes(operation)
+            }
+            steps.append(
+                MinuteStep(minute, operating_ms, means, None if rate is None else rate.g_per_h, units)
+            )
         return steps
 
     def preview(self, operation: Operation, *, until_ms: int) -> RunningHour:
@@ -207,6 +227,9 @@ class CollectedHour:
         with localcontext(PRECISE):
             gram_ms = sum((rates[m].g_per_h * operating_ms[m] for m in sorted(rates)), Decimal(0))
             nox_g = Grams(max(0, whole(gram_ms / HOUR_MS)))
+        if settings.shared is not None:
+            how = apportioning(self._unit_hours(operation))
+            nox_g = Grams(how.divide(nox_g)[settings.unit])
         minutes_per_quadrant = QUADRANT_MS // MINUTE_MS
         running = {m // minutes_per_quadrant for m in range(elapsed) if operating_ms[m]}
         covered = {m // minutes_per_quadrant for m in rates}
@@ -331,6 +354,24 @@ class CollectedHour:
         starts = range(self.start_ms, self.start_ms + HOUR_MS, MINUTE_MS)
         return [operation.within(start, start + MINUTE_MS) for start in starts]
 
+    def _unit_minutes(self, operation: Operation) -> list[tuple[StackUnit, list[int]]]:
+        """For each unit that shares the stack, how long it ran in each minute."""
+        shared, ran = self._settings.shared, dict(operation.units)
+        return [] if shared is None else [(one, self._operating_ms(ran[one.unit])) for one in shared.units]
+
+    def _unit_hours(self, operation: Operation) -> list[UnitHour]:
+        """What each unit did that shares the stack."""
+        return [
+            UnitHour(
+                one.unit,
+                sum(operating_ms),
+                one.load_wh(
+                    [self._mean_at(one.power_quantity, minute) for minute in range(MINUTES)], operating_ms
+                ),
+            )
+            for one, operating_ms in self._unit_minutes(operation)
+        ]
+
     def _is_qa(self, operating_ms: Sequence[int]) -> bool:
         """True when a check or maintenance fell into the unit's operation."""
         if self._checks:
@@ -344,8 +385,10 @@ class CollectedHour:
 
     def _remarks(self, operation: Operation, rates: dict[int, MinuteRate]) -> tuple[str, ...]:
         remarks = {f"{quantity}:{reason}" for rate in rates.values() for quantity, reason in rate.remarks}
-        if self._settings.operating is not None and operation.assumed_ms:
-            remarks.add(f"{self._settings.operating.quantity}:{ASSUMED}")
+        signals = self._settings.signals
+        for unit, ran in operation.units or ((self._settings.unit, operation),):
+            if unit in signals and ran.assumed_ms:
+                remarks.add(f"{signals[unit].quantity}:{ASSUMED}")
         if capped := sum(rate.at_diluent_cap for rate in rates.values()):
             remarks.add(f"{CAPPED}:{capped}")
         if backed := sum(rate.from_backup for rate in rates.values()):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Final
 
+from doxedge.measurement.apportioning import StackHour
 from doxedge.measurement.averaging import MinuteMean
 from doxedge.measurement.bias_factor import BiasFactor, require_ordered
 from doxedge.measurement.conversion import (
@@ -176,6 +177,9 @@ class HourRecord:
     unadjusted_g: Grams | None = None
     """As measured, where there is a factor."""
 
+    stack: StackHour | None = None
+    """What the unit's mass is a part of, where it shares its stack; the factor is then the stack's."""
+
 
 @dataclass(frozen=True, slots=True)
 class HourGap:
@@ -197,6 +201,8 @@ class HourGap:
     energy_quality: str
     remarks: tuple[str, ...] = ()
     revision: int = 0
+    stack: StackHour | None = None
+    """As in an `HourRecord`."""
 
 
 @dataclass(frozen=True, slots=True)

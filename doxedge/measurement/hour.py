@@ -11,14 +11,16 @@ All times are arguments. What happens when they do not behave:
 After a restart the caller gives the stored `Carry` and feeds the stored samples of the open hour again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 
+from doxedge.measurement.apportioning import StackHour
+from doxedge.measurement.carry import Carry
 from doxedge.measurement.collected_hour import CollectedHour, MinuteStep, RunningHour
 from doxedge.measurement.emission import NO_DATA, HourGap, HourRecord
-from doxedge.measurement.energy import EnergyCounter, EnergyMark, EnergyQuality, HourEnergy
+from doxedge.measurement.energy import EnergyCounter, EnergyQuality, HourEnergy
 from doxedge.measurement.hour_settings import HourSettings
 from doxedge.measurement.monitor_checks import EVERYTHING
 from doxedge.measurement.operating import OperatingSignal, Operation
@@ -74,47 +76,6 @@ class Counters:
     foreign: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Carry:
-    """What goes over from one hour to the next, for a restart."""
-
-    next_start_ms: int
-    """The first hour that is not closed."""
-
-    running: bool | None = None
-    """Whether the unit ran at that instant; None when nobody knows."""
-
-    energy: EnergyMark | None = None
-
-    def as_dict(self) -> dict[str, int | str | bool | None]:
-        """Plain values, to be stored."""
-        mark = self.energy
-        return {
-            "next_start_ms": self.next_start_ms,
-            "running": self.running,
-            "counter_at_ms": mark.at_ms if mark else None,
-            "counter_wh": str(mark.counter_wh) if mark else None,
-            "before_border_wh": str(mark.before_border_wh) if mark else None,
-        }
-
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, object]) -> "Carry":
-        """The other way round. Raises ValueError for what `as_dict` did not make."""
-        next_start_ms, running, at_ms = (stored.get(k) for k in ("next_start_ms", "running", "counter_at_ms"))
-        if type(next_start_ms) is not int or next_start_ms % HOUR_MS:
-            raise ValueError(f"next_start_ms: {next_start_ms!r} is not the start of an hour")
-        if running is not None and type(running) is not bool:
-            raise ValueError(f"running: {running!r} is neither true nor false nor null")
-        if at_ms is None:
-            return cls(next_start_ms, running)
-        if type(at_ms) is not int:
-            raise ValueError(f"counter_at_ms: {at_ms!r} is not an instant")
-        mark = EnergyMark(
-            at_ms, _stored_number(stored, "counter_wh"), _stored_number(stored, "before_border_wh")
-        )
-        return cls(next_start_ms, running, mark)
-
-
 @dataclass(slots=True)
 class _Closed:
     """An hour that was given out and may be revised. `result` is None when it was part of a longer gap."""
@@ -141,7 +102,7 @@ class HourAssembler:
         "_open",
         "_owners",
         "_settings",
-        "_signal",
+        "_signals",
         "counters",
     )
 
@@ -166,7 +127,7 @@ class HourAssembler:
         self._owners: dict[str, str] = dict(settings.devices)
         self._after = after
         self._early: list[Reading] | None = None if after is None else []
-        self._signal, self._counter = self._followers(carry)
+        self._signals, self._counter = self._followers(carry)
         self.counters = Counters()
 
     def add(self, readings: Iterable[Reading]) -> Placed:
@@ -201,7 +162,7 @@ class HourAssembler:
         if self._after.next_ms < self._first_ms:
             raise ValueError(f"the hour at {self._after.next_ms} ms is not closed yet")
         early, self._early = self._early, None
-        self._signal, self._counter = self._followers(self._after.carry)
+        self._signals, self._counter = self._followers(self._after.carry)
         self._follow(early)
 
     def forget_after(self) -> None:
@@ -292,28 +253,29 @@ class HourAssembler:
     @property
     def carry(self) -> Carry:
         """What a restart needs; to be stored after every `close` that gave something out."""
-        return Carry(
-            self._next_ms,
-            self._signal.state_at(self._next_ms - 1) if self._signal is not None else None,
-            self._counter.mark if self._counter is not None else None,
-        )
+        ran = {unit: signal.state_at(self._next_ms - 1) for unit, signal in self._signals.items()}
+        own = ran.pop(self._settings.unit, None)
+        mark = self._counter.mark if self._counter is not None else None
+        return Carry(self._next_ms, own, mark, tuple(sorted(ran.items())))
 
-    def _followers(self, carry: Carry | None) -> tuple[OperatingSignal | None, EnergyCounter | None]:
-        """Who follows the operating signal and the energy counter from the first open hour on."""
-        signal, counter = None, None
-        if self._settings.operating is not None:
-            running = carry.running if carry else None
-            signal = OperatingSignal(self._settings.operating, on=running, at_ms=self._next_ms - 1)
-        if self._settings.energy is not None:
-            counter = EnergyCounter(self._settings.energy, mark=carry.energy if carry else None)
-        return signal, counter
+    def _followers(self, carry: Carry | None) -> tuple[dict[str, OperatingSignal], EnergyCounter | None]:
+        """Who follows the operating signals and the energy counter from the first open hour on."""
+        ran = dict(carry.others) | {self._settings.unit: carry.running} if carry else {}
+        signals = {
+            unit: OperatingSignal(signal, on=ran.get(unit), at_ms=self._next_ms - 1)
+            for unit, signal in self._settings.signals.items()
+        }
+        if self._settings.energy is None:
+            return signals, None
+        return signals, EnergyCounter(self._settings.energy, mark=carry.energy if carry else None)
 
     def _follow(self, readings: Iterable[Reading]) -> None:
         for reading in readings:
             followed = False
-            if self._signal is not None and reading.quantity == self._signal.quantity:
-                self._signal.add(reading)
-                followed = True
+            for signal in self._signals.values():
+                if reading.quantity == signal.quantity:
+                    signal.add(reading)
+                    followed = True
             if self._counter is not None and reading.quantity == self._counter.quantity:
                 self._counter.add(reading)
                 followed = True
@@ -357,14 +319,17 @@ class HourAssembler:
         closed = _Closed(collected or CollectedHour(start_ms, self._settings), operation, energy, result)
         self._closed[start_ms] = closed
         self._next_ms = start_ms + HOUR_MS
-        if self._signal is not None:
-            self._signal.forget_before(self._next_ms - 1)
+        for signal in self._signals.values():
+            signal.forget_before(self._next_ms - 1)
         return closed
 
     def _operation(self, start_ms: int, end_ms: int) -> Operation:
-        if self._signal is None:
+        shared = self._settings.shared
+        if shared is not None:
+            return shared.operation(lambda unit: self._signals[unit].operation(start_ms, end_ms))
+        if not self._signals:
             return Operation(((start_ms, end_ms),) if end_ms > start_ms else (), 0)
-        return self._signal.operation(start_ms, end_ms)
+        return self._signals[self._settings.unit].operation(start_ms, end_ms)
 
     def _energy(self, start_ms: int, collected: CollectedHour | None) -> HourEnergy:
         if self._counter is None:
@@ -374,7 +339,7 @@ class HourAssembler:
 
     def _longer(self, gap: HourGap | None, closed: _Closed) -> HourGap:
         """The gap so far and one more hour without any sample."""
-        start_ms = closed.collected.start_ms
+        start_ms, shared = closed.collected.start_ms, self._settings.shared
         if gap is not None:
             energy_wh = WattHours(gap.energy_wh + closed.energy.energy_wh)
             return replace(gap, to_ms=start_ms + HOUR_MS, energy_wh=energy_wh)
@@ -389,6 +354,7 @@ class HourAssembler:
             samples=0,
             energy_wh=closed.energy.energy_wh,
             energy_quality=closed.energy.quality.value,
+            stack=None if shared is None else StackHour(100, None, None, shared.nobody_knows),
         )
 
     def _due_revisions(self, now_ms: int) -> list[HourRecord | HourGap]:
@@ -425,14 +391,3 @@ def _revise(closed: _Closed) -> list[HourRecord | HourGap]:
     closed.revisions += 1
     closed.result = result
     return [result]
-
-
-def _stored_number(stored: Mapping[str, object], key: str) -> Decimal:
-    value = stored.get(key)
-    try:
-        number = Decimal(value) if isinstance(value, str) else None
-    except InvalidOperation:
-        number = None
-    if number is None or not number.is_finite():
-        raise ValueError(f"{key}: {value!r} is not a number")
-    return number

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from doxedge.measurement.apportioning import UnitShare
 from doxedge.measurement.availability import Availability, AvailabilityCounter
 from doxedge.measurement.missing_data_rules import Rules
 from doxedge.measurement.substitution import OperatingHour, Substitute, substitutes
@@ -43,10 +44,22 @@ class KnownHour:
     remarks: tuple[str, ...] = ()
     """Of a missing hour: what a reader should know, as `quantity:reason`."""
 
+    share: UnitShare | None = None
+    """Where the unit shares its stack, all before is the stack's, with the load of all units; and this the unit's."""
+
     @property
     def is_missing(self) -> bool:
         """Whether the unit ran and the rules ask for a substitute."""
         return self.operating_percent > 0 and not self.quality_assured
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Who shares the stack. Hours of other units say nothing of these."""
+        return () if self.share is None else self.share.apportioning.units
+
+    def own_g(self, stack_g: int) -> int:
+        """What is the unit's of a mass of the hour."""
+        return stack_g if self.share is None else self.share.part(stack_g)
 
     @property
     def load_w(self) -> int | None:
@@ -99,20 +112,23 @@ def substitutes_of(
     wanted    beginnings of missing hours; others are passed over
     began_ms  when the history of the unit began, also where its oldest hours were let go
     """
-    hours = operating_hours(history)
-    for first, end in _gaps(hours):
-        if not any(hour.start_ms in wanted for hour in hours[first:end]):
-            continue
-        gap_ms = hours[first].start_ms
-        oldest_ms = history_begins_ms(gap_ms, rules)
-        known = [hour for hour in hours[: end + 1] if hour.start_ms >= oldest_ms]
-        for one in substitutes(known, _aged(rules, began_ms, gap_ms), from_ms=gap_ms, first_ms=began_ms):
-            if one.hour.start_ms in wanted:
-                yield one
+    for known_since_ms, of_stack in _by_stack(history, began_ms):
+        hours = operating_hours(of_stack)
+        for first, end in _gaps(hours):
+            if not any(hour.start_ms in wanted for hour in hours[first:end]):
+                continue
+            gap_ms = hours[first].start_ms
+            oldest_ms = history_begins_ms(gap_ms, rules)
+            known = [hour for hour in hours[: end + 1] if hour.start_ms >= oldest_ms]
+            aged = _aged(rules, known_since_ms, gap_ms)
+            for one in substitutes(known, aged, from_ms=gap_ms, first_ms=known_since_ms):
+                if one.hour.start_ms in wanted:
+                    yield one
 
 
 def outlook(history: Sequence[KnownHour], rules: Rules, *, began_ms: int) -> Outlook:
     """After the last hour of `history`."""
+    began_ms, history = [*_by_stack(history, began_ms)][-1] if history else (began_ms, history)
     hours = operating_hours(history)
     if not hours:
         return Outlook(Availability(0, 0), None, is_initial=True)
@@ -136,6 +152,15 @@ def outlook(history: Sequence[KnownHour], rules: Rules, *, began_ms: int) -> Out
         )
     )
     return Outlook(now, cost, is_initial=cost.method == rules.initial)
+
+
+def _by_stack(history: Sequence[KnownHour], began_ms: int) -> Iterator[tuple[int, Sequence[KnownHour]]]:
+    """(when it began, the hours) of each stretch of time with the same units on the stack, in order."""
+    first = 0
+    for place in range(1, len(history) + 1):
+        if place == len(history) or history[place].units != history[first].units:
+            yield (history[first].start_ms if first else began_ms), history[first:place]
+            first = place
 
 
 def _operating(hour: KnownHour, place: int) -> OperatingHour:

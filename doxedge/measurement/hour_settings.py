@@ -8,6 +8,7 @@ from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.energy import EnergySettings
 from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.rule_sets import RULE_SETS, RuleSet
+from doxedge.measurement.shared_stack import SharedStack
 from doxedge.measurement.validity_eu import AVERAGING_MINUTES
 from doxedge.quantity import MINUTE_MS
 
@@ -76,6 +77,10 @@ class HourSettings:
     stacks: tuple[Stack, ...] = (Stack(),)
     """The mass is the sum over these; each is measured as `emission` says."""
 
+    shared: SharedStack | None = None
+    """Other units emit through the stack as well: what is measured is divided. `operating` and `energy` are the
+    unit's own."""
+
     def __post_init__(self) -> None:
         if self.rule_set not in RULE_SETS:
             known = ", ".join(sorted(RULE_SETS))
@@ -118,7 +123,28 @@ class HourSettings:
     def averaged(self) -> frozenset[str]:
         """The quantities of which minute means are made."""
         power = {self.energy.power_quantity} if self.energy else set()
-        return self.needed | power | {backup_name(quantity) for quantity in self.backups}
+        return self.needed | self.loads | power | {backup_name(quantity) for quantity in self.backups}
+
+    @property
+    def loads(self) -> frozenset[str]:
+        """The loads by which the mass of a shared stack is divided."""
+        return self.shared.loads if self.shared else frozenset()
+
+    @property
+    def signals(self) -> Mapping[str, OperatingSettings]:
+        """Unit to its operating signal, of each whose signal is followed."""
+        if self.shared is not None:
+            return {one.unit: one.operating for one in self.shared.units}
+        return {self.unit: self.operating} if self.operating is not None else {}
+
+    def runs_with(self, device: str) -> tuple[str, ...]:
+        """The units of which one must run for the values of a device to move: of a load meter its own, else any."""
+        if self.shared is None:
+            return (self.unit,)
+        for one in self.shared.units:
+            if device in (self.devices.get(one.operating.quantity), self.devices.get(one.power_quantity)):
+                return (one.unit,)
+        return tuple(one.unit for one in self.shared.units)
 
     def period_ms(self, quantity: str) -> int:
         """How often a quantity is read."""

@@ -38,6 +38,8 @@ class Operation:
 
     spans: tuple[Span, ...]
     assumed_ms: int
+    units: tuple[tuple[str, "Operation"], ...] = ()
+    """Of each unit, where several share the stack: then the spans are those in which any of them ran."""
 
     @property
     def operating_ms(self) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
+from doxedge.measurement.apportioning import StackHour, remarks_of
 from doxedge.measurement.hour_history import KnownHour, grams, substitutes_of
 from doxedge.measurement.missing_data_rules import Rules
 from doxedge.measurement.substitute_recipe import RecipeGap, RecipeValue, canonical_recipe, gap_in
@@ -39,11 +40,14 @@ def check_recipe(
     one = next(substitutes_of(known, rules, {hour.start_ms}, began_ms=began_ms), None)
     if one is None or one.value is None:
         return Recomputed.DIFFERS, "the history has a measurement for this hour, or no maximum is configured"
-    found_g = grams(one.value, hour.operating_percent)
+    stack_g, divided = grams(one.value, hour.operating_percent), []
+    if hour.share is not None:
+        divided = remarks_of(StackHour(hour.operating_percent, stack_g, None, hour.share.apportioning))
+    found_g = hour.own_g(stack_g)
     found = f"{found_g} g by method {one.method.code}"
     if (found_g, one.method.code) != (nox_g, method_code):
         return Recomputed.DIFFERS, found
-    if canonical_recipe(one, rules, hour.remarks) != [*recipe]:
+    if canonical_recipe(one, rules, hour.remarks, divided) != [*recipe]:
         return Recomputed.HOLDS, found
     return Recomputed.PROVED, found
 

@@ -11,7 +11,8 @@
        per cent or null, rank or null, sum or null, g_per_h]
     8  neighbours: null, or [hour before, its g_per_h, hour after or null, its g_per_h or null]
     9  maximum potential g_per_h, where it was chosen; else null
-    10 remarks on the hour, as `quantity:reason`: an operating share that is only assumed
+    10 remarks on the hour, as `quantity:reason`: an operating share that is only assumed; and where units share the
+       stack, of which all before is told, how its mass was divided (`apportioning.remarks_of`)
 
 Hours are told by their beginning, in UTC ms. A look-back has all quality-assured hours of its load range (0: of every
 load) from the first to the last. How rates come from signed hours says `hour_history`. At most `RECIPE_BYTES_MAX`.
@@ -55,7 +56,9 @@ class RecipeGap:
     ended: bool
 
 
-def canonical_recipe(substitute: Substitute, rules: Rules, remarks: Sequence[str] = ()) -> list[RecipeValue]:
+def canonical_recipe(
+    substitute: Substitute, rules: Rules, remarks: Sequence[str] = (), divided: Sequence[str] = ()
+) -> list[RecipeValue]:
     """As it is signed. The substitute must have a value, and the rules state the maximum load where it matters."""
     gap, available = substitute.gap, substitute.availability
     assert substitute.value is not None  # noqa: S101 - rules for mass rates state a maximum
@@ -78,7 +81,7 @@ def canonical_recipe(substitute: Substitute, rules: Rules, remarks: Sequence[str
         _look_back(substitute, rules),
         _neighbours(substitute),
         whole(rules.maximum) if by_maximum and rules.maximum is not None else None,
-        [*sorted(remarks)[:REMARKS_MAX]],
+        [*sorted(remarks)[:REMARKS_MAX], *divided],
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from doxedge.measurement.apportioning import UnitShare, is_of_stack, weights_in, weights_in_words
 from doxedge.measurement.hour_history import KnownHour
 
 _KNOWN: Final = (
@@ -14,6 +15,9 @@ _KNOWN: Final = (
     "minutes_valid, remarks"
 )
 _COLUMNS: Final = f"{_KNOWN}, is_open, statements, stated_g, stated_code, stated_recipe, first_record"
+
+SHARE: Final = "unit"
+"""Begins the last of the remarks in a row of a unit that shares its stack: `unit:NAME:PERCENT:WH`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def put(connection: sqlite3.Connection, *, unit: str, hours: Iterable[KnownHour]
             "stated_recipe = iif(excluded.quality_assured, NULL, stated_recipe)",
             (
                 unit, hour.start_ms, hour.operating_percent, hour.nox_g, hour.energy_wh, hour.is_load_known,
-                hour.method_code, hour.quality_assured, hour.minutes_valid, "\n".join(hour.remarks),
+                hour.method_code, hour.quality_assured, hour.minutes_valid, _lines(hour),
                 owed and hour.is_missing,
             ),
         )  # fmt: skip
@@ -191,10 +195,30 @@ def _open_gaps_beside(connection: sqlite3.Connection, *, unit: str, start_ms: in
 
 def _known(row: Sequence[Any]) -> KnownHour:
     start_ms, percent, nox_g, energy_wh, is_load_known, code, assured, minutes, remarks = row
-    said = tuple(remarks.split("\n")) if remarks else ()
+    said, share = _share_in(remarks.split("\n") if remarks else [])
     return KnownHour(
-        start_ms, percent, nox_g, energy_wh, bool(is_load_known), code, bool(assured), minutes, said
+        start_ms, percent, nox_g, energy_wh, bool(is_load_known), code, bool(assured), minutes, said, share
     )
+
+
+def _lines(hour: KnownHour) -> str:
+    """The remarks, and what is the unit's of the hour of a shared stack."""
+    share = hour.share
+    if share is None:
+        return "\n".join(hour.remarks)
+    own = f"{SHARE}:{share.unit}:{share.operating_percent}:{share.energy_wh}"
+    return "\n".join((*hour.remarks, *weights_in_words(share.apportioning), own))
+
+
+def _share_in(lines: list[str]) -> tuple[tuple[str, ...], UnitShare | None]:
+    if not lines or not lines[-1].startswith(f"{SHARE}:"):
+        return tuple(lines), None
+    how = weights_in(lines)
+    _, unit, percent, energy_wh = lines[-1].split(":")
+    if how is None:
+        raise ValueError(f"of unit {unit}: the history does not say how an hour was divided")
+    said = tuple(line for line in lines[:-1] if not is_of_stack(line))
+    return said, UnitShare(unit, int(percent), int(energy_wh), how)
 
 
 def _stored(row: Sequence[Any]) -> StoredHour:

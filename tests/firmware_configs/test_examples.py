@@ -37,6 +37,7 @@ NO_DEFAULT_TO_SHOW: Final = {
     "rollover_wh", "max_power_w", "stuck_minutes", "maximum_g_per_h", "max_load_w",
     "reads", "daily_at", "s_ams",
     "rate", "heat_input", "fuel", "fd", "fc", "fw", "diluent_basis", "diluent_cap", "backup_of", "stack",
+    "shares_stack_of",
 }  # fmt: skip
 """Keys whose default is None, so that the example shows some value of theirs."""
 

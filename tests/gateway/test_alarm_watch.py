@@ -148,7 +148,7 @@ async def test_a_source_that_the_ledger_calls_suspended_is_an_alarm(tmp_path: Pa
 
 async def test_samples_that_the_disk_was_too_slow_for_are_told(tmp_path: Path) -> None:
     async with watched(tmp_path) as plant:
-        plant.unit.pipeline.dropped_samples += 2_000
+        plant.unit.pipeline._queue.dropped += 2_000
         await plant.watch.look()
         assert await plant.standing() == {("samples.dropped", "")}
 

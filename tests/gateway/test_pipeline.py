@@ -13,7 +13,7 @@ import pytest
 
 from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.clock_state import ClockReading
-from doxedge.gateway.pipeline import GROUP_BYTES, flush_is_due
+from doxedge.gateway.sample_queue import GROUP_BYTES, flush_is_due
 from doxedge.gateway.unit_memory import UnitMemory, write_memory
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.store.samples import SampleSettings
