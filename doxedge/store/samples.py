@@ -7,8 +7,9 @@ the retention or the disk demands it, the oldest go first, and a tombstone says 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
@@ -45,6 +46,14 @@ class SampleCounters:
     dropped: int = 0
 
 
+@dataclass(slots=True)
+class _Gathering:
+    """Samples of several units on their way to the disk."""
+
+    rows: list[SampleRow] = field(default_factory=list)
+    written: asyncio.Task[None] | None = None
+
+
 class SampleStore:
     """One `samples.db`. Get one from `open`, close it, or use it with `async with`."""
 
@@ -54,6 +63,7 @@ class SampleStore:
         self._now_ms = now_ms
         self._settings = settings
         self._folds: list[Fold] = []
+        self._gathering: _Gathering | None = None
         self.counters = SampleCounters()
         self.quarantined: Path | None = None
         """Where the damaged file is, when there was one."""
@@ -81,6 +91,8 @@ class SampleStore:
 
     async def close(self) -> None:
         """Finish what was accepted, then close."""
+        if self._gathering is not None and self._gathering.written is not None:
+            await asyncio.wait({self._gathering.written})
         await self._database.close()
 
     async def __aenter__(self) -> Self:
@@ -94,12 +106,25 @@ class SampleStore:
     async def append(self, rows: Sequence[SampleRow]) -> None:
         """Keep samples; when this returns they are on the disk. Near a limit the oldest are dropped first.
 
+        Units that come at the same moment share one look for the places of their samples.
         Raises StoreError(FULL), and ValueError for a row that cannot be kept.
         """
+        sample_rows.check(rows)
+        if self._gathering is None:
+            self._gathering = gathering = _Gathering()
+            gathering.written = asyncio.create_task(self._write(gathering), name="samples to the disk")
+        self._gathering.rows += rows
+        assert self._gathering.written is not None  # noqa: S101 - set with the rows
+        await asyncio.shield(self._gathering.written)
+
+    async def _write(self, gathering: _Gathering) -> None:
+        # Whoever wants to append at this moment has had his turn when this goes on.
+        await asyncio.sleep(0)
+        self._gathering = None
         deleted = await self._database.write(
             partial(
                 sample_rows.append,
-                rows=tuple(rows),
+                rows=gathering.rows,
                 notice=self._notice,
                 folder=self._database.path.parent,
                 bytes_max=self._settings.bytes_max,
@@ -107,7 +132,7 @@ class SampleStore:
                 now_ms=self._now_ms(),
             )
         )
-        self.counters.appended += len(rows)
+        self.counters.appended += len(gathering.rows)
         if deleted is not None:
             self.counters.dropped += deleted.samples
             if deleted.cause is Cause.DISK:

@@ -4,6 +4,7 @@
     python -m tests.benchmarks.gateway --others        ThingsBoard's gateway and Node-RED as well, where they are
     python -m tests.benchmarks.gateway --soak 1        one hour of a usual plant: is memory flat? Exit 6 when it grows
     python -m tests.benchmarks.gateway --soak 1 --small-gateway      the same on a quarter of a core
+    python -m tests.benchmarks.gateway --soak 0.5 --speed 48         half an hour in which a plant's day passes
 
 A point is one 16-bit register: read, decoded, judged, kept with its raw frame, durable, under the root that is signed.
 """
@@ -25,8 +26,10 @@ from tests.benchmarks.gateway_sketch import Sketched, run_sketch, sketch_path
 from tests.benchmarks.gateway_soak import soak
 from tests.benchmarks.handicap import Handicap
 from tests.benchmarks.measuring import median_of, parser, report, rounded, say
-from tests.benchmarks.plant import NODE, REGISTERS, Plant, plant
+from tests.benchmarks.plant import DAYS_BACK, NODE, REGISTERS, Plant, plant
 
+SPEED_MAX = 100
+"""Polls each second become polls each 10 ms: what a gateway keeps."""
 GROWING = 6
 """Exit code of a soak whose memory grows."""
 
@@ -69,7 +72,7 @@ def main() -> int:
         result = run(quick=given.quick, others=given.others)
         report(result, output=given.output)
         return 0
-    result = run_soak(hours=given.soak, small=given.small_gateway)
+    result = run_soak(hours=given.soak, small=given.small_gateway, speed=given.speed)
     report(result, output=given.output)
     return GROWING if result["memory"] == "growing" else 0
 
@@ -84,9 +87,20 @@ def _options() -> argparse.Namespace:
     made.add_argument(
         "--small-gateway", action="store_true", help="with --soak: 25 %% of a core, 512 MB, 10 ms a flush"
     )
+    made.add_argument(
+        "--speed",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with --soak: plant time runs N times as fast, 1 to 100",
+    )
     given = made.parse_args()
     if given.soak is not None and not 0 < given.soak <= 1_000:
         made.error("--soak takes more than 0 and at most 1000 hours")
+    if not 1 <= given.speed <= SPEED_MAX or (given.speed > 1 and given.soak is None):
+        made.error(f"--speed goes with --soak and takes 1 to {SPEED_MAX}")
+    if given.soak is not None and given.soak * given.speed > DAYS_BACK * 24:
+        made.error(f"a soak may take {DAYS_BACK} days of the plant: plant time never passes the real one")
     if given.small_gateway and given.soak is None:
         made.error("--small-gateway goes with --soak; the benchmark without it measures both machines")
     return given
@@ -98,11 +112,11 @@ def run(*, quick: bool, others: bool = False) -> dict[str, Any]:
         return asyncio.run(_measure(Path(folder), QUICK if quick else FULL, quick=quick, others=others))
 
 
-def run_soak(*, hours: float, small: bool) -> dict[str, Any]:
+def run_soak(*, hours: float, small: bool, speed: int = 1) -> dict[str, Any]:
     """The soak alone."""
 
     async def measure(folder: Path) -> dict[str, Any]:
-        async with plant(folder, units=1) as site:
+        async with plant(folder, units=1, speed=speed) as site:
             handicap = Handicap() if small else None
             return await soak(site, seconds=hours * 3_600, folder=folder, handicap=handicap)
 

@@ -6,16 +6,17 @@ import asyncio
 import itertools
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from doxedge.analysers.question import unpack_evidence
-from doxedge.fieldbus.clock import RealClock
 from doxedge.signing import canonical
-from doxedge.store.hour_tree import Fold
+from doxedge.store import sample_rows
+from doxedge.store.hour_tree import ROWS_A_STEP, Fold
+from doxedge.store.rows import StoredSample
 from tests.benchmarks import processes
 from tests.benchmarks.plant import NODE, REGISTERS, Plant
 
@@ -70,10 +71,10 @@ async def load(site: Plant, rate: Rate, *, seconds: float, warm_up_s: float) -> 
     """Run the gateway for `seconds` at this rate, and measure it from outside."""
     with site.gateway(units=rate.devices, registers=REGISTERS, period_ms=rate.period_ms) as pid:
         await until_measuring(site, warm_up_s=warm_up_s)
-        begun_s, begun_ms, cpu_s = time.monotonic(), RealClock().now_ms(), processes.cpu_s(pid)
+        begun_s, begun_ms, cpu_s = time.monotonic(), site.clock.now_ms(), processes.cpu_s(pid)
         written = processes.written_bytes(pid)
         await asyncio.sleep(seconds)
-        took_s, ended_ms = time.monotonic() - begun_s, RealClock().now_ms()
+        took_s, ended_ms = time.monotonic() - begun_s, site.clock.now_ms()
         cpu_s = processes.cpu_s(pid) - cpu_s
         written = processes.written_bytes(pid) - written
         memory = processes.pss_mb(pid), processes.pss_mb(site.pid(NODE))
@@ -96,31 +97,23 @@ async def load(site: Plant, rate: Rate, *, seconds: float, warm_up_s: float) -> 
 
 
 async def until_measuring(site: Plant, *, warm_up_s: float) -> None:
-    """Until samples of this run are on the disk, and the start is over."""
-    begun_ms = RealClock().now_ms()
+    """Until answers of this run are on the disk, and the start is over."""
+    begun_ms = site.clock.now_ms()
     async with asyncio.timeout(PATIENCE_S):
-        while not stored(site.samples, begun_ms, RealClock().now_ms()):
+        while not answers(site.samples, begun_ms, site.clock.now_ms()):
             site.stage.require_alive()
             await asyncio.sleep(0.1)
     await asyncio.sleep(warm_up_s)
 
 
-def stored(file: Path, from_ms: int, to_ms: int) -> int:
-    """Samples on the disk of [from, to)."""
-    return len(_rows(file, from_ms, to_ms, "1, 1"))
+def answers(file: Path, from_ms: int, to_ms: int) -> int:
+    """Polls of [from, to) that were answered and are on the disk: one that failed is a sample as well."""
+    return sum(len(of_device) for of_device in _instants(file, from_ms, to_ms).values())
 
 
 def pace_of(file: Path, from_ms: int, to_ms: int, *, due: int) -> Pace:
     """From the stored samples of [from, to): each tells its instant on a clock that is never set."""
-    instants: dict[int, list[int]] = {}
-    for device, raw in _rows(file, from_ms, to_ms, "device_id, raw"):
-        row = canonical.decode(raw)
-        assert isinstance(row, list)
-        _, monotonic_ns, _, _, evidence = row
-        assert isinstance(monotonic_ns, int)
-        assert isinstance(evidence, bytes)
-        if all(answer for _, answer in unpack_evidence(evidence)):
-            instants.setdefault(device, []).append(monotonic_ns)
+    instants = _instants(file, from_ms, to_ms)
     gaps_ms = sorted(
         (after - before) / 1e6
         for of_device in instants.values()
@@ -136,16 +129,33 @@ def quantile(ascending: Sequence[float], percent: int) -> float:
     return ascending[len(ascending) * percent // 100] if ascending else 0.0
 
 
-def _rows(file: Path, from_ms: int, to_ms: int, columns: str) -> list[tuple[int, bytes]]:
+def _instants(file: Path, from_ms: int, to_ms: int) -> dict[str, list[int]]:
+    """By device, when its answered polls of [from, to) were made, by the clock that is never set."""
+    instants: dict[str, list[int]] = {}
+    for sample in _stored(file, from_ms, to_ms):
+        row = canonical.decode(sample.raw)
+        assert isinstance(row, list)
+        _, monotonic_ns, _, _, evidence = row
+        assert isinstance(monotonic_ns, int)
+        assert isinstance(evidence, bytes)
+        exchanges = unpack_evidence(evidence)
+        if exchanges and all(answer for _, answer in exchanges):
+            instants.setdefault(sample.device, []).append(monotonic_ns)
+    return instants
+
+
+def _stored(file: Path, from_ms: int, to_ms: int) -> Iterator[StoredSample]:
     if not file.exists():
-        return []
+        return
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sample'").fetchone():
-            return []
-        return connection.execute(
-            f"SELECT {columns} FROM sample WHERE id >= ? << 20 AND id < ? << 20 ORDER BY id",
-            (from_ms, to_ms),
-        ).fetchall()
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'device'").fetchone():
+            return
+        after = 0
+        while rows := sample_rows.read(
+            connection, from_ms=from_ms, to_ms=to_ms, devices=None, after=after, limit=ROWS_A_STEP
+        ):
+            yield from rows
+            after = rows[-1].row_id
 
 
 def _root_s(file: Path, units: int, *, begun_ms: int) -> float:

@@ -15,13 +15,17 @@ from typing import Any
 
 from doxedge.cli.demo_officer import Node, Numbering
 from doxedge.cli.demo_site import Stage, until_served
+from doxedge.fieldbus.clock import VARIABLE, Clock, RealClock, from_environment
 from doxedge.gateway.bodies import firmware_text
+from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.signing.algorithms import ED25519
 
 REGISTERS = 125
 REPOSITORY = Path(__file__).parents[2]
 LIMITS = "hard_range = [0, 65_535]\nsoft_range = [0, 60_000]\nmax_rate_per_min = 60_000\nstuck_minutes = 60"
 """Of every value: all that the assessment can look at is looked at."""
+DAYS_BACK = 30
+"""Where plant time is compressed it begins so long ago, because it never passes the real one."""
 NODE = "regulator-node"
 GATEWAY = "gateway"
 
@@ -41,6 +45,7 @@ class Plant:
     channel: bytes
     sources: list[bytes]
     first_port: int
+    clock: Clock
     described: dict[str, Any] = field(default_factory=dict)
     """The usual unit's instruments, once they run."""
 
@@ -126,9 +131,12 @@ class Plant:
 
 
 @asynccontextmanager
-async def plant(folder: Path, *, units: int) -> AsyncIterator[Plant]:
-    """Start everything but the gateway, and register the units; all of it ends with us."""
-    stage = Stage(folder, 1, environment={**os.environ, **unit_environment()})
+async def plant(folder: Path, *, units: int, speed: int = 1) -> AsyncIterator[Plant]:
+    """Start everything but the gateway, and register the units; all of it ends with us.
+
+    With a `speed` plant time runs so many times as fast as real time.
+    """
+    stage = _stage(folder, speed)
     (folder / "keys").mkdir()
     devices = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -146,11 +154,29 @@ async def plant(folder: Path, *, units: int) -> AsyncIterator[Plant]:
         channel, genesis = stage.genesis("bench", "a benchmark", ["operator"])
         stage.start_node("regulator", [genesis])
         await until_served(stage.socket("regulator"), stage)
-        yield Plant(stage, channel, await _register(stage, channel, units), first_port)
+        yield Plant(
+            stage,
+            channel,
+            await _register(stage, channel, units),
+            first_port,
+            from_environment(stage.environment),
+        )
     finally:
         stage.stop(*stage.processes)
         devices.stdin.close()
         await devices.wait()
+
+
+def _stage(folder: Path, speed: int) -> Stage:
+    stage = Stage(folder, speed, environment={**os.environ, **unit_environment()})
+    # A simulated meter has counted since then: from 1970 on it would count for minutes before it answers.
+    now_ms = RealClock().now_ms()
+    stage.plant_origin_ms = now_ms - now_ms % HOUR_MS
+    if speed > 1:
+        before_ms = stage.plant_origin_ms - DAYS_BACK * DAY_MS
+        stage.plant_origin_ms = before_ms
+        stage.environment[VARIABLE] = f"{now_ms},{before_ms},{speed}"
+    return stage
 
 
 async def _register(stage: Stage, channel: bytes, units: int) -> list[bytes]:

@@ -220,7 +220,7 @@ async def test_nothing_is_signed_before_the_numbering_is_agreed_and_nothing_is_l
 
 
 async def test_samples_that_are_given_up_for_room_are_told_of_once_an_hour(tmp_path: Path) -> None:
-    settings = SampleSettings(bytes_max=200_000, free_floor_bytes=0)
+    settings = SampleSettings(bytes_max=80_000, free_floor_bytes=0)
     async with bench(tmp_path, sample_settings=settings) as unit:
         await unit.measure(190)
         events = [
