@@ -59,6 +59,7 @@ examples
   python -m simulators plant                                one unit on free ports
   python -m simulators plant --units 4 --seed 7             four units, seeds 7 to 10
   python -m simulators plant --fault analyser:silence@60+30 silent from second 60 for 30 plant seconds
+  python -m simulators plant --units 2 --one-stack          two units on one stack; its truth is the sum of theirs
   python -m simulators plant --fault unit-1:analyser:exception=2
   python -m simulators replay epa_cem_2007_703-2BLR.csv --from-now
   python -m simulators scenario --help                      faults from a file, with what must come of them
@@ -111,7 +112,8 @@ def _plant(arguments: argparse.Namespace) -> int:
 
     async def serve() -> None:
         await _serve(
-            site_of(plans, clock, host=arguments.host), until_stdin_closes=arguments.until_stdin_closes
+            site_of(plans, clock, host=arguments.host, one_stack=arguments.one_stack),
+            until_stdin_closes=arguments.until_stdin_closes,
         )
 
     asyncio.run(serve())
@@ -270,6 +272,11 @@ def _parser() -> argparse.ArgumentParser:
     plant = nouns.add_parser("plant", help="start the instruments of one or more simulated units")
     _add_units(plant)
     _add_serving(plant)
+    plant.add_argument(
+        "--one-stack",
+        action="store_true",
+        help="all units emit through one stack: every analyser and flow meter sees the gas of all, each meter its unit",
+    )
     plant.set_defaults(func=_plant)
     add_scenario(nouns)
     alone = nouns.add_parser(

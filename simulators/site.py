@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from doxedge.fieldbus.clock import Clock
 from simulators.catalogue import ROLES, instrument_for
+from simulators.common_stack import CommonStack
 from simulators.device import SimulatedDevice
 from simulators.plant import SimulatedPlant
 from simulators.plant_file import FaultPlan, UnitPlan
@@ -20,6 +21,9 @@ class SiteUnit:
 
     name: str
     plant: Plant
+    """The unit itself: its meter shows it."""
+    stack: Plant
+    """What leaves its stack: the unit's own gas, or that of several."""
     analyser: SimulatedDevice
     flow: SimulatedDevice
     meter: SimulatedDevice
@@ -33,7 +37,7 @@ class SiteUnit:
         """What a gateway has to know to measure this unit."""
         return {
             "name": self.name,
-            "moisture_percent": f"{self.plant.state(at_ms).moisture_percent:g}",
+            "moisture_percent": f"{self.stack.state(at_ms).moisture_percent:g}",
             **{name: _describe(instrument) for name, instrument in self.instruments.items()},
         }
 
@@ -68,22 +72,33 @@ class Site:
 
 
 def site_of(
-    plans: Sequence[UnitPlan], clock: Clock, *, host: str = "127.0.0.1", start_ms: int | None = None
+    plans: Sequence[UnitPlan],
+    clock: Clock,
+    *,
+    host: str = "127.0.0.1",
+    start_ms: int | None = None,
+    one_stack: bool = False,
 ) -> Site:
-    """The site that the plans describe; faults count from `start_ms`, or else from now."""
+    """The site that the plans describe; faults count from `start_ms`, or else from now.
+
+    `one_stack`: every analyser and flow meter sees the gas of all units together.
+    """
+    plants = [SimulatedPlant(plan.plant) for plan in plans]
+    common = CommonStack(plants)
     return Site(
         [
             _unit(
                 plan.plant.name,
-                SimulatedPlant(plan.plant),
+                plant,
                 clock,
                 host,
                 plan.ports,
                 plan.faults,
                 clock.now_ms() if start_ms is None else start_ms,
                 plan.profiles,
+                common if one_stack else plant,
             )
-            for plan in plans
+            for plan, plant in zip(plans, plants, strict=True)
         ],
         clock,
     )
@@ -105,12 +120,16 @@ def _unit(
     faults: Sequence[FaultPlan],
     start_ms: int,
     profiles: Mapping[str, str] | None = None,
+    stack: Plant | None = None,
 ) -> SiteUnit:
+    gas = stack or plant
+
     def instrument(role: str) -> SimulatedDevice:
         profile = (profiles or {}).get(role, ROLES[role][0])
-        return instrument_for(profile, plant, clock, host=host, port=ports.get(role, 0))
+        seen = plant if role == "meter" else gas
+        return instrument_for(profile, seen, clock, host=host, port=ports.get(role, 0))
 
-    unit = SiteUnit(name, plant, instrument("analyser"), instrument("flow"), instrument("meter"))
+    unit = SiteUnit(name, plant, gas, instrument("analyser"), instrument("flow"), instrument("meter"))
     for fault in faults:
         unit.instruments[fault.instrument].faults.append(fault.fault(start_ms))
     return unit

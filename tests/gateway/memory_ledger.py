@@ -87,12 +87,29 @@ class MemoryLedger:
                     found += [(record.seq, record.kind, bytes(name)) for record, name in pairs]
         return found
 
-    def final_bodies(self, kind: str) -> list[list[Value]]:
+    def source_of(self, unit: str) -> bytes:
+        """What numbers the records of a unit."""
+        return bytes(self.channel_state.authors[f"{unit} device"].source)
+
+    def with_another_unit(self, unit: str) -> MemoryLedger:
+        """Another unit of company alpha, measured by the same device."""
+        state = self.channel_state
+        regulator, device = state.officer("regulator"), self.device
+        registered = regulator.say("unit.register", [unit, "alpha", "boiler", 100_000, "zone 1"])
+        opened = regulator.say("account.open", [unit, "alpha", unit])
+        body: list[Value] = [f"gw of {unit}", unit, device.alg, device.public_key, bytes(32), "doxedge test"]
+        enrolled = state.officer("alpha").say("device.register", body)
+        state.author(f"{unit} device", device, enrolled.record_ids[0])
+        extension = state.block(registered, opened, enrolled)
+        self._ids.append(bytes(extension.header.block_id))
+        return self
+
+    def final_bodies(self, kind: str, unit: str = UNIT) -> list[list[Value]]:
         """The bodies of the device's records of a kind that were accepted, in final order."""
-        found = []
+        found, source = [], self.source_of(unit)
         for extension, _ in self._blocks:
             for transaction in extension.transactions:
-                if transaction.source == self.source:
+                if transaction.source == source:
                     for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
                         status = self._status(record_id)
                         if record.kind == kind and status is not None and status.outcome == 0:
@@ -213,7 +230,8 @@ class MemoryLedger:
         outcome, clause = receipt.outcome, receipt.clause
         if outcomes := record_outcomes(receipt):
             _, outcome, clause = outcomes[number]
-        return RecordStatus(record_id, "final", int(outcome), clause, None, block + 2)
+        registered = len(self._ids) - len(self._blocks)  # blocks from before the first of ours
+        return RecordStatus(record_id, "final", int(outcome), clause, None, registered + block + 1)
 
     def _proof(self, record_id: bytes) -> bytes | None:
         place = self._places.get(record_id)
