@@ -9,10 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from doxedge.gateway.configuration_file import FILE_NAME, read_kept, write_kept
 from doxedge.gateway.equipment import Equipment, open_equipment
 from doxedge.gateway.measuring import Measuring
 from doxedge.gateway.plan import Plan, make_plan
 from doxedge.gateway.settings import parse_settings
+from doxedge.gateway.start import begin
 from doxedge.measurement.sample import Reason, Sample
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.signing import envelope
@@ -92,6 +94,8 @@ class StackBench:
         }
         self._take(f"{OWNER}.flow", flow)
         for unit, load_w in loads_w.items():
+            if self.measuring.plan.unit(unit) is None:
+                continue
             meter: dict[str, Decimal | None] = {"power_w": None, "energy_wh": None}
             if load_w is not None:
                 energy = Decimal((at_ms - START_MS) * load_w // HOUR_MS)
@@ -147,12 +151,18 @@ class StackBench:
 async def stack_bench(
     folder: Path, *, owner: str = "", sharer: str | None = None, clock: SetClock | None = None
 ) -> AsyncIterator[StackBench]:
-    """Open everything in the folder and restore both units, as a start of the gateway does."""
+    """Open everything in the folder and restore the units, as a start of the gateway does.
+
+    `sharer` of "\n" is none: the first unit is alone.
+    """
     clock = clock or SetClock()
     plan = shared_plan(owner, sharer, key=write_key(folder / "key.pem", "alpha device"), folder=str(folder))
     async with open_equipment(plan.settings, clock=clock) as equipment:
-        measuring = Measuring(plan, clock=clock, chance=lambda: 0.5)
-        await measuring.restore(equipment)
+        kept = equipment.folder / FILE_NAME
+        start = begin(read_kept(kept), plan, clock=clock)
+        write_kept(kept, start.kept)
+        measuring = Measuring(start.plan, clock=clock, chance=lambda: 0.5)
+        await measuring.restore(equipment, before=start.before, configuration=start.kept.in_force)
         for unit, pipeline in measuring.pipelines.items():
             await equipment.outbox.begin(CHANNEL, SOURCES[unit])
             pipeline.desk.numbered = True
