@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Final
 
 from doxedge.contracts import statements
 from doxedge.contracts.rule import Value
 from doxedge.ledger.bodies import InvalidBody, hour_facts
+from doxedge.measurement.apportioning import By, StackHour, is_of_stack, stack_hour_in
 from doxedge.measurement.recipe_text import recipe_lines
 from doxedge.measurement.substitute_recipe import is_recipe
 from doxedge.quantity import HOUR_MS, kilograms_text
@@ -131,13 +133,48 @@ def _recipe(hour: statements.Hour) -> list[Line]:
     """What a substitute was computed from, or the remarks on a measurement."""
     recipe = hour.recipe
     if is_recipe(recipe) and recipe is not None:
+        divided = recipe[-1] if isinstance(recipe[-1], list) else []
+        own: list[Value] = [*recipe[:-1], [remark for remark in divided if not is_of_stack(remark)]]
         return [
             ("not measured", "a substitute by the rules for missing data"),
-            *((label, shown(text)) for label, text in recipe_lines(recipe, _hour_text)),
+            *((label, shown(text)) for label, text in recipe_lines(own, _hour_text)),
+            *_stack(hour, divided),
         ]
     if not recipe:
         return []
-    return [("remarks", ", ".join(shown(str(remark)) for remark in recipe[:_REMARKS_SHOWN_MAX]))]
+    remarks = [shown(str(remark)) for remark in recipe if not is_of_stack(remark)]
+    told = [("remarks", ", ".join(remarks[:_REMARKS_SHOWN_MAX]))] if remarks else []
+    return [*told, *_stack(hour, recipe)]
+
+
+def _stack(hour: statements.Hour, remarks: Sequence[Value]) -> list[Line]:
+    """Where several units share the stack: its mass, how it was divided, and whether that gives what is stated."""
+    stack = stack_hour_in(remarks)
+    if stack is None:
+        return []
+    how, unit_of_weight = stack.apportioning, "Wh" if stack.apportioning.by is By.LOAD else "ms"
+    weights = ", ".join(f"{shown(unit)} {weight} {unit_of_weight}" for unit, weight in how.weights)
+    mass = "mass not known" if stack.nox_g is None else grams_text(stack.nox_g)
+    return [
+        ("shared stack", f"{mass}; a unit ran in {stack.operating_percent} % of the hour"),
+        ("divided", f"by {how.by.value.replace('_', ' ')}: {weights}"),
+        ("part", _part(hour, stack)),
+    ]
+
+
+def _part(hour: statements.Hour, stack: StackHour) -> str:
+    weights = dict(stack.apportioning.weights)
+    if hour.unit not in weights:
+        return "the unit is not among them: THE MASS DOES NOT FOLLOW"
+    if stack.nox_g is None:
+        return "nothing: the unit did not run" if not hour.nox_g else "THE MASS DOES NOT FOLLOW"
+    try:
+        found_g = stack.apportioning.divide(stack.nox_g)[hour.unit]
+    except ValueError as error:
+        return f"{error}: THE MASS DOES NOT FOLLOW"
+    if found_g != hour.nox_g:
+        return f"{found_g} g by these weights: THE MASS DOES NOT FOLLOW"
+    return f"{found_g} g, as stated"
 
 
 def _hour_text(start_ms: int) -> str:

@@ -92,7 +92,8 @@ class AlarmWatch:
         subjects = {"", *self._progress.names}
         for unit in self._units():
             subjects |= {unit.table.name, *unit.devices}
-            subjects |= {f"{unit.table.name}.{quantity}" for quantity in unit.hour.devices}
+            own = f"{unit.table.name}."
+            subjects |= {f"{own}{quantity.removeprefix(own)}" for quantity in unit.hour.devices}
             subjects |= watched_subjects(unit.table.name, unit.missing_data.rules)
         return subject in subjects
 

@@ -4,6 +4,9 @@ An hour on a ledger carries grams, so what is substituted is a mass rate: whole 
 `nox_g` in `operating_percent` of its time has the rate 100 nox_g / operating_percent, and a substitute goes back the
 same way. The load is the mean power while the unit ran, 100 energy_wh / operating_percent in watts. All four numbers
 stand in the signed hours, so that whoever has them has the history; ties are rounded away from zero.
+
+Where several units share a stack the history of each is that of the stack: its grams, the time in which any unit ran,
+and the load of all. What of an hour is the unit's stands beside it. Hours of other units on the stack are no look-back.
 """
 
 from collections.abc import Collection, Iterator, Sequence

@@ -34,8 +34,8 @@ FORM: Final = "part75/1"
 FIELDS: Final = 11
 REMARKS_MAX: Final = 8
 RULE_CHARACTERS_MAX: Final = 200
-RECIPE_BYTES_MAX: Final = 1024
-"""Twice what the longest has; a batch of 64 hours with such recipes stays far below the bound of an envelope."""
+RECIPE_BYTES_MAX: Final = 2048
+"""More than the longest has, which is that of a stack with as many units as one can have."""
 
 WORDS: Final = {
     Statistic.MEAN: "mean",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from doxedge.evidence import document
 from doxedge.evidence.check import check
 from doxedge.evidence.content import TITLES, lines, shown, time_text
@@ -136,3 +138,56 @@ def test_a_substituted_hour_says_that_it_was_not_measured_and_from_what_it_was_c
     for strange in hostile:
         body[18] = strange
         assert lines("hour", body)
+
+
+STACK: list[Value] = [
+    "apportioned_by:load",
+    "load_wh:alpha-1:60000000",
+    "load_wh:beta-1:20000000",
+    "moisture_percent:default",
+    "stack_g:1001",
+    "stack_operating_percent:100",
+]
+
+
+@pytest.mark.parametrize(
+    ("unit", "nox_g", "remarks", "part"),
+    [
+        pytest.param("alpha-1", 751, STACK, "751 g, as stated", id="its part"),
+        pytest.param("beta-1", 250, STACK, "250 g, as stated", id="the other part"),
+        pytest.param(
+            "alpha-1", 750, STACK, "751 g by these weights: THE MASS DOES NOT FOLLOW", id="another mass"
+        ),
+        pytest.param(
+            "gamma-1", 751, STACK, "the unit is not among them: THE MASS DOES NOT FOLLOW", id="another unit"
+        ),
+        pytest.param(
+            "alpha-1", 0, [*STACK[:4], STACK[5]], "nothing: the unit did not run", id="a stack without a mass"
+        ),
+        pytest.param(
+            "alpha-1", 7, [*STACK[:4], STACK[5]], "THE MASS DOES NOT FOLLOW", id="a mass of nothing"
+        ),
+    ],
+)
+def test_an_hour_of_a_shared_stack_shows_how_it_was_divided(
+    unit: str, nox_g: int, remarks: list[Value], part: str
+) -> None:
+    told = dict(lines("hour", hour(unit, START_MS, nox_g, recipe=remarks)))
+    assert told["divided"] == "by load: alpha-1 60000000 Wh, beta-1 20000000 Wh"
+    assert told["part"] == part
+    assert told["remarks"] == "moisture_percent:default"
+
+
+def test_a_substitute_of_a_shared_stack_shows_how_it_was_divided() -> None:
+    recipe: list[Value] = [*recipe_of(LONG)]
+    recipe[10] = ["operating_percent:assumed", *STACK[:3], *STACK[4:]]
+    told = dict(lines("hour", hour("alpha-1", START_MS, 751, quality="substituted", recipe=recipe)))
+    assert told["shared stack"] == "1001 g (1.001 kg); a unit ran in 100 % of the hour"
+    assert told["part"] == "751 g, as stated"
+    assert told["remarks"] == "operating_percent:assumed"
+
+
+def test_weights_of_nobody_do_not_make_a_mass() -> None:
+    idle: list[Value] = ["apportioned_by:load", "load_wh:alpha-1:0", "stack_g:5", "stack_operating_percent:1"]
+    told = dict(lines("hour", hour("alpha-1", START_MS, 5, recipe=idle)))
+    assert told["part"] == "5 g are nobody's: no unit on the stack ran: THE MASS DOES NOT FOLLOW"

@@ -9,13 +9,14 @@ import pytest
 
 from doxedge.gateway.commission_hours import RawHour, make_again
 from doxedge.gateway.meter_exchange import MeterExchange
+from doxedge.gateway.unit_setup import SetupChange, setup_of
 from doxedge.measurement.apportioning import By, stack_hour_in
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.signing import envelope
 from doxedge.signing.record import decode_payload
 from doxedge.store.hour_tree import leaf
 from tests.gateway.calibrations import calibration_text
-from tests.gateway.stack_bench import CHANNEL, OWNER, SHARER, SOURCES, StackBench, stack_bench
+from tests.gateway.stack_bench import CHANNEL, OWNER, SHARER, SOURCES, StackBench, shared_plan, stack_bench
 from tests.gateway.unit_bench import GRAMS_PER_HOUR
 from tests.ledger.channels import START_MS
 
@@ -138,3 +139,40 @@ async def test_a_unit_that_goes_at_a_restart_has_its_part_of_the_hours_before(tm
     assert stack_hour_in(alpha[1]["recipe"]) is None
     assert alpha[1]["nox_g"] == pytest.approx(GRAMS_PER_HOUR, rel=1e-3)
     assert alpha[1]["start_ms"] + HOUR_MS + MINUTE_MS < clock.at_ms
+
+
+async def test_other_rules_come_to_all_units_at_one_border(tmp_path: Path) -> None:
+    async with stack_bench(tmp_path) as stack:
+        await stack.measure(30, alpha_w=60_000_000, beta_w=20_000_000)
+        other = shared_plan("mg_per_m3_per_ppm = 4.105")
+        kept = frozenset(device for unit in other.units for device in unit.devices)
+        for planned in other.units:
+            change = SetupChange(setup_of(planned), START_MS + HOUR_MS, kept, ", approved")
+            stack.measuring.pipelines[planned.table.name].change(change)
+        await stack.measure(92, alpha_w=60_000_000, beta_w=20_000_000)
+        hours = {unit: await stack.hours(unit) for unit in (OWNER, SHARER)}
+        for unit in (OWNER, SHARER):
+            assert (await events(stack, unit)).count("rules.changed") == 1
+    for alpha, beta, factor in zip(hours[OWNER], hours[SHARER], (1, 2), strict=True):
+        said = stack_hour_in(alpha["recipe"])
+        assert said == stack_hour_in(beta["recipe"])
+        assert said is not None
+        assert said.nox_g == pytest.approx(factor * GRAMS_PER_HOUR, rel=1e-3)
+        assert alpha["nox_g"] + beta["nox_g"] == said.nox_g
+        assert alpha["rules_hash"] == beta["rules_hash"]
+
+
+async def test_hours_without_a_sample_are_gaps_of_all_and_their_substitutes_are_divided_by_time(
+    tmp_path: Path,
+) -> None:
+    rules = '[unit.missing_data]\nrules = "part75"\nmaximum_g_per_h = 30_001'
+    async with stack_bench(tmp_path, owner=rules) as stack:
+        stack.clock.run_to(START_MS + 2 * HOUR_MS)
+        await stack.measure(62, alpha_w=60_000_000, beta_w=20_000_000)
+        said = {unit: await stack.hours(unit) for unit in (OWNER, SHARER)}
+    for hours in said.values():
+        assert [hour["start_ms"] for hour in hours] == [START_MS + n * HOUR_MS for n in range(3)]
+    for number in range(2):
+        alpha, beta = (said[unit][number] for unit in (OWNER, SHARER))
+        assert (alpha["quality"], alpha["nox_g"], beta["nox_g"]) == ("substituted", 15_001, 15_000)
+        assert "apportioned_by:operating_time" in alpha["recipe"][-1]

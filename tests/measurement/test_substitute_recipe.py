@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from doxedge.measurement.apportioning import UNITS_MAX, Apportioning, By, StackHour, remarks_of
 from doxedge.measurement.hour_history import KnownHour, substitutes_of
 from doxedge.measurement.missing_data_rules import MASS_RATE
 from doxedge.measurement.recipe_check import Recomputed, check_recipe
@@ -51,7 +52,9 @@ def test_every_number_has_its_place() -> None:
 def test_the_longest_is_far_below_its_bound_and_is_canonical() -> None:
     late = [replace(hour, start_ms=hour.start_ms + 2**42 - 2**42 % HOUR_MS) for hour in LONG]
     (one, *_) = substitutes_of(late, RULES, {hour.start_ms for hour in late}, began_ms=0)
-    data = canonical.encode([*canonical_recipe(one, RULES, ["x" * 40] * 20)])
+    how = Apportioning(By.OPERATING_TIME, tuple((str(n) * 32, 10**17) for n in range(UNITS_MAX)))
+    divided = remarks_of(StackHour(100, 10**12, 10**12, how))
+    data = canonical.encode([*canonical_recipe(one, RULES, ["x" * 40] * 20, divided)])
     assert len(data) < RECIPE_BYTES_MAX
     assert canonical.encode(canonical.decode(data)) == data
 
