@@ -176,3 +176,26 @@ async def test_hours_without_a_sample_are_gaps_of_all_and_their_substitutes_are_
         alpha, beta = (said[unit][number] for unit in (OWNER, SHARER))
         assert (alpha["quality"], alpha["nox_g"], beta["nox_g"]) == ("substituted", 15_001, 15_000)
         assert "apportioned_by:operating_time" in alpha["recipe"][-1]
+
+
+async def test_a_power_cut_between_the_signatures_of_two_units_leaves_parts_of_one_mass(
+    tmp_path: Path,
+) -> None:
+    async with stack_bench(tmp_path) as stack:
+        stack.measuring.pipelines[SHARER].desk.numbered = False  # it signs nothing
+        await stack.measure(70, alpha_w=60_000_000, beta_w=20_000_000)
+        assert await stack.hours(SHARER) == []
+        (alpha,) = await stack.hours(OWNER)
+        await stack.measuring.flush()
+        clock = stack.clock
+    async with stack_bench(tmp_path, clock=clock) as stack:
+        await stack.measure(54, alpha_w=60_000_000, beta_w=20_000_000)
+        hours = {unit: await stack.hours(unit) for unit in (OWNER, SHARER)}
+    assert hours[OWNER][0] == alpha
+    for first, second in zip(hours[OWNER], hours[SHARER], strict=True):
+        assert first["start_ms"] == second["start_ms"]
+        said = stack_hour_in(first["recipe"])
+        assert said == stack_hour_in(second["recipe"])
+        assert said is not None
+        assert first["nox_g"] + second["nox_g"] == said.nox_g
+    assert len(hours[OWNER]) == 2
