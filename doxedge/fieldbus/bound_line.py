@@ -162,10 +162,7 @@ class BoundLine:
         """(1) and (5): wait until the line may be used; bytes that come now belong to nobody."""
         loop = asyncio.get_running_loop()
         give_up_s = max(loop.time(), self._quiet_from_s) + self._quarantine_s
-        while loop.time() < self._quiet_from_s:
-            stray = await self._link.receive(until_s=self._quiet_from_s)
-            if not stray:
-                continue
+        while stray := await self._link.receive(until_s=self._quiet_from_s):
             if loop.time() > give_up_s:
                 raise NotBound(f"{self.name} does not fall silent")
             self.counters.drained_bytes += len(stray)
