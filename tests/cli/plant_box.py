@@ -93,7 +93,7 @@ async def process(
     finally:
         if child.returncode is None:
             child.terminate()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await child.communicate()
         if log is not None:
             sys.stdout.write(await asyncio.to_thread(log.read_text, errors="replace"))

@@ -35,7 +35,7 @@ def unfit(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_node_does_not_start_and_opens_no_ledger(tmp_path: Path) -> None:
     network = Network(tmp_path, channels={"north": ("regulator",)})
     with pytest.raises(UnfitLibrary, match="`plain signature` differently"):
-        await asyncio.wait_for(network.node("regulator").run(), 30)
+        await asyncio.wait_for(network.node("regulator").run(), 60)
     assert not network.ledger_file("regulator", "north").exists()
     assert not network.socket("regulator").exists()
 
@@ -48,7 +48,7 @@ async def test_a_gateway_does_not_start_and_the_operator_is_told_without_a_resta
     )
     gateway = Gateway(make_plan(settings, source="gateway.toml", clock=RealClock()), clock=RealClock())
     with pytest.raises(Failure, match="it must not vote: install the versions") as failure:
-        await asyncio.wait_for(run_until_signal(gateway.run()), 30)
+        await asyncio.wait_for(run_until_signal(gateway.run()), 60)
     # systemd's RestartPreventExitStatus: another start would find the same library.
     assert failure.value.code == Exit.USAGE
     assert not (tmp_path / "state").exists()
