@@ -20,7 +20,7 @@ def manager(tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(address)
-        listening.settimeout(5)
+        listening.settimeout(60)
         yield listening, address
 
 
@@ -53,7 +53,7 @@ def test_an_address_in_the_abstract_name_space_is_reached() -> None:
     name = f"doxedge-test-{uuid.uuid4().hex}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"\0{name}")
-        listening.settimeout(5)
+        listening.settimeout(60)
         ServiceManager.from_environment({"NOTIFY_SOCKET": f"@{name}"}).ready("here")
         assert heard(listening) == ["READY=1", "STATUS=here"]
 

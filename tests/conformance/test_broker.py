@@ -357,21 +357,21 @@ def test_a_message_whose_time_is_over_is_not_delivered(broker: BrokerProcess, na
 
 
 def test_a_delayed_will_is_void_when_the_client_returns(broker: BrokerProcess, name: str) -> None:
-    def connect() -> PahoClient:
+    def connect(delay_s: int) -> PahoClient:
         return PahoClient(
             broker.port,
             f"{name}w",
             version=V5,
             clean=False,
             will=(name, b"gone", 1, False),
-            will_properties=properties(PacketTypes.WILLMESSAGE, WillDelayInterval=1),
-            connect={"SessionExpiryInterval": 60},
+            will_properties=properties(PacketTypes.WILLMESSAGE, WillDelayInterval=delay_s),
+            connect={"SessionExpiryInterval": 600},
         )
 
     with PahoClient(broker.port, name) as reader:
         reader.subscribe(name)
-        connect().vanish()
-        back = connect()
+        connect(60).vanish()
+        back = connect(1)
         back.publish(name, b"back")
         assert reader.receive_until(b"back") == []
         back.vanish()

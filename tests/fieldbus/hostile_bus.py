@@ -161,7 +161,7 @@ async def bus_on_tcp(behaviour: BusBehaviour = honest) -> AsyncIterator[tuple[Ho
         tasks.add(asyncio.create_task(serve(reader, writer), name="hostile bus"))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    link = TcpLink("127.0.0.1", server.sockets[0].getsockname()[1], connect_timeout_ms=10_000)
+    link = TcpLink("127.0.0.1", server.sockets[0].getsockname()[1], connect_timeout_ms=60_000)
     try:
         yield bus, link
     finally:

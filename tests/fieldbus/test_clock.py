@@ -23,7 +23,8 @@ def test_without_the_variable_plant_time_is_real_time() -> None:
     clock = from_environment({})
     assert isinstance(clock, RealClock)
     assert clock.speed == 1
-    assert abs(clock.now_ms() - time.time_ns() // 1_000_000) < 1_000
+    before_ms = time.time_ns() // 1_000_000
+    assert before_ms <= clock.now_ms() <= time.time_ns() // 1_000_000
 
 
 def test_plant_time_runs_at_its_speed_from_its_origin() -> None:
@@ -58,8 +59,9 @@ def test_plant_time_never_passes_real_time_and_never_runs_backwards(steps: list[
 def test_processes_with_one_variable_agree() -> None:
     variable = {VARIABLE: f"{time.time_ns() // 1_000_000},1167609600000,720"}
     one, other = from_environment(variable), from_environment(variable)
-    assert abs(one.now_ms() - other.now_ms()) < 720 * 100
-    assert 1_167_609_600_000 <= one.now_ms() < 1_167_609_600_000 + 720 * 60_000
+    seen = [one.now_ms(), other.now_ms(), one.now_ms(), other.now_ms()]
+    assert seen == sorted(seen)
+    assert 1_167_609_600_000 <= seen[0] <= seen[-1] < 1_167_609_600_000 + 720 * 60_000
 
 
 async def test_sleep_lets_plant_seconds_pass() -> None:
@@ -67,7 +69,7 @@ async def test_sleep_lets_plant_seconds_pass() -> None:
     started_s = asyncio.get_running_loop().time()
     await clock.sleep(20)
     await clock.sleep(-5)
-    assert 0.015 <= asyncio.get_running_loop().time() - started_s < 5
+    assert 0.015 <= asyncio.get_running_loop().time() - started_s < 60
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ from doxedge.analysers.question import Answer, DeviceException, Function, ReadBi
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
 from doxedge.fieldbus.modbus_tcp import HEADER, ModbusTcp, whole_frame
 from tests.fieldbus.hostile_device import Behaviour, HostileDevice, Question, Visit, honest, hostile_device
+from tests.ports import closed_port
 
 TIMEOUT_MS = 60
-PATIENT_MS = 10_000
+PATIENT_MS = 60_000
 
 
 def read(address: int, count: int = 10) -> ReadRegisters:
@@ -35,7 +36,7 @@ def client(device: HostileDevice, *, timeout_ms: int = PATIENT_MS) -> ModbusTcp:
 async def hung_up(modbus: ModbusTcp) -> None:
     """Until the client has seen the end of its connection."""
     assert modbus._connection is not None
-    await asyncio.wait_for(asyncio.shield(modbus._connection.closed), 10)
+    await asyncio.wait_for(asyncio.shield(modbus._connection.closed), 60)
 
 
 async def previous(question: Question, visit: Visit) -> None:
@@ -301,12 +302,11 @@ async def test_a_connection_that_the_device_closed_while_idle_is_opened_again() 
 
 
 async def test_nobody_there_is_told_with_the_address() -> None:
-    async with hostile_device() as device:
-        port = device.port
-    modbus = ModbusTcp("127.0.0.1", port, timeout_ms=50, connect_timeout_ms=200)
-    with pytest.raises(NoConnection, match=f"127.0.0.1:{port}"):
-        await modbus.exchange(read(0))
-    await modbus.close()
+    with closed_port() as port:
+        modbus = ModbusTcp("127.0.0.1", port, timeout_ms=50, connect_timeout_ms=PATIENT_MS)
+        with pytest.raises(NoConnection, match=f"127.0.0.1:{port}"):
+            await modbus.exchange(read(0))
+        await modbus.close()
 
 
 async def test_the_pause_between_questions_is_kept() -> None:

@@ -14,7 +14,7 @@ from doxedge.fieldbus.text_line import text_line
 from tests.fieldbus.hostile_text import ANSWERS, OTHERS, PHRASES, REFUSALS, TextInstrument, text_instrument
 
 TIMEOUT_MS = 60
-PATIENT_MS = 10_000
+PATIENT_MS = 60_000
 
 
 def saying(data: bytes) -> Callable[[TextInstrument, bytes], None]:

@@ -17,7 +17,7 @@ from tests.fieldbus.hostile_text import ANSWERS, OTHERS, PHRASES
 from tests.ports import server_port
 
 PHRASE = PHRASES["horiba"]
-PATIENT_MS = 10_000
+PATIENT_MS = 60_000
 Behaviour = Callable[[bytes, Callable[[bytes], None]], None]
 
 

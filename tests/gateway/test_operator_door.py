@@ -54,7 +54,7 @@ async def ask(path: Path, line: bytes) -> Any:
     try:
         writer.write(line)
         await writer.drain()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             answer = await reader.readline()
         return json.loads(answer) if answer else None
     finally:
@@ -155,5 +155,5 @@ async def test_a_socket_that_cannot_be_made_stops_nothing(
     answers = Answers()
     answers.add(AskStatus, status)
     nowhere = OperatorDoor(tmp_path / "missing" / "gateway.sock", answers, now_ms=lambda: 0)
-    await asyncio.wait_for(nowhere.serve(), 30)
+    await asyncio.wait_for(nowhere.serve(), 60)
     assert "nobody can ask for the status" in caplog.text

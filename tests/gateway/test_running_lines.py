@@ -87,7 +87,7 @@ async def test_a_device_beside_one_that_changes_loses_no_answer_and_nobody_holds
         async with asyncio.TaskGroup() as group:
             running.start(group)
             (first,) = running.lines
-            await until(lambda: len(taken) > 20, within_s=30, what="samples")
+            await until(lambda: len(taken) > 20, what="samples")
             border_ms = clock.now_ms() + 100
             running.end_at(old, border_ms, stay=kept)
             await clock.sleep(0.1)
@@ -95,7 +95,7 @@ async def test_a_device_beside_one_that_changes_loses_no_answer_and_nobody_holds
             (second,) = running.lines
             assert second is not first
             after = len(taken)
-            await until(lambda: len(taken) > after + 20, within_s=30, what="samples of the new line")
+            await until(lambda: len(taken) > after + 20, what="samples of the new line")
             running.end_at(new, clock.now_ms())
             await running.take_over(group, ended=new, begun=(), from_ms=clock.now_ms())
             assert running.lines == []
@@ -120,7 +120,7 @@ async def test_what_a_slow_device_answers_after_the_border_by_old_settings_is_no
         kept = frozenset({"north-1.meter"})
         async with asyncio.TaskGroup() as group:
             running.start(group)
-            await until(lambda: server.held == 1, within_s=30, what="a question is under way")
+            await until(lambda: server.held == 1, what="a question is under way")
             border_ms = clock.now_ms()
             running.end_at(old, border_ms, stay=kept)
             await running.take_over(group, ended=old, begun=(), from_ms=border_ms, came=kept)

@@ -34,7 +34,7 @@ def test_the_tree_holds_no(name: str, pattern: re.Pattern[str]) -> None:
 
 def test_no_lock_file_is_tracked() -> None:
     listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
     if listed.returncode:
         pytest.skip("not a git checkout")

@@ -66,7 +66,7 @@ async def test_two_who_hand_in_the_same_at_once_are_both_told_after_it_is_on_the
 
         def stall(_: object) -> None:
             loop.call_soon_threadsafe(is_stalled.set)
-            asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result(20)
+            asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result(60)
 
         async def hand_in() -> None:
             await node.host.intake.take([transaction.raw])

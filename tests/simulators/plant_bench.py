@@ -25,6 +25,8 @@ from simulators.text_instrument import TextInstrument
 
 NOON_MS = 1_767_268_800_000
 """2026-01-01 12:00 UTC."""
+PATIENT_MS = 60_000
+"""For an answer that must come, however busy the machine is."""
 
 
 @dataclass
@@ -67,15 +69,21 @@ def endpoint_of(instrument: SimulatedDevice, *, timeout_ms: int) -> Endpoint:
     serial = SerialLink(SerialSettings(instrument.serial_port, baud=115_200)) if instrument.serial else None
     if isinstance(instrument, TextInstrument):
         kind = UdpLink if instrument.network == "udp" else TcpLink
-        link = serial or kind("127.0.0.1", instrument.port, connect_timeout_ms=timeout_ms)
+        link = serial or kind("127.0.0.1", instrument.port, connect_timeout_ms=PATIENT_MS)
         return text_line(link, instrument.dialect, timeout_ms=timeout_ms)
     if serial is not None:
         return modbus_rtu(serial, timeout_ms=timeout_ms)
-    return ModbusTcp("127.0.0.1", instrument.port, timeout_ms=timeout_ms, first_transaction=0)
+    return ModbusTcp(
+        "127.0.0.1",
+        instrument.port,
+        timeout_ms=timeout_ms,
+        connect_timeout_ms=PATIENT_MS,
+        first_transaction=0,
+    )
 
 
 @asynccontextmanager
-async def reading(instrument: SimulatedDevice, *, timeout_ms: int = 5_000) -> AsyncIterator[Reader]:
+async def reading(instrument: SimulatedDevice, *, timeout_ms: int = PATIENT_MS) -> AsyncIterator[Reader]:
     """The instrument served and read with its own shipped map."""
     await instrument.start()
     try:
@@ -86,7 +94,7 @@ async def reading(instrument: SimulatedDevice, *, timeout_ms: int = 5_000) -> As
 
 
 @asynccontextmanager
-async def asked(instrument: SimulatedDevice, *, timeout_ms: int = 5_000) -> AsyncIterator[Reader]:
+async def asked(instrument: SimulatedDevice, *, timeout_ms: int = PATIENT_MS) -> AsyncIterator[Reader]:
     """An instrument that runs, read with its own shipped map."""
     settings = {name: setting_value(text) for name, text in instrument.settings.items()}
     profile = load_profile(instrument.profile, search_path(), settings=settings)

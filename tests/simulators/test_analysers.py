@@ -20,7 +20,7 @@ from simulators.analysers import (
 )
 from simulators.faults import Fault, FaultKind
 from simulators.plant import HOUR_MS, MINUTE_MS, PlantSettings, SimulatedPlant
-from tests.simulators.plant_bench import NOON_MS, SetClock, reading
+from tests.simulators.plant_bench import NOON_MS, PATIENT_MS, SetClock, reading
 
 PLANT = SimulatedPlant(PlantSettings(seed=5, two_shift=False, meter_origin_ms=NOON_MS - 12 * HOUR_MS))
 
@@ -121,7 +121,7 @@ async def test_a_fault_of_the_wire_is_a_missing_value_and_then_it_is_over(kind: 
             assert set(sample.failures.values()) == {Reason.COMMS}
         t200.faults.clear()
         assert isinstance(reader.modbus, ModbusTcp)
-        reader.modbus._timeout_s = 2.0
+        reader.modbus._timeout_s = PATIENT_MS / 1_000
         assert (await reader.sample("gas")).values["nox_ppb"] is not None
 
 
@@ -178,7 +178,7 @@ async def test_calibration_gas_is_seen_and_flagged() -> None:
 async def test_coils_start_and_end_a_calibration_as_on_the_instrument() -> None:
     t200 = SimulatedT200(PLANT, SetClock())
     async with reading(t200) as reader:
-        client = AsyncModbusTcpClient("127.0.0.1", port=t200.port, timeout=5)
+        client = AsyncModbusTcpClient("127.0.0.1", port=t200.port, timeout=PATIENT_MS / 1_000)
         assert await client.connect()
         try:
             for coil, flag in ((20, "zero"), (21, "span")):

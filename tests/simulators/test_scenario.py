@@ -239,6 +239,7 @@ async def test_a_units_analyser_may_speak_on_tcp_or_in_datagrams(tmp_path: Path)
             zero = await reader.sample("gas")
         async with asked(south, timeout_ms=200) as reader:
             silent = await reader.sample("gas")
+        async with asked(south) as reader:
             clock.at_ms = scenario.start_ms + HOUR_MS + 11 * MINUTE_MS
             back = await reader.sample("gas")
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from doxedge.fieldbus.clock import VARIABLE, CompressedClock, real_ms
+from doxedge.fieldbus.clock import VARIABLE, real_ms
 from simulators.__main__ import main
 from simulators.faults import FaultKind
-from simulators.plant import HOUR_MS, SimulatedPlant
+from simulators.plant import HOUR_MS, MINUTE_MS, SimulatedPlant
 from simulators.scenario import OUTAGES, PLANT_EVENTS, read_scenario
 from simulators.scenario_run import Moment, Player, clock_text, moments
 from tests.gateway.waiting import until
+from tests.ports import HOST, server_port
+from tests.simulators.plant_bench import SetClock
 
 ROOT = Path(__file__).parents[2]
 EVERY_FAULT = ROOT / "simulators" / "scenarios" / "every_fault.toml"
@@ -49,8 +52,13 @@ plant = "stop"
 
 def written(tmp_path: Path, text: str = SHORT) -> Path:
     file = tmp_path / "scenario.toml"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(text.replace("broker_port = 0", f"broker_port = {server_port()}"), encoding="utf-8")
     return file
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def ran(*words: str) -> subprocess.CompletedProcess[str]:
@@ -83,22 +91,26 @@ def test_a_scenario_is_told_to_people_too(tmp_path: Path) -> None:
 
 
 async def test_the_faults_of_a_scenario_are_in_the_instruments_at_their_time(tmp_path: Path) -> None:
-    """Half a second of real time is half an hour: the broker is there, away, and there again at its port."""
+    """The broker is there, away, and there again at its port. The test moves the clock: no moment can be missed."""
     scenario = read_scenario(written(tmp_path))
-    clock = CompressedClock(real_origin_ms=real_ms(), plant_origin_ms=START_MS, speed=3_600)
+    clock = SetClock(START_MS, speed=3_600)
     player = Player(scenario, clock, "shared")
     stop = asyncio.Event()
     running = asyncio.create_task(player.run(stop=stop, until_stopped=True), name="player")
     try:
         await until(lambda: player.broker is not None, what="the broker")
         assert player.broker is not None
-        port = player.broker.port
+        first, port = player.broker, player.broker.port
         analyser = player.site.units[0].analyser
-        await until(lambda: analyser.active(FaultKind.NAN) is not None, what="the fault")
-        first = player.broker
-        await until(lambda: player.broker is not first, what="a broker without memory")
-        assert player.broker.port == port
+        clock.at_ms = START_MS + HOUR_MS // 4
+        assert analyser.active(FaultKind.NAN) is not None
+        clock.at_ms = START_MS + 25 * MINUTE_MS
         assert analyser.active(FaultKind.NAN) is None
+        await until(lambda: not is_open(port), what="the outage")
+        clock.at_ms = START_MS + HOUR_MS // 2
+        await until(lambda: is_open(port), what="a broker without memory")
+        assert player.broker is not first
+        assert player.broker.port == port
         assert not player.site.units[0].plant.state(START_MS + HOUR_MS).operating
     finally:
         stop.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from doxedge.analysers.question import Answer, DeviceException, Phrase
+from doxedge.fieldbus.bound_line import BoundLine
 from doxedge.fieldbus.errors import NoAnswer
 from doxedge.measurement.quality import AssessmentSettings, Assessor
 from doxedge.measurement.sample import Quality, Reason, Sample
@@ -14,7 +15,7 @@ from simulators.plant import HOUR_MS, PlantSettings, SimulatedPlant
 from simulators.stack import StackState
 from simulators.text_analysers import Simulated42iClink, SimulatedBayernHessen
 from simulators.text_instrument import TextInstrument
-from tests.simulators.plant_bench import NOON_MS, SetClock, reading
+from tests.simulators.plant_bench import NOON_MS, PATIENT_MS, SetClock, reading
 
 PLANT = SimulatedPlant(PlantSettings(seed=5, two_shift=False, meter_origin_ms=NOON_MS - 12 * HOUR_MS))
 UNSEEN = "eco_physics_88p"
@@ -36,7 +37,7 @@ def one(profile: str, *faults: Fault, serial: bool = False) -> TextInstrument:
     return made
 
 
-async def poll(profile: str, *faults: Fault, serial: bool = False, timeout_ms: int = 10_000) -> Sample:
+async def poll(profile: str, *faults: Fault, serial: bool = False, timeout_ms: int = PATIENT_MS) -> Sample:
     """One poll with these faults."""
     async with reading(one(profile, *faults, serial=serial), timeout_ms=timeout_ms) as reader:
         return await reader.sample("gas")
@@ -80,7 +81,7 @@ async def test_test_gas_that_nobody_sees_is_never_a_good_value(kind: FaultKind) 
 @pytest.mark.parametrize("profile", TEXT_INSTRUMENTS)
 async def test_what_is_not_measured_is_never_zero_in_good_faith(profile: str) -> None:
     # An 88 p that measures nothing has no list of numbers: that is silence, and the gateway waits for it.
-    timeout_ms = 60 if profile == UNSEEN else 10_000
+    timeout_ms = 60 if profile == UNSEEN else PATIENT_MS
     sample = await poll(profile, Fault(FaultKind.NOT_MEASURING), timeout_ms=timeout_ms)
     assert sample.values["nox_ppb"] is None or "maintenance" in sample.flags
 
@@ -120,7 +121,7 @@ async def test_a_wrong_check_sum_is_a_missing_value(profile: str) -> None:
 
 async def test_a_hang_up_is_a_missing_value_and_the_next_poll_connects_again() -> None:
     instrument = one("cai_700_ak", Fault(FaultKind.RESET))
-    async with reading(instrument, timeout_ms=1_000) as reader:
+    async with reading(instrument) as reader:
         assert set((await reader.sample("gas")).failures.values()) == {Reason.COMMS}
         instrument.faults.clear()
         assert (await reader.sample("gas")).values["nox_ppb"] is not None
@@ -130,10 +131,12 @@ async def test_the_answer_to_the_question_before_is_not_taken_where_the_echo_tel
     """C-Link and AK echo the command; where there is one question only, the stale answer is as old as a poll."""
     for profile in ("thermo_42i_clink", "cai_700_ak"):
         instrument = one(profile)
-        async with reading(instrument, timeout_ms=500) as reader:
+        async with reading(instrument) as reader:
             first, second = reader.driver.requests("gas")[:2]
             assert isinstance(await reader.modbus.exchange(first), Answer)
             instrument.faults.append(Fault(FaultKind.STALE))
+            assert isinstance(reader.modbus, BoundLine)
+            reader.modbus._timeout_s = 0.06
             with pytest.raises(NoAnswer):
                 await reader.modbus.exchange(second)
 
@@ -181,7 +184,7 @@ async def test_frames_that_end_with_cr_are_read_where_the_site_says_so(serial: b
     class EndsWithCr(SimulatedBayernHessen):
         dialect = "bayern_hessen_cr"
 
-    async with reading(EndsWithCr(PLANT, SetClock(), serial=serial), timeout_ms=10_000) as reader:
+    async with reading(EndsWithCr(PLANT, SetClock(), serial=serial), timeout_ms=PATIENT_MS) as reader:
         sample = await reader.sample("gas")
     assert number(sample, "nox_ppb") == pytest.approx(1_000 * truth().nox_ppm, rel=1e-3)
 

@@ -69,11 +69,10 @@ async def test_a_linger_collects_callers_that_come_one_after_the_other(tmp_path:
 
 async def test_a_lone_caller_waits_for_nothing_but_its_own_flush(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "ledger.db", schema="chain")
-    started = time.monotonic()
+    before = database.commits
     for number in range(20):
         await database.write(put(b"%03d" % number))
-    assert time.monotonic() - started < 5  # 20 flushes, on a slow disk as well
-    assert database.commits >= 20
+    assert database.commits - before == 20
     await database.close()
 
 
@@ -167,7 +166,7 @@ async def test_a_second_process_is_told_who_holds_the_file(tmp_path: Path) -> No
     )
     try:
         assert child.stdout is not None
-        assert await asyncio.wait_for(child.stdout.readline(), 30) == b"open\n"
+        assert await asyncio.wait_for(child.stdout.readline(), 60) == b"open\n"
         with pytest.raises(StoreError, match=f"process {child.pid} is writing") as refused:
             await Database.open(path, schema="chain")
         assert refused.value.kind is Kind.LOCKED
@@ -177,7 +176,7 @@ async def test_a_second_process_is_told_who_holds_the_file(tmp_path: Path) -> No
             await beside.write(put(b"x"))
         await beside.close()
     finally:
-        await asyncio.wait_for(child.communicate(b""), 30)
+        await asyncio.wait_for(child.communicate(b""), 60)
     again = await Database.open(path, schema="chain")
     await again.close()
 

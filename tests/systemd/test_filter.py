@@ -72,6 +72,6 @@ async def test_a_service_starts_works_and_stops_under_its_filter(
         assert await hear(manager, "WATCHDOG=1", service)
         service.send_signal(signal.SIGTERM)
         assert await hear(manager, "STOPPING=1", service)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await service.wait() == 0
     assert "Operation not permitted" not in await asyncio.to_thread((tmp_path / "log").read_text)

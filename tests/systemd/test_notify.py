@@ -71,7 +71,7 @@ async def test_a_service_says_ready_feeds_the_watchdog_and_says_stopping(
             assert await hear(manager, "WATCHDOG=1", service)
         service.send_signal(signal.SIGTERM)
         assert await hear(manager, "STOPPING=1", service)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await service.wait() == 0
 
 

@@ -167,10 +167,10 @@ async def served(
     task = asyncio.create_task(serve(node, listener, started=ready.set_result), name="http")
     task.add_done_callback(lambda ended: None if ready.done() else ready.set_exception(_why(ended)))
     try:
-        yield await asyncio.wait_for(ready, timeout=10)
+        yield await asyncio.wait_for(ready, timeout=60)
     finally:
         task.cancel()
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=60)
 
 
 def tcp_address(addresses: Addresses, folder: Path) -> NodeAddress:

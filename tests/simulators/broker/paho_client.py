@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 V3, V5 = MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5
-WAIT_S = 8.0
+WAIT_S = 60.0
 
 
 def properties(kind: int, **values: Any) -> Properties:

@@ -50,10 +50,10 @@ class BrokerProcess:
 
     def _reap(self) -> int:
         try:
-            code = self.process.wait(10)
+            code = self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            code = self.process.wait(10)
+            code = self.process.wait(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code
@@ -72,7 +72,7 @@ def start_ours(*flags: str) -> BrokerProcess:
             return BrokerProcess(command, process, port)
         # Somebody else took the port between our look and the broker's.
         process.stdout.close()
-        process.wait(10)
+        process.wait(60)
     raise ConnectionError("the broker does not start")
 
 
@@ -101,7 +101,7 @@ def start_mosquitto(program: str, folder: Path, *lines: str) -> BrokerProcess:
         except ConnectionError:
             # Somebody else took the port between our look and mosquitto's.
             process.kill()
-            process.wait(10)
+            process.wait(60)
             continue
         return BrokerProcess(command, process, port)
     raise ConnectionError("mosquitto does not start")

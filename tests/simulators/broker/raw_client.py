@@ -23,7 +23,7 @@ from simulators.broker.packets import (
 )
 from simulators.broker.properties import Properties
 
-WAIT_S = 5.0
+WAIT_S = 60.0
 P = TypeVar("P")
 
 
