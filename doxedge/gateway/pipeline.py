@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from doxedge.fieldbus.clock import Clock
@@ -187,7 +187,8 @@ class UnitPipeline:
         if self._setup.hour.shared is None:
             return self._judge.latest
         own = f"{self.identity.unit}."
-        return {name.removeprefix(own): reading for name, reading in self._judge.latest.items()}
+        plain = {name.removeprefix(own): reading for name, reading in self._judge.latest.items()}
+        return {name: replace(reading, quantity=name) for name, reading in plain.items()}
 
     @property
     def flags(self) -> Mapping[tuple[str, str], frozenset[str]]:

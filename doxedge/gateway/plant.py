@@ -104,6 +104,8 @@ def describe(units: tuple[PlannedUnit, ...]) -> list[str]:
             f"unit {unit.table.name}: channel {unit.table.channel[:16]}, profile hash {unit.profile_hash.hex()}"
         )
         lines += [f"  {said}" for said in describe_hour(unit.hour)]
+        if unit.table.shares_stack_of is not None:
+            lines.append(f"  its stack is measured by the instruments of {unit.table.shares_stack_of}")
         lines.append(f"  {describe_missing_data(unit.missing_data)}")
         lines += [f"  {said}" for said in describe_monitors(unit.monitors)]
         for instrument in unit.instruments:

@@ -164,11 +164,15 @@ class UnitJudge:
         """Every value with its quality and reason."""
         reign = self._reigns[0] if len(self._reigns) == 1 else self._reign_at(sample.at_ms)
         hour = reign.setup.hour
-        running = self._running.any_of(hour.runs_with(sample.device))
+        # Most units are alone on their stack, and this is asked for every sample.
+        alone = hour.shared is None
+        running = (
+            self._running.runs(self._unit) if alone else self._running.any_of(hour.runs_with(sample.device))
+        )
         readings = reign.assessor.assess(sample, clock=clock, running=running)
         if self.quality is not None:
             readings = self.quality.standing(readings)
-        is_own = hour.shared is None or sample.device.startswith(f"{self._unit}.")
+        is_own = alone or sample.device.startswith(f"{self._unit}.")
         for reading in readings:
             if is_own:
                 self.latest[reading.quantity] = reading

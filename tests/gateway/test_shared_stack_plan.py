@@ -26,6 +26,8 @@ def test_both_units_measure_the_same_stack_by_the_same_rules() -> None:
     assert beta.hour.energy.quantity == f"{SHARER}.energy_wh"
     said = "\n".join(describe((beta,)))
     assert f"divided hour by hour by load: {OWNER} (power_w), {SHARER} ({SHARER}.power_w)" in said
+    assert f"its stack is measured by the instruments of {OWNER}" in said
+    assert "is measured by the instruments of" not in "\n".join(describe((alpha,)))
     chain = "\n".join(chain_text(beta.hour.emission, units=(OWNER, SHARER)))
     assert f"For each unit on it, U = {OWNER}, {SHARER}:" in chain
 

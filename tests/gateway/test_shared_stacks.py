@@ -149,6 +149,7 @@ async def test_what_is_shown_of_each_unit_is_its_own(tmp_path: Path) -> None:
         assert (alpha.unit_runs, beta.unit_runs) == (True, False)
         assert beta.is_running, "there is gas in its stack"
         assert set(beta.latest) == {"power_w", "energy_wh"}
+        assert {name: reading.quantity for name, reading in beta.latest.items()}["power_w"] == "power_w"
         assert "nox_ppb" in alpha.latest
         assert f"{SHARER}.power_w" not in alpha.latest
         hour = alpha.running_hour()
