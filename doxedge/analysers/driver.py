@@ -1,7 +1,7 @@
 """What to ask an instrument, and the sample that its answers make.
 
-A driver holds no state and does no I/O: `requests(group)` are values, `sample(...)` is a function of the outcomes. Most
-instruments need no code at all: `RegisterDriver` is made from a profile.
+A driver does no I/O and holds no state that shows: `requests(group)` are values, `sample(...)` is a function of the
+outcomes. Most instruments need no code at all: `RegisterDriver` is made from a profile.
 """
 
 from __future__ import annotations
@@ -113,10 +113,22 @@ class _Plan:
     status: tuple[tuple[StatusBit, _Place], ...]
 
 
-class RegisterDriver:
-    """A driver made from a register map."""
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What the answers of a poll mean. The next poll has the same when the instrument answers the same bytes: it is
+    often asked more often than it measures."""
 
-    __slots__ = ("_identity", "_plans", "device", "profile", "unit_id")
+    answered: list[bytes | None]
+    """The data of each outcome; None where there was no answer."""
+    values: Mapping[str, Decimal | None]
+    flags: frozenset[str]
+    failures: Mapping[str, Reason]
+
+
+class RegisterDriver:
+    """A driver made from a register map. What it remembers of the last poll saves work and changes no sample."""
+
+    __slots__ = ("_identity", "_last", "_plans", "device", "profile", "unit_id")
 
     def __init__(self, profile: Profile, *, device: str, unit_id: int | None = None) -> None:
         if profile.transport is None:
@@ -125,6 +137,7 @@ class RegisterDriver:
         self.device = device
         self.unit_id = profile.transport.unit_id if unit_id is None else unit_id
         self._plans = {group.name: self._plan(group.name) for group in profile.groups}
+        self._last: dict[str, _Decoded] = {}
         self._identity = tuple(self._reads([check.span for check in profile.identity_check]))
 
     @property
@@ -143,6 +156,21 @@ class RegisterDriver:
         """The sample of one poll; the rules are those of measurement.md 9, rules 1 to 4."""
         plan = self._plans[group]
         require_same(plan.requests, outcomes)
+        answered = [outcome.data if isinstance(outcome, Answer) else None for outcome in outcomes]
+        last = self._last.get(group)
+        if last is None or None in answered or answered != last.answered:
+            last = self._last[group] = self._decode(plan, outcomes, answered)
+        return Sample(
+            device=self.device,
+            at_ms=at_ms,
+            monotonic_ns=monotonic_ns,
+            values=last.values,
+            flags=last.flags,
+            failures=last.failures,
+            raw=pack_evidence(outcomes),
+        )
+
+    def _decode(self, plan: _Plan, outcomes: Sequence[Outcome], answered: list[bytes | None]) -> _Decoded:
         flags, verdict = _status(plan, outcomes)
         values: dict[str, Decimal | None] = {}
         failures: dict[str, Reason] = {}
@@ -164,15 +192,7 @@ class RegisterDriver:
             values[quantity] = found
             if placed.quality and _is_uncertain(placed, outcomes):
                 flags |= {"warning"}
-        return Sample(
-            device=self.device,
-            at_ms=at_ms,
-            monotonic_ns=monotonic_ns,
-            values=values,
-            flags=flags,
-            failures=failures,
-            raw=pack_evidence(outcomes),
-        )
+        return _Decoded(answered, values, flags, failures)
 
     def identity_requests(self) -> list[Read]:
         """The reads for the profile's identity checks."""

@@ -15,7 +15,7 @@ from doxedge.fieldbus.line import Poll
 from doxedge.fieldbus.profile_folders import load_profile
 from doxedge.gateway.endpoints import Address, Tenant, address_of
 from doxedge.gateway.settings import InstrumentTable
-from doxedge.measurement.quality import ValueLimits
+from doxedge.measurement.movement import ValueLimits
 from doxedge.quantity import MINUTE_MS
 from doxedge.signing import canonical
 from doxedge.signing.tags import hash_tagged

@@ -94,6 +94,7 @@ class UnitPipeline:
             identity, setup_at=self._judge.setup_at, hours=stores.hours, outbox=stores.outbox
         )
         self._outbox_file = stores.folder / "outbox.db"
+        self._packer = sample_rows.Packer()
         self._queue = SampleQueue(identity.unit, stores.samples, make_room=self.desk.make_room)
         self._exchanges = ExchangeBook(
             lambda said: self.desk.hand_in([Happening(CODE, said.at_ms, said.text)])
@@ -209,7 +210,7 @@ class UnitPipeline:
         self._take_in(sample)
         # Groups of a device are polled apart; the first value names the group.
         self._judge.flags[sample.device, next(iter(sample.values), "")] = sample.flags
-        self._queue.put(SampleRow(sample.device, sample.at_ms, sample_rows.pack(sample)))
+        self._queue.put(SampleRow(sample.device, sample.at_ms, self._packer.pack(sample)))
         self._together.tell(sample, of=self)
 
     def overhear(self, sample: Sample) -> None:

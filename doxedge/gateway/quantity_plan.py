@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from doxedge.analysers.configuration import ConfigError
 from doxedge.gateway.instruments import Instrument, quantities, value_limits
 from doxedge.measurement.hour_settings import backup_name
-from doxedge.measurement.quality import ValueLimits
+from doxedge.measurement.movement import ValueLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,23 @@ _LINE: Final = re.compile(r"([a-z0-9_]+)(?:=([-+0-9.E]+))?(?:!([a-z_]+))?")
 
 def pack(sample: Sample) -> bytes:
     """The row of a sample."""
-    failures = sample.failures
-    if failures:
-        lines = [_line(name, value, failures.get(name)) for name, value in sample.values.items()]
-    else:
-        lines = [f"{name}={value}" for name, value in sample.values.items()]
-    return canonical.encode(
-        [VERSION, sample.monotonic_ns, "\n".join(lines).encode("ascii"), [*sorted(sample.flags)], sample.raw]
-    )
+    return _row(sample, _lines(sample))
+
+
+class Packer:
+    """Makes rows, and the lines of values that come again only once."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], tuple[Sample, bytes]] = {}
+
+    def pack(self, sample: Sample) -> bytes:
+        """The row of a sample."""
+        group = sample.device, next(iter(sample.values), "")
+        known = self._last.get(group)
+        # The same mappings, as a driver gives them out while an instrument answers the same bytes.
+        if known is None or not (known[0].values is sample.values and known[0].failures is sample.failures):
+            known = self._last[group] = sample, _lines(sample)
+        return _row(sample, known[1])
 
 
 def unpack(device: str, at_ms: int, row: bytes) -> Sample:
@@ -63,6 +72,19 @@ def unpack(device: str, at_ms: int, row: bytes) -> Sample:
         failures=failures,
         raw=raw,
     )
+
+
+def _row(sample: Sample, lines: bytes) -> bytes:
+    return canonical.encode([VERSION, sample.monotonic_ns, lines, [*sorted(sample.flags)], sample.raw])
+
+
+def _lines(sample: Sample) -> bytes:
+    failures = sample.failures
+    if failures:
+        lines = [_line(name, value, failures.get(name)) for name, value in sample.values.items()]
+    else:
+        lines = [f"{name}={value}" for name, value in sample.values.items()]
+    return "\n".join(lines).encode("ascii")
 
 
 def _line(name: str, value: Decimal | None, reason: Reason | None) -> str:

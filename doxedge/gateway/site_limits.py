@@ -13,7 +13,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from doxedge.measurement.quality import ValueLimits
+from doxedge.measurement.movement import ValueLimits
 from doxedge.quantity import MINUTE_MS
 
 VALUE_MAX: Final = Decimal(10**15)

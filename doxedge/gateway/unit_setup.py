@@ -172,10 +172,9 @@ class UnitJudge:
         readings = reign.assessor.assess(sample, clock=clock, running=running)
         if self.quality is not None:
             readings = self.quality.standing(readings)
-        is_own = alone or sample.device.startswith(f"{self._unit}.")
+        if alone or sample.device.startswith(f"{self._unit}."):
+            self.latest.update([(reading.quantity, reading) for reading in readings])
         for reading in readings:
-            if is_own:
-                self.latest[reading.quantity] = reading
             if reading.quality is Quality.BAD:
                 reign.causes.note(reading)
         if reign.signals:

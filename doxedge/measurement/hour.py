@@ -132,7 +132,7 @@ class HourAssembler:
 
     def add(self, readings: Iterable[Reading]) -> Placed:
         """Take the readings of one sample in; refused ones are counted, never guessed about."""
-        ours = [reading for reading in readings if self._is_ours(reading)]
+        ours = self._ours(readings)
         if not ours:
             return Placed.IGNORED
         at_ms = ours[0].at_ms
@@ -153,7 +153,7 @@ class HourAssembler:
 
     def follow(self, readings: Iterable[Reading]) -> None:
         """Readings from behind the last hour of ours: they tell how signal and counter stood at its end."""
-        self._follow([reading for reading in readings if self._is_ours(reading)])
+        self._follow(self._ours(readings))
 
     def take_up(self) -> None:
         """The hours before ours are closed: go on from what they carry over. Once, before the first `close`."""
@@ -270,6 +270,8 @@ class HourAssembler:
         return signals, EnergyCounter(self._settings.energy, mark=carry.energy if carry else None)
 
     def _follow(self, readings: Iterable[Reading]) -> None:
+        if not self._signals and self._counter is None:
+            return
         for reading in readings:
             followed = False
             for signal in self._signals.values():
@@ -282,12 +284,11 @@ class HourAssembler:
             if followed and self._early is not None:
                 self._early.append(reading)
 
-    def _is_ours(self, reading: Reading) -> bool:
-        owner = self._owners.setdefault(reading.quantity, reading.device)
-        if owner == reading.device:
-            return True
-        self.counters.foreign += 1
-        return False
+    def _ours(self, readings: Iterable[Reading]) -> list[Reading]:
+        owner_of, came = self._owners.setdefault, tuple(readings)
+        ours = [reading for reading in came if owner_of(reading.quantity, reading.device) == reading.device]
+        self.counters.foreign += len(came) - len(ours)
+        return ours
 
     def _open_hour(self, start_ms: int) -> CollectedHour:
         hour = self._open.get(start_ms)

@@ -21,9 +21,17 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from doxedge.measurement.movement import (
+    NO_LIMITS,
+    Judgement,
+    StandingStill,
+    ValueLimits,
+    ValueMemory,
+    judge_movement,
+)
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Reason, Sample
-from doxedge.quantity import MINUTE_MS, SECOND_MS, round_half_away
+from doxedge.quantity import MINUTE_MS, round_half_away
 
 NANOSECONDS_PER_MS: Final = 1_000_000
 
@@ -50,12 +58,14 @@ DOOR: Final = "door"
 """The contact of a cabinet is open: it says nothing of a value, and the regulator is told."""
 KNOWN_FLAGS: Final = frozenset({DOOR, *(flag for flag, _, _ in FLAG_JUDGEMENTS)})
 
-PAIR: Final = ("nox_ppb", "no_ppb", "no2_ppb")
+NOX: Final = "nox_ppb"
+PAIR: Final = (NOX, "no_ppb", "no2_ppb")
 """One sample often holds all three, and then they must agree."""
+PAIRED: Final = frozenset(PAIR)
 
-Judgement = tuple[Quality, Reason]
 FINE: Final[Judgement] = (Quality.GOOD, Reason.NONE)
 SOFT: Final[Judgement] = (Quality.UNCERTAIN, Reason.RANGE)
+JUMPED: Final[Judgement] = (Quality.BAD, Reason.RATE)
 
 
 class ClockState(StrEnum):
@@ -77,24 +87,6 @@ def clock_state(offset_ms: int | None, *, warning_ms: int = 1_000, bad_ms: int =
     if abs(offset_ms) > bad_ms:
         return ClockState.BAD
     return ClockState.WARNING if abs(offset_ms) > warning_ms else ClockState.SYNCHRONISED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValueLimits:
-    """What is plausible for one quantity of one device, in its canonical unit. None switches a check off."""
-
-    hard_low: Decimal | None = None
-    hard_high: Decimal | None = None
-    soft_low: Decimal | None = None
-    soft_high: Decimal | None = None
-    max_rate_per_s: Decimal | None = None
-    stuck_ms: int | None = None
-    """A value that stands still for so long while the unit runs is stuck."""
-
-    stuck_tolerance: Decimal = Decimal(0)
-    """A value that moves by no more than this stands still; half of what the device resolves is a good choice."""
-
-    span: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,21 +117,17 @@ class AssessmentSettings:
 
 
 @dataclass(slots=True)
-class _ValueMemory:
-    value: Decimal
-    at_ms: int
-    anchor: Decimal
-    anchor_since_ms: int
-
-
-@dataclass(slots=True)
 class _DeviceMemory:
     at_ms: int
     monotonic_ns: int
     step_ms: int = 0
     standing_flags: frozenset[str] = frozenset()
     settled_at_ms: int | None = None
-    values: dict[str, _ValueMemory] = field(default_factory=dict)
+    values: dict[str, ValueMemory] = field(default_factory=dict)
+    still: dict[str, StandingStill] = field(default_factory=dict)
+    """By the first value of the group: groups are polled apart."""
+    seen: dict[str, Mapping[str, Decimal | None]] = field(default_factory=dict)
+    """The values of the last sample, likewise."""
 
 
 class Assessor:
@@ -179,14 +167,19 @@ class Assessor:
             memory.standing_flags = sample.flags
         flags = sample.flags | memory.standing_flags
         for_all = _worst(self._judge_device(sample, memory, flags, clock))
-        device, at_ms = sample.device, sample.at_ms
-        readings: list[Reading] = []
-        for quantity, decoded in sample.values.items():
-            of_value = self._judge_value(sample, memory, quantity, decoded, running)
+        device, at_ms, values = sample.device, sample.at_ms, sample.values
+        judgements = self._judge_values(sample, memory, running)
+        if for_all[0] is not Quality.GOOD:
             # The sample's own judgement comes first in the order of steps, so it decides between two of a kind.
-            quality, reason = of_value if for_all[0] is Quality.GOOD else _worst([for_all, of_value])
-            readings.append(Reading(device, quantity, at_ms, decoded, quality, reason))
-        judged = self._check_pair(tuple(readings))
+            judgements = [_worst([for_all, of_value]) for of_value in judgements]
+        judged = tuple(
+            [
+                Reading(device, quantity, at_ms, decoded, quality, reason)
+                for (quantity, decoded), (quality, reason) in zip(values.items(), judgements, strict=True)
+            ]
+        )
+        if NOX in values and values.keys() >= PAIRED:
+            judged = self._check_pair(judged)
         return self._named(judged) if self._settings.names else judged
 
     def last_step_ms(self, device: str) -> int:
@@ -221,6 +214,7 @@ class Assessor:
             if abs(drift_ms) > self._settings.step_ms * max(1, self._settings.clock_speed):
                 memory.step_ms = drift_ms
                 memory.values.clear()
+                memory.still.clear()
                 if memory.settled_at_ms is not None:
                     memory.settled_at_ms += drift_ms
         memory.at_ms, memory.monotonic_ns = sample.at_ms, sample.monotonic_ns
@@ -251,6 +245,39 @@ class Assessor:
                 memory.settled_at_ms = None
         return judgements
 
+    def _judge_values(self, sample: Sample, memory: _DeviceMemory, running: bool) -> list[Judgement]:
+        """Steps (2) and (5) to (8) for every value; what has not changed since the last poll is not judged anew."""
+        values = sample.values
+        group = next(iter(values), "")
+        last = memory.still.get(group)
+        if last is not None:
+            if last.by is self and last.holds_for(sample, running=running):
+                last.at_ms = sample.at_ms
+                return last.judgements
+            last.catch_up()
+            del memory.still[group]
+        judgements = [
+            self._judge_value(sample, memory, quantity, decoded, running)
+            for quantity, decoded in values.items()
+        ]
+        # Worked out at the second sight: an instrument whose values change with every poll does not pay for it.
+        if memory.seen.get(group) is values and running and JUMPED not in judgements:
+            watched = [
+                (known, self._limits_of(sample.device, quantity).stuck_ms)
+                for quantity, decoded in values.items()
+                if (known := memory.values.get(quantity)) is not None
+                and known.value is decoded
+                and quantity not in sample.failures
+            ]
+            memory.still[group] = StandingStill.begin(self, sample, judgements, watched)
+        memory.seen[group] = values
+        return judgements
+
+    def _limits_of(self, device: str, quantity: str) -> ValueLimits:
+        names = self._settings.names
+        name = names.get((device, quantity), quantity) if names else quantity
+        return self._settings.limits.get(name, NO_LIMITS)
+
     def _judge_value(
         self, sample: Sample, memory: _DeviceMemory, quantity: str, decoded: Decimal | None, running: bool
     ) -> Judgement:
@@ -262,12 +289,10 @@ class Assessor:
             return Quality.BAD, Reason.NAN
         if failure is not None:
             return (Quality.UNCERTAIN if failure is Reason.DEFAULT else Quality.BAD), failure
-        names = self._settings.names
-        name = names.get((sample.device, quantity), quantity) if names else quantity
-        limits = self._settings.limits.get(name, NO_LIMITS)
+        limits = self._limits_of(sample.device, quantity)
         out_of_range = self._judge_range(decoded, limits)
         # Asked in any case, for it remembers the value.
-        moved = _judge_movement(memory.values, quantity, decoded, sample.at_ms, limits, running)
+        moved = judge_movement(memory.values, quantity, decoded, sample.at_ms, limits, running)
         if out_of_range is not None:
             return Quality.BAD, out_of_range
         if moved is not None:
@@ -302,50 +327,6 @@ class Assessor:
             else r
             for r in readings
         )
-
-
-NO_LIMITS: Final = ValueLimits()
-
-
-def _judge_movement(
-    memories: dict[str, _ValueMemory],
-    quantity: str,
-    decoded: Decimal,
-    at_ms: int,
-    limits: ValueLimits,
-    running: bool,
-) -> Reason | None:
-    """Steps (6) and (7), and the memory they need.
-
-    A jump is measured from the value before, good or bad: a true step of the process costs one sample, not all
-    that follow. A stamp that does not advance says nothing about a rate.
-    """
-    fastest, stuck_ms = limits.max_rate_per_s, limits.stuck_ms
-    if fastest is None and stuck_ms is None:
-        return None
-    memory = memories.get(quantity)
-    if memory is None:
-        memories[quantity] = _ValueMemory(decoded, at_ms, decoded, at_ms)
-        return None
-    before, elapsed_ms = memory.value, at_ms - memory.at_ms
-    memory.value, memory.at_ms = decoded, at_ms
-    # Most values have not moved since the last poll, and then nothing need be worked out.
-    has_moved = decoded != before
-    too_fast = (
-        fastest is not None
-        and has_moved
-        and elapsed_ms > 0
-        and abs(decoded - before) * SECOND_MS > fastest * elapsed_ms
-    )
-    stuck = False
-    stands_still = not has_moved or abs(decoded - memory.anchor) <= limits.stuck_tolerance
-    if not running or not stands_still or at_ms < memory.anchor_since_ms:
-        memory.anchor, memory.anchor_since_ms = decoded, at_ms
-    elif stuck_ms is not None:
-        stuck = at_ms - memory.anchor_since_ms >= stuck_ms
-    if too_fast:
-        return Reason.RATE
-    return Reason.STUCK if stuck else None
 
 
 def _outside(value: Decimal, low: Decimal | None, high: Decimal | None) -> bool:

@@ -165,6 +165,26 @@ def test_a_gateway_without_its_device_is_a_matter_of_the_line() -> None:
     assert set(found.failures.values()) == {Reason.COMMS}
 
 
+def test_the_same_bytes_are_decoded_once_and_other_bytes_anew() -> None:
+    made = driver()
+
+    def polled(outcomes: list[Outcome]) -> Sample:
+        return made.sample("gas", outcomes, at_ms=5, monotonic_ns=6)
+
+    first, again = polled(answers(requests())), polled(answers(requests()))
+    assert again == first
+    assert again.values is first.values
+    silence: list[Outcome] = [Unanswered(request, Reason.COMMS, "") for request in requests()]
+    for outcomes in (
+        answers(requests(), no_ppm=0.5),
+        answers(requests(), span=True),
+        silence,
+        answers(requests()),
+    ):
+        assert polled(outcomes) == sample(outcomes)
+    assert polled(answers(requests())) == first
+
+
 def test_outcomes_of_other_questions_are_a_bug_and_no_sample() -> None:
     good = answers_of_the_map()
     for bad in (good[:-1], good[::-1], [], [*good, good[0]]):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.gateway.sample_rows import pack, unpack
+from doxedge.gateway.sample_rows import Packer, pack, unpack
 from doxedge.measurement.sample import Reason, Sample
 from doxedge.signing import canonical
 
@@ -71,3 +72,12 @@ def test_the_same_sample_has_the_same_row(sample: Sample) -> None:
 def test_a_row_that_is_none_of_ours_is_an_error_and_not_a_sample(row: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         unpack("north.analyser", 0, row)
+
+
+@given(st.lists(samples(), min_size=1, max_size=3), st.lists(st.integers(0, 5), max_size=12))
+def test_lines_that_come_again_make_the_same_rows(made: list[Sample], order: list[int]) -> None:
+    packer = Packer()
+    for n, index in enumerate(order):
+        kept = made[index % len(made)]
+        sample = replace(kept, monotonic_ns=n, flags=frozenset({"zero"}) if index > 3 else kept.flags)
+        assert packer.pack(sample) == pack(sample)

@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
+from doxedge.measurement.movement import ValueLimits
 from doxedge.measurement.quality import (
     AssessmentSettings,
     Assessor,
     ClockState,
-    ValueLimits,
     clock_state,
 )
 from doxedge.measurement.reading import Reading
