@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from doxedge.analysers.configuration import ConfigError
+from doxedge.evidence.commission_file import Head
+from doxedge.gateway.commission_plan import map_texts, plan_of, settings_bytes
 from doxedge.gateway.commission_words import chain_text
 from doxedge.gateway.plan_change import compare, require_changeable
 from doxedge.gateway.plant import describe
@@ -30,6 +32,25 @@ def test_both_units_measure_the_same_stack_by_the_same_rules() -> None:
     assert "is measured by the instruments of" not in "\n".join(describe((alpha,)))
     chain = "\n".join(chain_text(beta.hour.emission, units=(OWNER, SHARER)))
     assert f"For each unit on it, U = {OWNER}, {SHARER}:" in chain
+
+
+def test_a_commissioning_file_of_either_unit_plans_the_whole_stack() -> None:
+    plan = shared_plan()
+    for unit in plan.units:
+        head = Head(
+            CHANNEL,
+            bytes.fromhex(unit.table.source),
+            "gw",
+            unit.table.name,
+            unit.profile_hash,
+            unit.rules_hash,
+            1,
+            settings_bytes(plan.settings),
+            map_texts(plan.settings),
+        )
+        again = plan_of(head)
+        assert (again.profile_hash, again.rules_hash) == (unit.profile_hash, unit.rules_hash)
+        assert (again.hour, again.sampled) == (unit.hour, unit.sampled)
 
 
 def test_what_one_unit_says_changes_the_hashes_of_both() -> None:

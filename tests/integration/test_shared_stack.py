@@ -167,4 +167,3 @@ async def test_the_parts_of_a_shared_stack_hold_what_left_it(tmp_path: Path) -> 
     for unit, body in bodies.items():
         share = energy_wh[unit] / sum(energy_wh.values())
         assert body[4] == pytest.approx(truth_g * share, rel=2 * rel)
-    assert bodies[OWNER][11] == bodies[SHARER][11], "one root over the samples of both"
