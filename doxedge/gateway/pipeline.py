@@ -376,7 +376,9 @@ class UnitPipeline:
         again = 0
         for from_ms, to_ms, setup in self._judge.setups(carry.next_start_ms, now_ms + HOUR_MS):
             after = 0
-            while rows := await self._samples.between(from_ms, to_ms, devices=setup.devices, after=after):
+            while rows := await self._samples.between(
+                from_ms, to_ms, devices=setup.devices, after=after, limit=sample_rows.AGAIN_AT_ONCE
+            ):
                 for row in rows:
                     self._feed_row(hours, row)
                     after = row.row_id

@@ -21,6 +21,8 @@ from doxedge.signing import canonical
 
 VERSION: Final = 1
 ROW_BYTES_MAX: Final = 64 * 1024
+AGAIN_AT_ONCE: Final = 256
+"""Stored rows that a restart reads at once: what it takes for a moment stays with the process for good."""
 _LINE: Final = re.compile(r"([a-z0-9_]+)(?:=([-+0-9.E]+))?(?:!([a-z_]+))?")
 
 

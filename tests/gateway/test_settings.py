@@ -9,6 +9,7 @@ import pytest
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.gateway.settings import load_settings, parse_settings
+from doxedge.quantity import MINUTE_MS
 from tests.gateway.plant_settings import settings_text, unit_text
 
 
@@ -19,7 +20,7 @@ def test_a_whole_file_is_read() -> None:
     assert unit.instrument[1].settings == {"flow_high": Decimal(576300)}
     assert unit.operating is not None
     assert unit.operating.on_above == 1_000_000
-    assert settings.group_commit_ms == 10_000
+    assert settings.group_commit_ms == 15_000
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,14 @@ def test_several_mistakes_are_counted() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_settings(settings_text(unit="grace_ms = -1\ncoverage_percent = 0"), source="gateway.toml")
     assert caught.value.more == 1
+
+
+def test_a_minute_that_a_power_cut_robs_of_what_waits_is_valid_still() -> None:
+    settings = parse_settings(settings_text(), source="gateway.toml")
+    (unit,) = settings.unit
+
+    left_ms = MINUTE_MS - settings.group_commit_ms
+    assert left_ms * 100 >= MINUTE_MS * unit.coverage_percent
 
 
 def test_a_file_that_is_not_there_is_an_operators_mistake(tmp_path: Path) -> None:
