@@ -29,7 +29,12 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "them over MQTT, executes every final block, and serves a status page and an HTTP interface.",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    run = verbs.add_parser("run", help="follow and serve until stopped (SIGTERM)")
+    run = verbs.add_parser(
+        "run",
+        help="follow and serve until stopped (SIGTERM)",
+        description="Follows and serves until stopped (SIGTERM). The file is read at the start only: a change counts "
+        "after a restart. SIGHUP ends a node, as a closed terminal does.",
+    )
     run.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
     )

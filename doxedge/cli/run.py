@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.cli.daemons import configure_logging, run_until_signal
 from doxedge.cli.outcome import Exit, Failure
+
+if TYPE_CHECKING:
+    from doxedge.node.settings import NodeSettings
+
+log = logging.getLogger(__name__)
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,7 +27,8 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="gateway and node in one process, for small boxes",
         description="Starts the node, and when it serves, the gateway that posts to it over its local socket. The "
         "same as `doxedge node run` and `doxedge gateway run` side by side, with one interpreter less. SIGHUP has the "
-        "gateway take up a changed configuration; the node reads its file at the start only.",
+        "gateway take up a changed configuration; the node reads its file at the start only, and says in the log "
+        "whether that file is another now and whether a restart would take it.",
     )
     folder = Path("/etc/doxedge")
     parser.add_argument("--gateway", type=Path, default=folder / "gateway.toml", metavar="FILE")
@@ -41,9 +49,8 @@ def _run(options: argparse.Namespace) -> int:
     clock = from_environment(os.environ)
     service = JointService(ServiceManager.from_environment(os.environ), "gateway", "node")
     try:
-        node = Node(
-            load_settings(options.node), source=str(options.node), clock=clock, service=service.part("node")
-        )
+        running = load_settings(options.node)
+        node = Node(running, source=str(options.node), clock=clock, service=service.part("node"))
         gateway = Gateway(
             load_plan(options.gateway, clock=clock),
             clock=clock,
@@ -60,4 +67,23 @@ def _run(options: argparse.Namespace) -> int:
             await serving.wait()
             group.create_task(gateway.run(), name="gateway")
 
-    return asyncio.run(run_until_signal(both(), on_hang_up=gateway.hang_up))
+    def hang_up() -> None:
+        gateway.hang_up()
+        _say_what_a_restart_would_change(options.node, running)
+
+    return asyncio.run(run_until_signal(both(), on_hang_up=hang_up))
+
+
+def _say_what_a_restart_would_change(path: Path, running: NodeSettings) -> None:
+    """SIGHUP changes nothing about a node: whoever edited its file and sent one learns it from the log."""
+    from doxedge.node.settings import load_settings
+
+    try:
+        written = load_settings(path)
+    except ConfigError as error:
+        log.error("the node goes on as it is, but a restart would fail: %s", error)
+        return
+    if written == running:
+        log.info("%s says what the node runs with", path)
+    else:
+        log.warning("%s has changed: the node goes on with what it read at its start, until a restart", path)
