@@ -63,6 +63,12 @@ class Bench:
     """Topic, message, QoS and whether it is retained."""
     numbers: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def height(self) -> int:
+        """Of the newest block that came while the bench ran and is on the disk."""
+        certified = self.host.node.certified
+        return 0 if certified is None else certified[0].height
+
     def said(self, kind: Kind) -> list[Message]:
         """What the node has said of one kind, oldest first."""
         return [message for _, message, _, _ in self.sent if message.kind is kind]
@@ -87,7 +93,7 @@ class Bench:
             channel=CHANNEL,
             signer=key,
             correlation=number if correlation is None else correlation,
-            expires_ms=self.clock.now_ms() + 10_000 if expires_ms is None else expires_ms,
+            expires_ms=self.clock.now_ms() + 60_000 if expires_ms is None else expires_ms,
         )
         self.host.relay.receive(topics.parse(topic or self.topic_of(kind, key.key_id)), data)
 

@@ -63,7 +63,7 @@ async def fetch_all(node: Bench, teacher: str, blocks: list[bytes]) -> None:
     question = node.said(Kind.WANT)[-1]
     assert question.body == [signer(f"{teacher} node").key_id, 1, 0]
     node.hear(teacher, Kind.HAVE, [1, 0, 0, list(blocks)], correlation=question.correlation)
-    await until(lambda: node.host.node.chain.height == len(blocks))
+    await until(lambda: node.height == len(blocks))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

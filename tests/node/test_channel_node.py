@@ -83,7 +83,7 @@ async def test_a_follower_reaches_the_same_roots_and_keeps_them(tmp_path: Path) 
     async with bench(tmp_path, "alpha", has_broker=True) as alpha:
         witness = alpha.host.node.listener = Witness(alpha)
         assert [arrive(alpha, block) for block in blocks] == [True] * len(blocks)
-        await until(lambda: alpha.host.node.chain.height == len(blocks))
+        await until(lambda: alpha.height == len(blocks))
         await until(lambda: witness.cosigned and witness.cosigned[-1] == len(blocks))
         assert witness.heights == list(range(1, len(blocks) + 1))
         assert len(witness.cosigned) < len(blocks), (
@@ -144,7 +144,7 @@ async def test_a_block_from_the_future_waits_and_the_log_says_so_once(
         assert "check the time service" in alpha.host.node.standing.reasons(0)[0]
         assert caplog.text.count("ahead of this clock") == 1
         alpha.clock.ahead_ms = 10 * AHEAD_MS_MAX
-        await until(lambda: alpha.host.node.chain.height == 1)
+        await until(lambda: alpha.height == 1)
         assert not alpha.host.node.standing.is_early
 
 
@@ -159,7 +159,7 @@ async def test_the_disk_forgets_a_record_that_became_final_in_another_envelope(t
     async with bench(tmp_path, "alpha", has_broker=True) as alpha:
         for block in blocks[:-1]:
             arrive(alpha, block)
-        await until(lambda: alpha.host.node.chain.height == len(blocks) - 1)
+        await until(lambda: alpha.height == len(blocks) - 1)
         alpha.host.node.standing.has_heard = True
         await alpha.host.submit([single.raw], wait="stored", timeout_s=1)
         assert await alpha.host.node.store.held() == [single.raw]
@@ -178,7 +178,7 @@ async def test_what_waits_of_a_revoked_key_is_dropped_with_the_reason(tmp_path: 
     async with bench(tmp_path, "alpha", has_broker=True) as alpha:
         for block in blocks[:-1]:
             arrive(alpha, block)
-        await until(lambda: alpha.host.node.chain.height == len(blocks) - 1)
+        await until(lambda: alpha.height == len(blocks) - 1)
         alpha.host.node.standing.has_heard = True
         await alpha.host.submit([waiting.raw], wait="stored", timeout_s=1)
         arrive(alpha, blocks[-1])

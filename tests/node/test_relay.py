@@ -56,7 +56,7 @@ async def test_a_block_of_the_leader_is_executed_cosigned_and_shown(tmp_path: Pa
     (block,) = await chain_of(tmp_path, Hand(CHANNEL).configs(1))
     async with bench(tmp_path, "alpha", has_broker=True) as alpha:
         alpha.hear("regulator", Kind.FINAL, [block])
-        await until(lambda: alpha.host.node.chain.height == 1)
+        await until(lambda: alpha.height == 1)
         await until(lambda: alpha.said(Kind.COSIGNATURE))
         own = alpha.said(Kind.COSIGNATURE)[0].body
         assert own[:2] == [1, decode_block(block).header.block_id]
@@ -76,12 +76,12 @@ async def test_a_node_that_was_away_asks_for_what_is_missing_and_has_all_of_it(t
         assert not alpha.host.node.is_in_step
         assert alpha.host.node.standing.reasons(0) == ["is at height 0 of 7: wait"]
         alpha.hear("regulator", Kind.HAVE, [1, 0, 0, list(blocks[:4])], correlation=question.correlation)
-        await until(lambda: alpha.host.node.chain.height == 4)
+        await until(lambda: alpha.height == 4)
         await until(lambda: len(alpha.said(Kind.WANT)) > 1)
         question = alpha.said(Kind.WANT)[-1]
         assert question.body == [LEADER, 5, 0]
         alpha.hear("regulator", Kind.HAVE, [5, 0, 0, list(blocks[4:])], correlation=question.correlation)
-        await until(lambda: alpha.host.node.chain.height == 7)
+        await until(lambda: alpha.height == 7)
         assert alpha.host.node.is_in_step
 
 
@@ -90,7 +90,7 @@ async def test_blocks_that_come_in_any_order_and_twice_are_executed_in_theirs(tm
     async with bench(tmp_path, "alpha", has_broker=True) as alpha:
         for place in (4, 2, 2, 1, 3, 0, 0):
             alpha.hear("regulator", Kind.FINAL, [blocks[place]])
-        await until(lambda: alpha.host.node.chain.height == 5)
+        await until(lambda: alpha.height == 5)
 
 
 async def test_a_large_block_is_put_together_from_the_pool(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ async def test_a_large_block_is_put_together_from_the_pool(tmp_path: Path) -> No
         await until(lambda: len(alpha.host.node.pool) == len(large))
         alpha.hear("regulator", Kind.FINAL, body)
         # The chain is ahead of the disk for a moment, and the pool follows the disk.
-        await until(lambda: alpha.host.node.chain.height == 1 and len(alpha.host.node.pool) == 0)
+        await until(lambda: alpha.height == 1 and len(alpha.host.node.pool) == 0)
     async with bench(tmp_path, "beta", has_broker=True) as beta:
         beta.hear("regulator", Kind.FINAL, body)
         await until(lambda: beta.said(Kind.WANT), what="who lacks the bodies asks for the block")
@@ -165,7 +165,7 @@ async def test_a_follower_whose_record_was_overtaken_by_another_shows_it_to_the_
     async with bench(tmp_path, "beta", has_broker=True) as beta:
         await beta.host.submit([second.raw, third.raw], wait="stored", timeout_s=1)
         beta.hear("regulator", Kind.FINAL, [block])
-        await until(lambda: beta.host.node.chain.height == 1)
+        await until(lambda: beta.height == 1)
         beta.sent.clear()
         await until(lambda: beta.said(Kind.TRANSACTIONS))
         shown = [raw for said in beta.said(Kind.TRANSACTIONS) for raw in message.byte_strings(said.body)]
@@ -249,7 +249,7 @@ async def test_a_liar_among_those_who_answer_is_left_for_another_member(tmp_path
         await until(lambda: alpha.said(Kind.WANT)[-1].body[0] == honest_key)
         asked = alpha.said(Kind.WANT)[-1]
         alpha.hear(honest, Kind.HAVE, [1, 0, 0, list(blocks)], correlation=asked.correlation)
-        await until(lambda: alpha.host.node.chain.height == 2)
+        await until(lambda: alpha.height == 2)
 
 
 async def test_an_answer_that_nobody_asked_for_is_dropped_unread(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ async def test_two_certified_blocks_of_one_height_stop_the_node_and_the_proof_is
     other = forked(Hand(CHANNEL).configs(1, start=7), time_ms=header.time_ms)
     async with bench(tmp_path, "alpha", has_broker=True) as alpha:
         alpha.hear("regulator", Kind.FINAL, [block])
-        await until(lambda: alpha.host.node.chain.height == 1)
+        await until(lambda: alpha.height == 1)
         alpha.hear("beta", Kind.HEAD, head_body(other.encode()))
         await until(lambda: alpha.host.node.standing.halted)
         assert other.header.block_id.hex() in (alpha.host.node.standing.halted or "")
@@ -372,12 +372,12 @@ async def test_a_validator_whose_disk_is_older_than_its_votes_falls_silent_also_
     blocks = await chain_of(tmp_path / "new", transactions)
     async with bench(tmp_path / "old", has_broker=True) as leader:
         leader.hear("alpha", Kind.HEAD, head_body(blocks[-1]))
-        await until(lambda: leader.host.node.standing.silent)
+        await until(lambda: leader.host.node.standing.silent and leader.said(Kind.WANT))
         assert not leader.host.node.standing.votes
         question = leader.said(Kind.WANT)[0]
         assert question.body[0] == signer("alpha node").key_id
         leader.hear("alpha", Kind.HAVE, [1, 0, 0, list(blocks)], correlation=question.correlation)
-        await until(lambda: leader.host.node.chain.height == 3)
+        await until(lambda: leader.height == 3)
     async with bench(tmp_path / "old", has_broker=True) as leader:
         assert not leader.host.node.standing.votes
     async with bench(tmp_path / "old", has_broker=True, vote_again_from_height=3) as leader:
