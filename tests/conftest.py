@@ -16,6 +16,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="also run what takes many minutes")
 
 
+WORKERS: Final = 2
+"""For the whole suite, which mostly waits: for sockets, processes, and time-outs that must pass."""
 FOLDER: Final = pytest.StashKey[Path]()
 
 
@@ -27,6 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="dx-"))
         config.option.basetemp = str(config.stash[FOLDER])
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers of the whole suite; whoever names what he wants to see gets it at once."""
+    return WORKERS if config.args == config.getini("testpaths") else 0
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
