@@ -14,6 +14,7 @@ from doxedge.backends.service import ServiceManager
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway.alarm_desk import AlarmDesk, AskAcknowledge
 from doxedge.gateway.alarm_watch import AlarmWatch, free_bytes
+from doxedge.gateway.answer_files import forget_old_answers
 from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.clock_watch import ClockWatch
 from doxedge.gateway.configuration_file import FILE_NAME, read_kept, write_kept
@@ -278,6 +279,13 @@ class Gateway:
             await asyncio.sleep(PRUNE_EVERY_S)
             await equipment.outbox.prune()
             await equipment.samples.prune()
+            await forget_old_answers(
+                equipment.folder,
+                [clerk.identity for clerk in self.measuring.clerks.values()],
+                equipment.outbox,
+                now_ms=self.clock.now_ms(),
+                retention_days=self.measuring.plan.settings.samples.retention_days,
+            )
 
     async def _watchdog_forever(self) -> None:
         """Feed the watchdog only while every line delivers and samples reach the disk."""
