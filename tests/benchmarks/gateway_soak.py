@@ -24,6 +24,8 @@ from tests.benchmarks.plant import Plant, unit_environment
 DAY_S: Final = 86_400
 FLAT_MB_PER_H: Final = 1.0
 """What a process may gain in an hour and still count as flat: 24 MiB a day, which a restart a week would bear."""
+HOURS_TO_GROW: Final = 3.0
+"""Of the plant. An hour is held until it can be revised no more: before the first of them goes, memory rises anyway."""
 SIGMAS: Final = 2.0
 LOOK_EVERY_S: Final = 15.0
 LOOKS_MIN: Final = 8
@@ -38,27 +40,30 @@ class Trend:
     mb_per_h: float
     error_mb_per_h: float
     """Standard error of the slope."""
+    hours: float
+    """How long the whole soak was, in hours of the plant."""
 
     @property
     def verdict(self) -> str:
         """`flat` or `growing` where the line is sure of it, else `unsure`: soak longer."""
         if self.mb_per_h + SIGMAS * self.error_mb_per_h <= FLAT_MB_PER_H:
             return "flat"
-        return "growing" if self.mb_per_h - SIGMAS * self.error_mb_per_h > FLAT_MB_PER_H else "unsure"
+        rises = self.mb_per_h - SIGMAS * self.error_mb_per_h > FLAT_MB_PER_H
+        return "growing" if rises and self.hours >= HOURS_TO_GROW else "unsure"
 
 
 def trend(looks: Sequence[tuple[float, float]]) -> Trend:
     """Least squares over the second half of (seconds, MiB), in the order of time; never sure with few looks."""
     half = looks[len(looks) // 2 :]
     if len(looks) < LOOKS_MIN:
-        return Trend(0.0, math.inf)
+        return Trend(0.0, math.inf, 0.0)
     mean_s = sum(s for s, _ in half) / len(half)
     mean_mb = sum(mb for _, mb in half) / len(half)
     spread = sum((s - mean_s) ** 2 for s, _ in half)
     slope = sum((s - mean_s) * (mb - mean_mb) for s, mb in half) / spread
     rest = sum((mb - mean_mb - slope * (s - mean_s)) ** 2 for s, mb in half)
     error = math.sqrt(rest / (len(half) - 2) / spread)
-    return Trend(slope * 3_600, error * 3_600)
+    return Trend(slope * 3_600, error * 3_600, (looks[-1][0] - looks[0][0]) / 3_600)
 
 
 async def soak(

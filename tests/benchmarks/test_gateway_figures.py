@@ -27,11 +27,13 @@ NODE_RED_LINE = (
 )
 
 
-def hour_of_looks(mb_per_h: float, *, noise_mb: float = 0.05) -> list[tuple[float, float]]:
+def hours_of_looks(mb_per_h: float, *, noise_mb: float = 0.05, hours: float = 4) -> list[tuple[float, float]]:
     dice = random.Random(7)
-    start = [(15.0 * n, 30.0 + 0.1 * n) for n in range(60)]  # caches fill: the first half does not count
+    every_s = hours * 15.0
+    start = [(every_s * n, 30.0 + 0.1 * n) for n in range(60)]  # caches fill: the first half does not count
     return start + [
-        (900 + 15.0 * n, 36 + mb_per_h * 15 * n / 3_600 + dice.gauss(0, noise_mb)) for n in range(180)
+        (every_s * (60 + n), 36 + mb_per_h * every_s * n / 3_600 + dice.gauss(0, noise_mb))
+        for n in range(180)
     ]
 
 
@@ -39,15 +41,16 @@ def hour_of_looks(mb_per_h: float, *, noise_mb: float = 0.05) -> list[tuple[floa
     ("mb_per_h", "verdict"), [(0.0, "flat"), (-3.0, "flat"), (0.5, "flat"), (4.0, "growing")]
 )
 def test_a_line_through_the_second_half_tells_a_leak_from_a_start(mb_per_h: float, verdict: str) -> None:
-    found = trend(hour_of_looks(mb_per_h))
+    found = trend(hours_of_looks(mb_per_h))
 
     assert found.mb_per_h == pytest.approx(mb_per_h, abs=0.2)
     assert found.verdict == verdict
 
 
 def test_noise_or_a_short_soak_leaves_the_verdict_open() -> None:
-    assert trend(hour_of_looks(1.0)).verdict == "unsure"
-    assert trend(hour_of_looks(0.0, noise_mb=20.0)).verdict == "unsure"
+    assert trend(hours_of_looks(1.0)).verdict == "unsure"
+    assert trend(hours_of_looks(0.0, noise_mb=20.0)).verdict == "unsure"
+    assert trend(hours_of_looks(4.0, hours=1)).verdict == "unsure"
     assert trend([(0.0, 30.0), (15.0, 30.0)]).verdict == "unsure"
 
 
