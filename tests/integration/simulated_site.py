@@ -106,18 +106,12 @@ settings = {{ moisture_percent = {self.ready["moisture_percent"]} }}
 
 
 @asynccontextmanager
-async def simulated_site(
-    unit: str = "alpha-1", *, seed: int = 3, faults: Sequence[str] = (), first_ms: int = FIRST_MS
-) -> AsyncIterator[SimulatedSite]:
-    """Start the instruments and wait until they listen; they end with us."""
-    clock_text = f"{time.time_ns() // 1_000_000},{first_ms},{SPEED}"
-    midnight_ms = first_ms - first_ms % (24 * HOUR_MS)
-    arguments = ["plant", "--names", unit, "--seed", str(seed), "--always-on", "--until-stdin-closes"]
-    arguments += ["--meter-origin-ms", str(midnight_ms)]
-    for fault in faults:
-        arguments += ["--fault", fault]
+async def instruments(
+    *arguments: str, clock_text: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[dict[str, Any]]]]:
+    """`python -m simulators plant` as a child that ends with us; the process, and where each unit is read."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "simulators", *arguments,
+        sys.executable, "-m", "simulators", "plant", *arguments, "--always-on", "--until-stdin-closes",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY,
         env={**os.environ, VARIABLE: clock_text},
     )  # fmt: skip
@@ -126,6 +120,24 @@ async def simulated_site(
     try:
         async with asyncio.timeout(START_S_MAX):
             told = json.loads(await process.stdout.readline())
+        yield process, told["units"]
+    finally:
+        process.stdin.close()
+        async with asyncio.timeout(START_S_MAX):
+            await process.wait()
+
+
+@asynccontextmanager
+async def simulated_site(
+    unit: str = "alpha-1", *, seed: int = 3, faults: Sequence[str] = (), first_ms: int = FIRST_MS
+) -> AsyncIterator[SimulatedSite]:
+    """Start the instruments and wait until they listen; they end with us."""
+    clock_text = f"{time.time_ns() // 1_000_000},{first_ms},{SPEED}"
+    midnight_ms = first_ms - first_ms % (24 * HOUR_MS)
+    arguments = ["--names", unit, "--seed", str(seed), "--meter-origin-ms", str(midnight_ms)]
+    for fault in faults:
+        arguments += ["--fault", fault]
+    async with instruments(*arguments, clock_text=clock_text) as (process, (ready,)):
         settings = PlantSettings(
             name=unit,
             seed=seed,
@@ -134,9 +146,4 @@ async def simulated_site(
             two_shift=False,
             meter_origin_ms=midnight_ms,
         )
-        (ready,) = told["units"]
         yield SimulatedSite(unit, clock_text, ready, SimulatedPlant(settings), process)
-    finally:
-        process.stdin.close()
-        async with asyncio.timeout(START_S_MAX):
-            await process.wait()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,7 +23,7 @@ from tests.gateway.key_files import write_key
 from tests.gateway.memory_ledger import MemoryLedger
 from tests.gateway.plant_settings import settings_text, unit_text
 from tests.gateway.waiting import until
-from tests.integration.simulated_site import FIRST_MS, PERIOD_MS, REPOSITORY, SPARE_MS, SPEED, START_S_MAX
+from tests.integration.simulated_site import FIRST_MS, PERIOD_MS, SPARE_MS, SPEED, instruments
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PATIENCE_S = 120.0
@@ -44,25 +41,12 @@ def plant_of(unit: str) -> SimulatedPlant:
 async def one_stack() -> AsyncIterator[tuple[CompressedClock, dict[str, dict[str, Any]]]]:
     """The instruments of both units as a child process: the plant's clock, and where they listen."""
     clock_text = f"{time.time_ns() // 1_000_000},{FIRST_MS},{SPEED}"
-    arguments = ["plant", "--names", f"{OWNER},{SHARER}", "--seed", str(SEED), "--always-on", "--one-stack"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "simulators", *arguments, "--until-stdin-closes",
-        "--meter-origin-ms", str(MIDNIGHT_MS),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY,
-        env={**os.environ, VARIABLE: clock_text},
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(START_S_MAX):
-            told = json.loads(await process.stdout.readline())
+    arguments = ["--names", f"{OWNER},{SHARER}", "--seed", str(SEED), "--one-stack"]
+    arguments += ["--meter-origin-ms", str(MIDNIGHT_MS)]
+    async with instruments(*arguments, clock_text=clock_text) as (_, units):
         clock = from_environment({VARIABLE: clock_text})
         assert isinstance(clock, CompressedClock)
-        yield clock, {unit["name"]: unit for unit in told["units"]}
-    finally:
-        process.stdin.close()
-        async with asyncio.timeout(START_S_MAX):
-            await process.wait()
+        yield clock, {unit["name"]: unit for unit in units}
 
 
 def settings_of(folder: Path, ledger: MemoryLedger, ready: dict[str, dict[str, Any]]) -> str:
