@@ -42,10 +42,8 @@ class UnitFacts:
     hour: RunningHour | None
     running: bool
     """By its operating signal; true where there is none."""
-    flow: str
-    """The quantity that is its flow."""
-    flow_span: Decimal | None
-    """What its instrument can measure at most."""
+    flows: Mapping[str, Decimal | None]
+    """The quantity that is the flow of each stack, to what its instrument can measure at most."""
     oldest_pending_ms: int | None
     """When the oldest record was stored that is not final."""
     conflicts: int
@@ -103,7 +101,8 @@ def unit_sightings(facts: UnitFacts, *, now_ms: int) -> Iterator[Sighting]:
     yield _hour(unit, facts.hour)
     for quantity, reading in sorted(facts.latest.items()):
         yield from _value(f"{unit}.{quantity}", reading)
-    yield _flow(facts)
+    for flow, span in facts.flows.items():
+        yield _flow(facts, flow, span)
     age_ms = 0 if facts.oldest_pending_ms is None else now_ms - facts.oldest_pending_ms
     text = f"the oldest record has waited {age_ms // 60_000} minutes"
     yield Sighting("outbox.old", unit, QUEUE_AGE_MS.holds(age_ms), text)
@@ -157,15 +156,15 @@ def _value(subject: str, reading: Reading) -> Iterator[Sighting]:
         yield Sighting("value.pair", subject, holds if holds or is_good else None, text)
 
 
-def _flow(facts: UnitFacts) -> Sighting:
-    reading = facts.latest.get(facts.flow)
+def _flow(facts: UnitFacts, flow: str, span: Decimal | None) -> Sighting:
+    """Of one stack; the alarm of a unit with one stack is the unit's."""
+    subject = facts.unit if len(facts.flows) == 1 else f"{facts.unit}.{flow}"
+    reading = facts.latest.get(flow)
     if facts.running:
-        return Sighting("flow.off", facts.unit, False, "the unit runs")
+        return Sighting("flow.off", subject, False, "the unit runs")
     if reading is None or reading.value is None:
-        return Sighting("flow.off", facts.unit, None)
-    text = f"the unit is off and {facts.flow} is {reading.value}"
-    if not facts.flow_span:
-        return Sighting("flow.off", facts.unit, reading.value > 0, text)
-    return Sighting(
-        "flow.off", facts.unit, FLOW_PERCENT_OF_SPAN.holds(reading.value * 100 / facts.flow_span), text
-    )
+        return Sighting("flow.off", subject, None)
+    text = f"the unit is off and {flow} is {reading.value}"
+    if not span:
+        return Sighting("flow.off", subject, reading.value > 0, text)
+    return Sighting("flow.off", subject, FLOW_PERCENT_OF_SPAN.holds(reading.value * 100 / span), text)

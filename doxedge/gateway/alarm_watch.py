@@ -116,22 +116,28 @@ class AlarmWatch:
         if unit not in self._refused:
             self._refused[unit] = await self._outbox.refused(poster.channel, poster.source)
         queue = await self._outbox.queue(poster.channel, poster.source)
-        flow = planned.hour.stacks[0].name_of(planned.hour.emission.flow)
-        limits = planned.assessment.limits.get(flow)
-        span: Decimal | None = None if limits is None else limits.span or limits.hard_high
         return UnitFacts(
             unit=unit,
             latest=pipeline.latest,
             hour=pipeline.running_hour(),
             running=pipeline.is_running,
-            flow=flow,
-            flow_span=span,
+            flows=flows_of(planned),
             oldest_pending_ms=queue.oldest_ms,
             conflicts=self._refused[unit] + poster.state.conflicts,
             suspended=poster.state.suspended,
             broken=self._records.verdict(poster.channel, poster.source),
             doors=doors_of(planned, pipeline.flags),
         )
+
+
+def flows_of(planned: PlannedUnit) -> dict[str, Decimal | None]:
+    """The flow of each stack, with what its instrument can measure at most where that is known."""
+    flows: dict[str, Decimal | None] = {}
+    for stack in planned.hour.stacks:
+        flow = stack.name_of(planned.hour.emission.flow)
+        limits = planned.assessment.limits.get(flow)
+        flows[flow] = None if limits is None else limits.span or limits.hard_high
+    return flows
 
 
 def doors_of(planned: PlannedUnit, flags: Mapping[tuple[str, str], frozenset[str]]) -> dict[str, bool | None]:

@@ -146,23 +146,25 @@ def _exchange(assembler: HourAssembler, device: str, at_ms: int, raw: bytes) -> 
 
 
 def sheet_of(needed: frozenset[str], start_ms: int, steps: Sequence[MinuteStep]) -> bytes:
-    """The hour minute by minute: what was measured, how long the unit ran, mass rate and grams.
+    """The hour minute by minute: what was measured, how long the unit ran, mass rate and grams of each stack.
 
     Of a shared stack the grams are the stack's, and behind them stands how long each unit ran, and its load.
     """
     quantities = sorted(needed)
+    stacks = [*steps[0].g_per_h] if steps else [""]
+    columns = [f"{stack}.{name}" if stack else name for stack in stacks for name in ("g_per_h", "g")]
     units = sorted({unit for step in steps for unit in step.units})
     shared = [f"{name}:{unit}" for unit in units for name in ("operating_s", "load_w")]
-    lines = [",".join(["minute_utc_ms", *quantities, "operating_s", "g_per_h", "g", *shared])]
+    lines = [",".join(["minute_utc_ms", *quantities, "operating_s", *columns, *shared])]
     for step in steps:
         means = [_shown(step.means.get(quantity)) for quantity in quantities]
-        grams = None if step.g_per_h is None else step.g_per_h * step.operating_ms / HOUR_MS
-        loads: list[str] = []
         row = [str(start_ms + step.minute * MINUTE_MS), *means, _shown(Decimal(step.operating_ms) / 1_000)]
+        for rate in step.g_per_h.values():
+            row += [_shown(rate), _shown(None if rate is None else rate * step.operating_ms / HOUR_MS)]
         for unit in units:
             ran_ms, load_w = step.units[unit]
-            loads += [_shown(Decimal(ran_ms) / 1_000), _shown(load_w)]
-        lines.append(",".join([*row, _shown(step.g_per_h), _shown(grams), *loads]))
+            row += [_shown(Decimal(ran_ms) / 1_000), _shown(load_w)]
+        lines.append(",".join(row))
     return ("\n".join(lines) + "\n").encode("ascii")
 
 

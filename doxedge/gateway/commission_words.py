@@ -36,9 +36,7 @@ def chain_text(
     """
     lines = ["For each minute of the sheet that has all values:"]
     if len(stacks) > 1:
-        lines.append(
-            f"  for each stack, {', '.join(stacks)}, with the columns of its name; g_per_h is their sum:"
-        )
+        lines.append(f"  for each stack, {', '.join(stacks)}, with the columns of its name:")
     lines += [
         f"  C = {emission.concentration} / 1000   ppm, {emission.concentration_basis.value}",
         f"  Q = {emission.flow}   m3/h, {emission.flow_basis.value}",
@@ -53,15 +51,16 @@ def chain_text(
     lines += _metric_text(emission) if emission.formula is None else _equations_text(emission.formula)
     lines += [
         "  g = g_per_h * operating_s / 3600",
-        "For the hour:",
+        "For the hour:" if len(stacks) < 2 else "For the hour, for each stack; the hour is the sum of nox_g:",
         "  G = sum of g; S = sum of operating_s; V = sum of operating_s of the minutes that have a g",
         "  nox_g = G * S / V, rounded to whole grams, ties away from zero",
         "  (0 when that is negative, or when the unit did not run)",
     ]
     for bias in emission.bias:
         since = dt.datetime.fromtimestamp(bias.since_ms // SECOND_MS, tz=dt.UTC)
+        of = f"stack {bias.stack}, " if bias.stack else ""
         lines.append(
-            f"  hours from {since:%Y-%m-%dT%H:%MZ} on: nox_g = nox_g * {factor_text(bias.applied)},"
+            f"  {of}hours from {since:%Y-%m-%dT%H:%MZ} on: nox_g = nox_g * {factor_text(bias.applied)},"
             " rounded the same way"
         )
     lines += _divided_text(units) if units else []

@@ -59,6 +59,8 @@ class BiasTable(BaseModel):
     since: AwareDatetime
     """The beginning of an hour, with its offset from UTC."""
     low_emitter: LowEmitterTable | None = None
+    stack: str = Field("", max_length=64)
+    """Whose monitors were tested, where the unit has several (40 CFR 75, Appendix A, 7.6.5)."""
 
     @field_validator("since")
     @classmethod

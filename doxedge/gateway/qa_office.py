@@ -28,9 +28,9 @@ from doxedge.gateway.qa_tests import (
     judge,
     test_body,
 )
-from doxedge.measurement.bias_factor import BiasFactor, factor_at
+from doxedge.measurement.bias_factor import factor_at
 from doxedge.measurement.calibration_run import Gas
-from doxedge.measurement.hour_settings import backup_name
+from doxedge.measurement.hour_settings import HourSettings, backup_name
 from doxedge.measurement.qa_entry import Judged, TestKind, read_qal3
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.verdict import FAILED, PASSED
@@ -96,8 +96,7 @@ class QaOffice:
     def __init__(self, *, clock: Clock, command: Command) -> None:
         """`command` tells an instrument what to do."""
         self.desks: dict[str, QaDesk] = {}
-        self._needed: dict[str, frozenset[str]] = {}
-        self._bias: dict[str, tuple[BiasFactor, ...]] = {}
+        self._hours: dict[str, HourSettings] = {}
         self._clock, self._command = clock, command
 
     async def open_desk(self, unit: PlannedUnit, store: QaStore) -> QaDesk | None:
@@ -113,8 +112,7 @@ class QaOffice:
             command=self._command,
         )
         await desk.load()
-        self._needed[unit.table.name] = unit.hour.emission.measured
-        self._bias[unit.table.name] = unit.hour.emission.bias
+        self._hours[unit.table.name] = unit.hour
         self.desks[unit.table.name] = desk
         return desk
 
@@ -156,11 +154,22 @@ class QaOffice:
         desk = self.desks.get(unit)
         if desk is None:
             return []
-        wanted = desk.record.bias_factor(self._needed.get(unit, frozenset()))
         now_ms = self._clock.now_ms()
-        applied = factor_at(self._bias.get(unit, ()), now_ms - now_ms % HOUR_MS) or Decimal(1)
-        bias = None if wanted is None else (wanted, applied)
-        return [_facts(monitor, desk, bias) for monitor in desk.monitors.values()]
+        return [
+            _facts(monitor, desk, self._bias_of(desk, quantity, now_ms))
+            for quantity, monitor in desk.monitors.items()
+        ]
+
+    def _bias_of(self, desk: QaDesk, quantity: str, now_ms: int) -> tuple[Decimal, Decimal] | None:
+        """(what the RATAs of its stack ask for, by what the mass of the stack is adjusted); None without a RATA."""
+        hour = self._hours[desk.unit]
+        for stack in hour.stacks:
+            names = frozenset(stack.name_of(measured) for measured in hour.emission.measured)
+            wanted = desk.record.bias_factor(names) if quantity in names else None
+            if wanted is not None:
+                held = factor_at(hour.emission.bias, now_ms - now_ms % HOUR_MS, stack.name)
+                return wanted, held or Decimal(1)
+        return None
 
     async def calibrate(self, asked: AskCalibrate, caller: Caller) -> Mapping[str, object]:
         """Begins a check of each instrument concerned: {"checks": [...]}. Raises Refusal, StoreError."""

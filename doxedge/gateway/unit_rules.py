@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.gateway.mass_settings import BiasTable, FormulaTable
@@ -71,7 +71,8 @@ def _describe_shared(shared: SharedStack) -> list[str]:
 def _describe_bias(bias: BiasFactor) -> str:
     since = dt.datetime.fromtimestamp(bias.since_ms // SECOND_MS, tz=dt.UTC)
     capped = f" (a low emitter: {factor_text(bias.factor)} is capped)" if bias.applied != bias.factor else ""
-    return f"mass x bias factor {factor_text(bias.applied)} from {since:%Y-%m-%dT%H:%MZ} on{capped}"
+    of = f" of stack {bias.stack}" if bias.stack else ""
+    return f"mass{of} x bias factor {factor_text(bias.applied)} from {since:%Y-%m-%dT%H:%MZ} on{capped}"
 
 
 def _describe_mass(emission: EmissionSettings) -> str:
@@ -100,7 +101,11 @@ def hashed_parts(unit: UnitTable) -> list[bytes]:
     # What came later counts only where a site uses it, so that the hashes of older files stay what they are.
     fields = UnitTable.model_fields
     unused = {name for name in CAME_LATER if getattr(unit, name) == fields[name].get_default()}
-    chosen = unit.model_dump_json(exclude=left_out | unused)
+    exclude: dict[str, Any] = dict.fromkeys(left_out | unused, True)
+    exclude |= (
+        {"bias": {i: {"stack"} for i, table in enumerate(unit.bias) if not table.stack}} if unit.bias else {}
+    )
+    chosen = unit.model_dump_json(exclude=exclude)
     parts = [chosen.encode()]
     places: list[canonical.Value] = [
         [i.name, i.backup_of, i.stack] for i in unit.instrument if i.backup_of or i.stack
@@ -237,6 +242,7 @@ def _bias(table: BiasTable) -> BiasFactor:
     return BiasFactor(
         factor=table.factor,
         since_ms=(table.since - EPOCH) // dt.timedelta(milliseconds=1),
+        stack=table.stack,
         low_emitter=None if low is None else LowEmitter(reference_mean=low.reference_mean, unit=low.unit),
     )
 

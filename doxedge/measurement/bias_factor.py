@@ -50,6 +50,8 @@ class BiasFactor:
     factor: Decimal
     since_ms: int
     low_emitter: LowEmitter | None = None
+    stack: str = ""
+    """Whose monitors were tested; empty where the unit has one stack."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.factor <= FACTOR_MAX:
@@ -70,16 +72,18 @@ class BiasFactor:
 
 
 def require_ordered(factors: Sequence[BiasFactor]) -> None:
-    """Raises ValueError unless each factor begins after the one before it."""
-    if any(later.since_ms <= sooner.since_ms for sooner, later in pairwise(factors)):
-        raise ValueError(
-            "bias: the factors stand in the order of their times, each later than the one before"
-        )
+    """Raises ValueError unless each factor of a stack begins after the one before it."""
+    for stack in {factor.stack for factor in factors}:
+        own = [factor for factor in factors if factor.stack == stack]
+        if any(later.since_ms <= sooner.since_ms for sooner, later in pairwise(own)):
+            raise ValueError(
+                "bias: the factors stand in the order of their times, each later than the one before"
+            )
 
 
-def factor_at(factors: Sequence[BiasFactor], start_ms: int) -> Decimal | None:
-    """The factor of the hour that begins at `start_ms`; None before the first."""
-    held = [factor for factor in factors if factor.since_ms <= start_ms]
+def factor_at(factors: Sequence[BiasFactor], start_ms: int, stack: str = "") -> Decimal | None:
+    """The factor of a stack in the hour that begins at `start_ms`; None before the first."""
+    held = [factor for factor in factors if factor.stack == stack and factor.since_ms <= start_ms]
     return held[-1].applied if held else None
 
 

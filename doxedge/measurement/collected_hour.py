@@ -9,7 +9,7 @@ from typing import Final
 
 from doxedge.measurement.apportioning import UnitHour, apportioning
 from doxedge.measurement.averaging import MinuteBucket, MinuteMean
-from doxedge.measurement.bias_factor import adjusted_g, factor_at
+from doxedge.measurement.bias_factor import factor_at
 from doxedge.measurement.conversion import PRECISE
 from doxedge.measurement.emission import (
     CALIBRATION_FAILED,
@@ -21,10 +21,7 @@ from doxedge.measurement.emission import (
     HourGap,
     HourRecord,
     MinuteRate,
-    hour_mass,
-    method_code,
     minute_rate,
-    sum_of_rates,
 )
 from doxedge.measurement.energy import HourEnergy
 from doxedge.measurement.hour_settings import HourSettings, Stack, backup_name
@@ -34,7 +31,14 @@ from doxedge.measurement.quality import QA_REASONS
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.rule_sets import HourFacts
 from doxedge.measurement.shared_stack import StackUnit, hour_of_unit
-from doxedge.measurement.validity import QUADRANT_MS, CalibrationCheck, Verdict
+from doxedge.measurement.stack_mass import (
+    JudgedStack,
+    deciding,
+    furthest_method,
+    judged_stack,
+    remarks_of,
+)
+from doxedge.measurement.validity import QUADRANT_MS, CalibrationCheck
 from doxedge.measurement.validity_eu import minutes_wanted
 from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams, round_half_away, whole
 
@@ -75,8 +79,8 @@ class MinuteStep:
     operating_ms: int
     means: Mapping[str, Decimal | None]
     """Of each measured quantity that the mass needs: the mean that stands for the minute, None without a valid one."""
-    g_per_h: Decimal | None
-    """The mass rate; None for a minute that is filled by scaling."""
+    g_per_h: Mapping[str, Decimal | None]
+    """The mass rate of each stack by its name; None for a minute that is filled by scaling."""
 
     units: Mapping[str, tuple[int, Decimal | None]] = field(default_factory=dict)
     """Of each unit that shares the stack: how many ms it ran, and its mean load in W."""
@@ -108,7 +112,9 @@ class CollectedHour:
         self._buckets: dict[str, list[MinuteBucket | None]] = {}
         self._stamps: dict[tuple[str, str], array[int]] = {}
         self._checks = MonitorChecks(start_ms)
-        self._rates: list[MinuteRate | None] = [None] * MINUTES
+        self._rates: dict[str, list[MinuteRate | None]] = {
+            stack.name: [None] * MINUTES for stack in settings.stacks
+        }
         self._fresh_minutes = 0  # rates of the minutes before this one are up to date
 
     @property
@@ -160,62 +166,50 @@ class CollectedHour:
         """All that came through the stacks."""
         settings = self._settings
         operating_ms = self._operating_ms(operation)
-        rates = self._operating_rates(operating_ms, MINUTES)
-        replaced = set(self._checks.replaced(settings.backups, rates.keys()))
-        facts = HourFacts(
-            start_ms=self.start_ms,
-            operating=operation.spans,
-            operating_ms=operating_ms,
-            valid_minutes=rates.keys(),
-            qa=self._is_qa(operating_ms),
-            checks=self._checks.deciding(settings.needed - replaced),
-        )
-        verdict = settings.rules.judge(facts, averaging_minutes=settings.averaging_minutes)
         percent = round_half_away(operation.operating_ms * 100, HOUR_MS)
         percent = max(1, percent) if operation.operating_ms else 0
-        if verdict.valid is not False:
-            rates = {
-                m: r for m, r in rates.items() if self.start_ms + m * MINUTE_MS >= verdict.usable_from_ms
-            }
-        remarks = {*self._remarks(operation, rates), *(f"{name}:{CALIBRATION_FAILED}" for name in replaced)}
+        stacks = [self._judge_stack(stack, operation, operating_ms) for stack in settings.stacks]
+        verdict = deciding(stacks).verdict
+        remarks = self._remarks(operation, [stack.rates for stack in stacks]) | remarks_of(stacks)
+        minutes_valid = min(len(stack.rates) for stack in stacks)
         if verdict.valid is False:
-            return self._gap(verdict, percent, len(rates), energy, tuple(sorted(remarks)), revision)
-        mass = hour_mass({minute: rate.g_per_h for minute, rate in rates.items()}, operating_ms)
-        factor = factor_at(settings.emission.bias, self.start_ms)
-        if verdict.start_stop and mass.extrapolated:
+            told = tuple(sorted(remarks))
+            return self._gap(deciding(stacks), percent, minutes_valid, energy, told, revision)
+        extrapolated = any(stack.mass is not None and stack.mass.extrapolated for stack in stacks)
+        if verdict.start_stop and extrapolated:
             remarks.add(SCALED)
+        factor = stacks[0].factor if len(stacks) == 1 else None  # of several each is among the remarks
         return HourRecord(
             settings.unit,
             self.start_ms,
             settings.rules.stamp,
             percent,
-            mass.nox_g if factor is None else adjusted_g(mass.nox_g, factor),
+            Grams(sum(stack.nox_g for stack in stacks)),
             energy.energy_wh,
-            START_STOP if verdict.start_stop else EXTRAPOLATED if mass.extrapolated else VALID,
+            START_STOP if verdict.start_stop else EXTRAPOLATED if extrapolated else VALID,
             verdict.clause,
-            method_code(mass, rates.values()),
-            len(rates),
+            furthest_method(stacks),
+            minutes_valid,
             self.samples,
             energy.quality.value,
             tuple(sorted(remarks)),
             revision,
             factor,
-            None if factor is None else mass.nox_g,
+            None if factor is None else stacks[0].unadjusted_g,
         )
 
     def steps(self, operation: Operation) -> list[MinuteStep]:
         """The mass of the hour, minute by minute."""
         steps = []
         for minute, operating_ms in enumerate(self._operating_ms(operation)):
-            rate = self._rate(minute)
             means = {quantity: self._mean_at(quantity, minute) for quantity in self._settings.needed}
+            rates = {stack.name: self._rate(stack, minute) for stack in self._settings.stacks}
+            g_per_h = {name: None if rate is None else rate.g_per_h for name, rate in rates.items()}
             units = {
                 one.unit: (operation_ms[minute], self._mean_at(one.power_quantity, minute))
                 for one, operation_ms in self._unit_minutes(operation)
             }
-            steps.append(
-                MinuteStep(minute, operating_ms, means, None if rate is None else rate.g_per_h, units)
-            )
+            steps.append(MinuteStep(minute, operating_ms, means, g_per_h, units))
         return steps
 
     def preview(self, operation: Operation, *, until_ms: int) -> RunningHour:
@@ -223,21 +217,23 @@ class CollectedHour:
         settings = self._settings
         elapsed = min(MINUTES, max(0, -(-(until_ms - self.start_ms) // MINUTE_MS)))
         operating_ms = self._operating_ms(operation)
-        rates = self._operating_rates(operating_ms, elapsed)
+        stacks = [self._operating_rates(stack, operating_ms, elapsed) for stack in settings.stacks]
         with localcontext(PRECISE):
-            gram_ms = sum((rates[m].g_per_h * operating_ms[m] for m in sorted(rates)), Decimal(0))
+            gram_ms = sum(
+                (rates[m].g_per_h * operating_ms[m] for rates in stacks for m in sorted(rates)), Decimal(0)
+            )
             nox_g = Grams(max(0, whole(gram_ms / HOUR_MS)))
         if settings.shared is not None:
             how = apportioning(self._unit_hours(operation))
             nox_g = Grams(how.divide(nox_g)[settings.unit])
         minutes_per_quadrant = QUADRANT_MS // MINUTE_MS
         running = {m // minutes_per_quadrant for m in range(elapsed) if operating_ms[m]}
-        covered = {m // minutes_per_quadrant for m in rates}
+        covered = running.intersection(*({m // minutes_per_quadrant for m in rates} for rates in stacks))
         return RunningHour(
             self.start_ms,
             elapsed,
             sum(1 for m in range(elapsed) if operating_ms[m]),
-            len(rates),
+            min(len(rates) for rates in stacks),
             nox_g,
             tuple(sorted(running - covered)),
             minutes_wanted(settings.averaging_minutes) if not settings.rules.by_quadrants else None,
@@ -245,7 +241,7 @@ class CollectedHour:
 
     def _gap(
         self,
-        verdict: Verdict,
+        stack: JudgedStack,
         percent: int,
         minutes_valid: int,
         energy: HourEnergy,
@@ -253,14 +249,15 @@ class CollectedHour:
         revision: int,
     ) -> HourGap:
         cause = TOO_FEW_POINTS if self._stamps else NO_DATA
-        if any(not self._checks.counts(name, self.start_ms) for name in (EVERYTHING, *self._settings.needed)):
+        names = self._names_of(next(one for one in self._settings.stacks if one.name == stack.name))
+        if any(not self._checks.counts(name, self.start_ms) for name in (EVERYTHING, *names)):
             cause = CALIBRATION_FAILED
         return HourGap(
             self._settings.unit,
             self.start_ms,
             self.start_ms + HOUR_MS,
             cause,
-            verdict.clause,
+            stack.verdict.clause,
             percent,
             minutes_valid,
             self.samples,
@@ -317,17 +314,35 @@ class CollectedHour:
         mean, _ = self._counting_mean(quantity, minute)
         return None if mean is None else mean.mean
 
-    def _rate(self, minute: int) -> MinuteRate | None:
-        """The mass rate of all stacks together; None when one of them has none."""
-        rates = []
-        for stack in self._settings.stacks:
-            rate = self._stack_rate(stack, minute)
-            if rate is None:
-                return None
-            rates.append(rate)
-        return rates[0] if len(rates) == 1 else sum_of_rates(rates)
+    def _judge_stack(self, stack: Stack, operation: Operation, operating_ms: Sequence[int]) -> JudgedStack:
+        """The hour of one stack by its own minutes and its own checks."""
+        settings, names = self._settings, self._names_of(stack)
+        rates = self._operating_rates(stack, operating_ms, MINUTES)
+        replaced = frozenset(self._checks.replaced(names & settings.backups, rates.keys()))
+        facts = HourFacts(
+            start_ms=self.start_ms,
+            operating=operation.spans,
+            operating_ms=operating_ms,
+            valid_minutes=rates.keys(),
+            qa=self._is_qa(stack, operating_ms),
+            checks=self._checks.deciding(sorted(names - replaced)),
+        )
+        return judged_stack(
+            stack.name,
+            settings.rules.judge(facts, averaging_minutes=settings.averaging_minutes),
+            rates,
+            start_ms=self.start_ms,
+            operating_ms=operating_ms,
+            replaced=replaced,
+            factor=factor_at(settings.emission.bias, self.start_ms, stack.name),
+        )
 
-    def _stack_rate(self, stack: Stack, minute: int) -> MinuteRate | None:
+    def _names_of(self, stack: Stack) -> frozenset[str]:
+        """What is measured of a stack, by the names in the unit."""
+        return frozenset(stack.name_of(quantity) for quantity in self._settings.emission.measured)
+
+    def _rate(self, stack: Stack, minute: int) -> MinuteRate | None:
+        """The mass rate of one stack; None when something that it needs was not measured."""
         means: dict[str, MinuteMean] = {}
         from_backup = False
         for quantity in self._settings.emission.measured:
@@ -342,13 +357,14 @@ class CollectedHour:
         remarks = frozenset((stack.name_of(quantity), reason) for quantity, reason in rate.remarks)
         return replace(rate, remarks=remarks, from_backup=from_backup)
 
-    def _operating_rates(self, operating_ms: Sequence[int], upto: int) -> dict[int, MinuteRate]:
-        """The mass rates of the minutes before `upto` in which the unit ran."""
+    def _operating_rates(self, stack: Stack, operating_ms: Sequence[int], upto: int) -> dict[int, MinuteRate]:
+        """The mass rates of a stack in the minutes before `upto` in which the unit ran."""
         for minute in range(self._fresh_minutes, upto):
-            self._rates[minute] = self._rate(minute)
+            for one in self._settings.stacks:
+                self._rates[one.name][minute] = self._rate(one, minute)
         self._fresh_minutes = max(self._fresh_minutes, upto)
-        rates = {minute: self._rates[minute] for minute in range(upto) if operating_ms[minute]}
-        return {minute: rate for minute, rate in rates.items() if rate is not None}
+        found = self._rates[stack.name]
+        return {m: rate for m in range(upto) if operating_ms[m] and (rate := found[m]) is not None}
 
     def _operating_ms(self, operation: Operation) -> list[int]:
         starts = range(self.start_ms, self.start_ms + HOUR_MS, MINUTE_MS)
@@ -372,25 +388,32 @@ class CollectedHour:
             for one, operating_ms in self._unit_minutes(operation)
         ]
 
-    def _is_qa(self, operating_ms: Sequence[int]) -> bool:
-        """True when a check or maintenance fell into the unit's operation."""
-        if self._checks:
+    def _is_qa(self, stack: Stack, operating_ms: Sequence[int]) -> bool:
+        """True when a check, or maintenance in the unit's operation, was of this stack."""
+        names = self._names_of(stack)
+        if self._checks.of({*names, *map(backup_name, names)}):
             return True
-        concentration = self._settings.emission.concentration
+        concentration = stack.name_of(self._settings.emission.concentration)
         return any(
             bucket is not None and operating_ms[minute] > 0 and bucket.has_reason(QA_REASONS)
-            for stack in self._settings.stacks
-            for minute, bucket in enumerate(self._buckets.get(stack.name_of(concentration), []))
+            for minute, bucket in enumerate(self._buckets.get(concentration, []))
         )
 
-    def _remarks(self, operation: Operation, rates: dict[int, MinuteRate]) -> tuple[str, ...]:
-        remarks = {f"{quantity}:{reason}" for rate in rates.values() for quantity, reason in rate.remarks}
+    def _remarks(self, operation: Operation, stacks: Sequence[Mapping[int, MinuteRate]]) -> set[str]:
+        remarks = {
+            f"{quantity}:{reason}"
+            for rates in stacks
+            for rate in rates.values()
+            for quantity, reason in rate.remarks
+        }
         signals = self._settings.signals
         for unit, ran in operation.units or ((self._settings.unit, operation),):
             if unit in signals and ran.assumed_ms:
                 remarks.add(f"{signals[unit].quantity}:{ASSUMED}")
-        if capped := sum(rate.at_diluent_cap for rate in rates.values()):
-            remarks.add(f"{CAPPED}:{capped}")
-        if backed := sum(rate.from_backup for rate in rates.values()):
-            remarks.add(f"{BACKED}:{backed}")
-        return tuple(sorted(remarks))
+        for word, minutes in (
+            (CAPPED, {m for rates in stacks for m, rate in rates.items() if rate.at_diluent_cap}),
+            (BACKED, {m for rates in stacks for m, rate in rates.items() if rate.from_backup}),
+        ):
+            if minutes:
+                remarks.add(f"{word}:{len(minutes)}")
+        return remarks

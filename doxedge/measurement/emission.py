@@ -256,18 +256,6 @@ def minute_rate(means: Mapping[str, MinuteMean], settings: EmissionSettings) -> 
     return MinuteRate(g_per_h, frozenset(remarks), at_cap)
 
 
-def sum_of_rates(rates: Sequence[MinuteRate]) -> MinuteRate:
-    """The mass rate of several stacks together."""
-    with localcontext(PRECISE):
-        g_per_h = sum((rate.g_per_h for rate in rates), Decimal(0))
-    return MinuteRate(
-        g_per_h,
-        frozenset(remark for rate in rates for remark in rate.remarks),
-        any(rate.at_diluent_cap for rate in rates),
-        any(rate.from_backup for rate in rates),
-    )
-
-
 def method_code(mass: HourMass, rates: Iterable[MinuteRate]) -> str:
     """How the mass was determined: the code furthest from a plain measurement that any of its minutes asks for."""
     if mass.exact_g < 0:

@@ -99,6 +99,7 @@ class HourSettings:
                 raise ValueError(
                     f"diluent_cap: {self.rule_set} knows none; a minute too close to air is bad there"
                 )
+        self._require_stacks_of_factors()
         if not 1 <= self.coverage_percent <= 100:
             raise ValueError(f"coverage_percent: {self.coverage_percent} is not 1 to 100")
         if self.grace_ms < 0:
@@ -108,6 +109,13 @@ class HourSettings:
         for quantity, period_ms in {**self.poll_period_ms, "default": self.default_poll_period_ms}.items():
             if period_ms <= 0:
                 raise ValueError(f"poll_period_ms: {period_ms} ms for {quantity} is not a period")
+
+    def _require_stacks_of_factors(self) -> None:
+        stacks = {stack.name for stack in self.stacks}
+        for factor in self.emission.bias:
+            if factor.stack not in stacks:
+                of = f"of {', '.join(sorted(stacks))}" if self.stacks[1:] else "no stack: the unit has one"
+                raise ValueError(f"bias: a test is of the monitors of one stack; say `stack` {of}")
 
     @property
     def rules(self) -> RuleSet:

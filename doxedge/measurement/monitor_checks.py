@@ -44,6 +44,10 @@ class MonitorChecks:
         """Whether what was measured of it at this instant of the hour counts."""
         return at_ms >= self.usable_from_ms(quantity)
 
+    def of(self, quantities: Collection[str]) -> bool:
+        """Whether any was of these, or of nobody knows what."""
+        return any(quantity in self._by_quantity for quantity in (EVERYTHING, *quantities))
+
     def replaced(self, backed: Iterable[str], minutes: Collection[int]) -> Iterator[str]:
         """The quantities that failed a check and for which their backup stood in.
 

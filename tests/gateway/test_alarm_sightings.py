@@ -45,8 +45,7 @@ def unit(**changed: Any) -> UnitFacts:
         "latest": {},
         "hour": None,
         "running": True,
-        "flow": "flow_m3_per_h",
-        "flow_span": Decimal(100_000),
+        "flows": {"flow_m3_per_h": Decimal(100_000)},
         "oldest_pending_ms": None,
         "conflicts": 0,
         "suspended": False,
@@ -145,9 +144,19 @@ def test_gas_in_the_stack_of_a_unit_that_is_off(
     facts = unit(
         running=running,
         latest={"flow_m3_per_h": reading("flow_m3_per_h", flow, quality)},
-        flow_span=None if span is None else Decimal(span),
+        flows={"flow_m3_per_h": None if span is None else Decimal(span)},
     )
     assert said(unit_sightings(facts, now_ms=NOW_MS), "flow.off", "alpha-1").holds is holds
+
+
+def test_gas_in_each_stack_of_a_unit_that_is_off_is_an_alarm_of_its_own() -> None:
+    flows = {"east.flow_m3_per_h": Decimal(100_000), "west.flow_m3_per_h": None}
+    latest = {"east.flow_m3_per_h": reading("east.flow_m3_per_h", 2_000)}
+    latest["west.flow_m3_per_h"] = reading("west.flow_m3_per_h", 90_000)
+    found = [*unit_sightings(unit(running=False, latest=latest, flows=flows), now_ms=NOW_MS)]
+    assert not said(found, "flow.off", "alpha-1.east.flow_m3_per_h").holds
+    west = said(found, "flow.off", "alpha-1.west.flow_m3_per_h")
+    assert (west.holds, west.text) == (True, "the unit is off and west.flow_m3_per_h is 90000")
 
 
 @pytest.mark.parametrize(

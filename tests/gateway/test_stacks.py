@@ -12,7 +12,8 @@ from doxedge.gateway.commission_words import chain_text
 from doxedge.gateway.plant import PlannedUnit, describe, plan_units
 from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.sample import Reason
-from doxedge.quantity import HOUR_MS, MINUTE_MS
+from doxedge.quantity import HOUR_MS, MINUTE_MS, round_half_away
+from doxedge.signing.canonical import Value
 from tests.gateway.plant_settings import settings_text, unit_text
 from tests.gateway.unit_bench import GRAMS_PER_HOUR, PERIOD_MS, Bench, SetClock, bench
 from tests.ledger.channels import START_MS
@@ -54,6 +55,7 @@ profile = "configured_moisture"
 settings = {{ moisture_percent = 12 }}
 """
 TWO = stack_text("east", 5020) + stack_text("west", 5030) + SHARED
+BIAS = "bias = [{ factor = 1.052, since = 2026-01-01T00:00:00Z }]"
 STACKS = 'stacks = ["east", "west"]'
 
 
@@ -95,11 +97,48 @@ async def test_the_mass_is_the_sum_over_the_stacks(tmp_path: Path) -> None:
         (body,) = await unit.hours()
     assert abs(int(str(body[4])) - 1.5 * GRAMS_PER_HOUR) < 3
     assert (body[6], body[8], body[9]) == ("valid", "01", 60)
-    assert body[18] == ["moisture_percent:default"], "one configured moisture serves both"
+    east, moisture, west = recipe(body)
+    assert moisture == "moisture_percent:default", "one configured moisture serves both"
+    masses = [int(east.removeprefix("east.nox_g:")), int(west.removeprefix("west.nox_g:"))]
+    assert sum(masses) == body[4]
+    assert abs(masses[0] - 2 * masses[1]) < 4
     assert body[5] == 50_000_000
 
 
-async def test_a_minute_in_which_one_stack_is_unknown_is_filled_for_both(tmp_path: Path) -> None:
+def recipe(body: list[Value]) -> list[str]:
+    assert isinstance(body[18], list)
+    return [str(line) for line in body[18]]
+
+
+async def test_stacks_that_are_valid_in_different_minutes_of_a_quarter_hour_are_no_gap(
+    tmp_path: Path,
+) -> None:
+    east, west = Decimal(100), Decimal(50)
+    async with bench(tmp_path, planned=planned()) as unit:
+        for _ in range(4):
+            await measure(unit, 7, east_ppm=east, west_ppm=None)
+            await measure(unit, 8, east_ppm=None, west_ppm=west)
+        await measure(unit, 2, east_ppm=east, west_ppm=west)
+        (body,) = await unit.hours()
+    assert abs(int(str(body[4])) - 1.5 * GRAMS_PER_HOUR) < 6
+    assert body[6:10] == ["extrapolated", "60.13(h)(2)(i)", "01", 28]
+
+
+async def test_a_bias_factor_is_of_one_stack(tmp_path: Path) -> None:
+    since = "2026-01-01T00:00:00Z"
+    bias = f'bias = [{{ factor = 1.052, since = {since}, stack = "west" }}]'
+    async with bench(tmp_path, planned=planned(f"{STACKS}\n{bias}")) as unit:
+        await measure(unit, 62, east_ppm=Decimal(100), west_ppm=Decimal(50))
+        (body,) = await unit.hours()
+    east, _, baf, west, unadjusted = recipe(body)
+    assert baf == "west.baf:1.052"
+    unadjusted_g = int(unadjusted.removeprefix("west.unadjusted_g:"))
+    west_g = int(west.removeprefix("west.nox_g:"))
+    assert west_g == round_half_away(unadjusted_g * 1_052, 1_000)
+    assert body[4] == int(east.removeprefix("east.nox_g:")) + west_g
+
+
+async def test_a_minute_in_which_one_stack_is_unknown_is_filled_for_it(tmp_path: Path) -> None:
     async with bench(tmp_path, planned=planned()) as unit:
         await measure(unit, 50, east_ppm=Decimal(100), west_ppm=Decimal(50))
         await measure(unit, 12, east_ppm=Decimal(100), west_ppm=None)
@@ -127,6 +166,7 @@ def test_the_backup_of_one_stack_stands_in_for_its_own() -> None:
 @pytest.mark.parametrize(
     ("lines", "instruments", "message"),
     [
+        (f"{STACKS}\n{BIAS}", TWO, "bias: a test is of the monitors of one stack; say `stack` of east, west"),
         ("", TWO, "there is no stack east; the unit has no `stacks`"),
         ('stacks = ["east", "north"]', TWO, "there is no stack west; they are east, north"),
         (STACKS, TWO.replace('stack = "west"\n', ""), "nothing delivers west.flow_m3_per_h, west.nox_ppb"),
@@ -149,6 +189,8 @@ def test_stacks_that_do_not_fit_are_refused(lines: str, instruments: str, messag
 def test_the_plan_names_the_stacks_and_the_rules_hash_covers_them() -> None:
     two = planned()
     assert "  mass is the sum over the stacks east, west" in describe((two,))
+    told = "\n".join(chain_text(two.hour.emission, ["east", "west"]))
+    assert "For the hour, for each stack; the hour is the sum of nox_g:" in told
     assert "for each stack, east, west" in "\n".join(chain_text(two.hour.emission, ["east", "west"]))
     swapped = TWO.replace('stack = "east"', 'stack = "x"').replace('stack = "west"', 'stack = "east"')
     assert planned(instruments=swapped.replace('stack = "x"', 'stack = "west"')).rules_hash != two.rules_hash
