@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from doxedge.cli.doctor_outbox import check_outbox_room
 from doxedge.cli.doctor_report import Finding, Site, error, ok, skipped, warning
 from doxedge.cli.outcome import Exit
 from doxedge.fieldbus.clock import VARIABLE
@@ -170,6 +171,7 @@ def check_stores(site: Site, *, deep: bool) -> Iterator[Finding]:
     if site.outbox_file is not None:
         yield _records(site.outbox_file)
         yield _backlog(site.outbox_file, now_ms=site.now_ms)
+        yield from check_outbox_room(site)
 
 
 def _store(schema: str, path: Path, *, deep: bool, name: str = "") -> Finding:

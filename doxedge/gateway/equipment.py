@@ -20,7 +20,7 @@ from doxedge.quantity import DAY_MS
 from doxedge.signing.signer import Signer
 from doxedge.store.alarms import AlarmStore
 from doxedge.store.hours import HourStore
-from doxedge.store.outbox import Outbox
+from doxedge.store.outbox import Outbox, OutboxSettings
 from doxedge.store.qa import QaStore
 from doxedge.store.samples import SampleSettings, SampleStore
 
@@ -69,7 +69,11 @@ async def open_equipment(
     folder = settings.state_dir / "gateway"
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as stack:
-        outbox = await Outbox.open(folder / "outbox.db", now_ms=clock.now_ms)
+        outbox = await Outbox.open(
+            folder / "outbox.db",
+            now_ms=clock.now_ms,
+            settings=OutboxSettings(bytes_max=settings.outbox.budget_mb * 1024 * 1024),
+        )
         stack.push_async_callback(outbox.close)
         samples = await SampleStore.open(
             folder / "samples.db", now_ms=clock.now_ms, settings=sample_settings(settings.samples)

@@ -89,7 +89,7 @@ def compare(before: Plan, after: Plan) -> PlanChange:
 def require_changeable(before: Plan, after: Plan, *, source: str) -> None:
     """ConfigError for what the life of a process hangs on, and for a unit that is another one on the ledger."""
     old, new = before.settings, after.settings
-    for key in ("state_dir", "key", "node"):
+    for key in ("state_dir", "key", "node", "outbox"):
         if getattr(old, key) != getattr(new, key):
             raise ConfigError(source=source, path=key, reason=RESTART)
     for unit in after.units:

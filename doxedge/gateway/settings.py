@@ -55,6 +55,13 @@ class SamplesTable(_Table):
     """Oldest raw samples go first when this is reached; signed hours are never dropped."""
 
 
+class OutboxTable(_Table):
+    """`[outbox]`: signed records, and the proofs of what is final."""
+
+    budget_mb: int = Field(256, ge=16)
+    """Proved records go before their 35 days when this is reached; what is not proved is never dropped."""
+
+
 class SerialTable(_Table):
     """`serial = { ... }`: a port of this machine. What is left out is as in the register map."""
 
@@ -170,6 +177,7 @@ class GatewaySettings(_Table):
     loses them in a power cut keeps the 45 s that make it valid."""
     node: NodeTable = NodeTable()
     samples: SamplesTable = SamplesTable()
+    outbox: OutboxTable = OutboxTable()
     unit: tuple[UnitTable, ...] = Field(min_length=1)
 
     @field_validator("unit")

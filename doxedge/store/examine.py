@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from doxedge.store import entry_check, entry_rows, schema_files
+from doxedge.store import block_rows, entry_check, entry_rows, schema_files
 from doxedge.store.errors import Kind, StoreError, from_sqlite
 from doxedge.store.rows import Break
 
@@ -52,6 +52,15 @@ class Backlog:
     """Clause and reason of the newest record that the ledger would not take."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far the records of an outbox reach."""
+
+    used_bytes: int
+    span_ms: int
+    """From the oldest record that is kept to the newest, by when they were stored."""
+
+
 def examine(path: Path, *, schema: str, deep: bool = False) -> Examined:
     """Identity, version and soundness of a file. Raises StoreError: PERMISSION, FOREIGN, NEWER, CORRUPT, IO."""
     size_bytes = _size(path)
@@ -75,6 +84,13 @@ def backlog(path: Path) -> Backlog:
             "ORDER BY id DESC LIMIT 1"
         ).fetchone()
     return Backlog(counted.pending, counted.refused, oldest, None if refusal is None else str(refusal[0]))
+
+
+def extent(path: Path) -> Extent:
+    """How much an outbox holds, and of how long. Raises StoreError."""
+    with reading(path) as connection:
+        first, last = connection.execute("SELECT min(stored_ms), max(stored_ms) FROM entry").fetchone()
+        return Extent(block_rows.size_bytes(connection), 0 if first is None else int(last - first))
 
 
 def broken_records(path: Path) -> list[Break]:

@@ -63,6 +63,7 @@ def test_units_that_come_and_go() -> None:
         (settings_text(state_dir="/elsewhere"), "state_dir: "),
         (settings_text(key="file:///other.pem"), "key: "),
         (settings_text(node="unix:/other.sock"), "node: "),
+        (settings_text(top="[outbox]\nbudget_mb = 512\n"), "outbox: "),
         (settings_text().replace("ab" * 32, "cd" * 32), "unit[0].channel: of unit north-1: "),
         (settings_text().replace("cd" * 16, "ab" * 16), "unit[0].source: of unit north-1: "),
     ],
