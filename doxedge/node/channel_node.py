@@ -150,13 +150,18 @@ class ChannelNode:
         """Whether a waiting transaction is on the disk; between its admission and that lies one write."""
         return transaction.wire_id in self._held
 
-    async def hold(self, transactions: Sequence[Transaction]) -> None:
-        """Make admitted transactions durable; those that are cost nothing. Raises StoreError."""
+    async def hold(self, transactions: Sequence[Transaction]) -> Sequence[Transaction]:
+        """Make admitted transactions durable, and say which were not; those that are cost nothing. Raises StoreError.
+
+        They are work from then on, also where an earlier attempt found a full disk: the pool had them by then.
+        """
         fresh = [transaction for transaction in transactions if not self.is_held(transaction)]
         if fresh:
             await self.store.hold([transaction.raw for transaction in fresh])
             self._held.update(transaction.wire_id for transaction in fresh)
+            self.work_arrived()
             await self._release_stale()
+        return fresh
 
     async def begin(self, journal: dict[bytes, bytes], *, was_held: Sequence[bytes]) -> None:
         """Once, before `run`: what the disk remembers. `was_held` are wire ids of the stored pool."""

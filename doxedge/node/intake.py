@@ -43,7 +43,7 @@ class Taken:
 
     statuses: list[TransactionStatus] = field(default_factory=list)
     new: list[Transaction] = field(default_factory=list)
-    """Admitted just now: to be gossiped."""
+    """On the disk since just now: to be gossiped. A full disk may have turned them away when they were admitted."""
     waiting: list[Transaction] = field(default_factory=list)
     """What is in the pool of those that were handed in, just now or before."""
     present: list[bytes] = field(default_factory=list)
@@ -80,13 +80,11 @@ class Intake:
                 await asyncio.sleep(0)
                 turn_s = self._node.clock.monotonic_s()
         try:
-            await self._hold(taken.waiting)
+            taken.new.extend(await self._hold(taken.waiting))
         except DiskFull:
             if not is_gossip:
                 raise
             taken.present.clear()
-        if taken.new:
-            self._node.work_arrived()
         if later is not None and not is_gossip:
             raise later
         return taken
@@ -147,10 +145,10 @@ class Intake:
             records.append(record)
         return TransactionStatus(status.tx_id, status.wire_id, tuple(records), status.code, status.reason)
 
-    async def _hold(self, transactions: Sequence[Transaction]) -> None:
+    async def _hold(self, transactions: Sequence[Transaction]) -> Sequence[Transaction]:
         """Nobody is told `stored` before this returns: whoever else handed the same in may still be writing it."""
         try:
-            await self._node.hold(transactions)
+            return await self._node.hold(transactions)
         except StoreError as error:
             if error.kind is not Kind.FULL:
                 raise
@@ -164,8 +162,7 @@ class Intake:
         except (InvalidEnvelope, NonCanonical, InvalidRecord) as error:
             return TransactionStatus(None, hashlib.sha256(raw).digest(), (), "bad_encoding", str(error))
         try:
-            if node.pool.admit(node.chain.state, transaction):
-                taken.new.append(transaction)
+            node.pool.admit(node.chain.state, transaction)
         except SequenceConflict as conflict:
             taken.rivals.append(transaction)
             return self._refused(transaction, conflict)

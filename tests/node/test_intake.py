@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from doxedge.ledger.transaction import Transaction
 from doxedge.node.intake import DISK_RETRY_AFTER_S, LEFT_POOL
 from doxedge.signing.canonical import Value
 from doxedge.store.chain import ChainStore
+from doxedge.store.errors import Kind, StoreError
 from doxedge.web.node_port import DiskFull, NotInStep
 from tests.ledger.channels import Author, signer
 from tests.node.bench import CHANNEL, Bench, bench, block_of
@@ -104,6 +106,24 @@ async def test_a_full_disk_acknowledges_nothing_says_so_and_takes_the_same_later
         await set_disk_full(node, full=False)
         await node.host.intake.take([refused.raw])
         assert {first.raw, refused.raw} <= await on_disk(node)
+
+
+async def test_what_a_full_disk_turned_away_gets_into_a_block_when_it_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is handed in that would make the leader look."""
+    (transaction,) = Hand(CHANNEL).configs(1)
+    async with bench(tmp_path) as leader:
+        store = leader.host.node.store
+        with monkeypatch.context() as full:
+
+            async def hold(_: Sequence[bytes]) -> int:
+                raise StoreError(Kind.FULL, store.path, "the disk is full")
+
+            full.setattr(store, "hold", hold)
+            with pytest.raises(DiskFull):
+                await leader.host.intake.take([transaction.raw])
+        assert await leader.submit([transaction]) == ["final"]
 
 
 async def test_gossip_that_a_full_disk_cannot_take_is_not_said_to_have_been_seen(tmp_path: Path) -> None:
