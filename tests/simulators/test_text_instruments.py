@@ -122,6 +122,9 @@ async def test_a_wrong_check_sum_is_a_missing_value(profile: str) -> None:
 async def test_a_hang_up_is_a_missing_value_and_the_next_poll_connects_again() -> None:
     instrument = one("cai_700_ak", Fault(FaultKind.RESET))
     async with reading(instrument) as reader:
+        assert isinstance(reader.modbus, BoundLine)
+        # Patience for an answer must not make the silence after a fault as long.
+        reader.modbus._quarantine_s = 0.02
         assert set((await reader.sample("gas")).failures.values()) == {Reason.COMMS}
         instrument.faults.clear()
         assert (await reader.sample("gas")).values["nox_ppb"] is not None
