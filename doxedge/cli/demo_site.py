@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from doxedge.cli.demo_mosquitto import find_mosquitto, start_mosquitto
 from doxedge.cli.init_answers import toml_value
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.consensus.validators import Validator
@@ -138,7 +138,7 @@ class Stage:
             self.broker_port = int(line.rsplit(":", 1)[1])
             return "the embedded broker"
         if choice == "mosquitto":
-            self._start_mosquitto()
+            self.processes["broker"], self.broker_port = start_mosquitto(find_mosquitto(), self.folder)
             return "mosquitto"
         host, _, port = choice.rpartition(":")
         if not host or not port.isdecimal():
@@ -150,21 +150,6 @@ class Stage:
             text = f"no broker answers at {choice} ({error}); start it, or leave --broker out"
             raise Failure(Exit.UNREACHABLE, text) from error
         return choice
-
-    def _start_mosquitto(self) -> None:
-        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-        if program is None:
-            raise Failure(Exit.USAGE, "there is no mosquitto on this machine; leave --broker out")
-        self.broker_port = _free_port()
-        config = self.folder / "mosquitto.conf"
-        text = f"listener {self.broker_port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
-        config.write_text(text, encoding="ascii")
-        log = (self.folder / "broker.log").open("ab")
-        process = subprocess.Popen(
-            [program, "-c", str(config)], stdin=subprocess.PIPE, stdout=log, stderr=log
-        )
-        log.close()
-        self.processes["broker"] = process
 
     def start_plants(self, units: Sequence[str]) -> list[dict[str, Any]]:
         """Simulated stacks, each with an analyser, a flow and an energy meter; returns where they listen."""
@@ -268,10 +253,3 @@ def _first_line(process: subprocess.Popen[bytes], what: str) -> str:
     if not line:
         raise Failure(Exit.LOCAL_IO, f"{what} did not start (exit code {process.wait()})")
     return line.strip()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
