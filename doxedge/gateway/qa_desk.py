@@ -21,10 +21,11 @@ from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import qa_tests, qa_words
 from doxedge.gateway.qa_charts import Step
 from doxedge.gateway.qa_check import Check, Origin, begin
+from doxedge.gateway.qa_gas import GasLines
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_plan import MonitorPlan
 from doxedge.gateway.qa_ports import Command, Hours
-from doxedge.gateway.qa_record import QaRecord, is_same, move
+from doxedge.gateway.qa_record import QaRecord, is_same, move, restore_monitor
 from doxedge.gateway.record_desk import Happening
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult, expired
 from doxedge.measurement.calibration_run import GAS_OF, Gas
@@ -69,16 +70,13 @@ class QaDesk:
         """The last ones that are over, by number, for those who wait."""
         self.record = QaRecord(plans)
         self._by_reads = {plan.reads: self.monitors[plan.quantity] for plan in plans}
-        self._needed, self._store, self._clock, self._command = needed, store, clock, command
+        self._needed, self._store, self._clock = needed, store, clock
+        self._gas = GasLines(command)
         self._hours: Hours | None = None
         self._busy = asyncio.Lock()
         """A look, and what an operator asks for meanwhile, come one after the other."""
         self._looked_ms: int | None = None
         self._is_in_trouble = False
-        self._left_on_gas: set[str] = set()
-        """Devices whose last check is over and whose flags are still on."""
-        self._to_put_back: set[str] = set()
-        """Devices that a run before this one may have left on gas."""
 
     # What the pipeline asks
 
@@ -95,12 +93,12 @@ class QaDesk:
             if monitor is None:
                 continue
             check = self.checks.get(monitor.plan.device)
-            if check is None and reading.reason in GAS_OF and reading.device not in self._left_on_gas:
+            if check is None and reading.reason in GAS_OF and reading.device not in self._gas.left_on:
                 check = self._begin_own(monitor.plan.device, reading.at_ms)
             if check is not None:
                 check.run.see(reading)
             elif reading.reason not in GAS_OF:
-                self._left_on_gas.discard(reading.device)
+                self._gas.left_on.discard(reading.device)
 
     # What the daemon calls
 
@@ -118,16 +116,7 @@ class QaDesk:
                 if (entry := await self._store.last(kind, self.unit, quantity)) is not None
             ]
             newest = max(found, key=lambda entry: entry.number, default=None)
-            try:
-                monitor.restore(newest, [entry for entry in changes if entry.quantity == quantity])
-            except (ValueError, KeyError) as error:
-                log.error("%s.%s: what is stored of its standing is none: %s", self.unit, quantity, error)
-            told = 0 if newest is None else newest.number
-            for entry in sorted([*checks, *tests], key=lambda one: one.number):
-                # A power cut may have come between a check's end, or a test, and the standing that it makes.
-                if entry.quantity == quantity and entry.number > told:
-                    monitor.advance(entry.at_ms, running=True)
-                    move(monitor, entry)
+            restore_monitor(monitor, newest, changes, [*checks, *tests])
             self.record.restore(quantity, tests, charts)
 
     async def begin(self, hours: Hours, *, open_from_ms: int) -> None:
@@ -161,7 +150,7 @@ class QaDesk:
             monitor.advance(now_ms, running=running)
         try:
             await self._write_standings()
-            await self._put_back_left()
+            await self._gas.put_back_left(self.checks)
             await self._begin_due(now_ms)
             for check in [*self.checks.values()]:
                 await self._go_on(check, now_ms)
@@ -248,9 +237,7 @@ class QaDesk:
 
     async def put_back(self) -> None:
         """The gateway stops: instruments that were told to take gas are put back to stack gas, as well as it goes."""
-        for check in self.checks.values():
-            if check.driven and check.asked is not None:
-                await self._tell(check.device, "measure")
+        await self._gas.put_back(self.checks.values())
 
     # Inside
 
@@ -273,11 +260,6 @@ class QaDesk:
         self.checks[device] = check
         log.info("check %d of %s: the instrument shows gas by itself", check.number, device)
         return check
-
-    async def _put_back_left(self) -> None:
-        for device in [*self._to_put_back]:
-            if device in self.checks or await self._tell(device, "measure") is None:
-                self._to_put_back.discard(device)
 
     async def _begin_due(self, now_ms: int) -> None:
         """Schedules that fell between the last look and this one; those of one device together."""
@@ -303,40 +285,17 @@ class QaDesk:
         check.run.look(now_ms)
         wanted = check.run.wanted
         if check.driven and wanted is not None and wanted is not check.asked:
-            await self._ask_for(check, wanted)
+            await self._gas.ask_for(check, wanted)
         if check.over is not None:
             await self._end(check, now_ms)
 
-    async def _ask_for(self, check: Check, gas: Gas) -> None:
-        """Tell the instrument which gas is wanted; one that does not obey ends the check."""
-        check.asked = gas  # Before it is told: whoever is interrupted here has to put it back.
-        wrong = await self._tell(check.device, {Gas.ZERO: "zero", Gas.UPSCALE: "span"}[gas])
-        if wrong is not None:
-            check.refused = True
-            check.run.end(f"the instrument does not take the command for {gas} gas: {wrong}")
-
     async def _end(self, check: Check, now_ms: int) -> None:
         """Duty (2)."""
-        if check.driven and check.asked is not None:
-            wrong = await self._tell(check.device, "measure")
-            if wrong is None:
-                check.asked = None
-            else:
-                log.error(
-                    "%s may still be on gas: it does not take the command to measure: %s", check.device, wrong
-                )
+        await self._gas.end(check)
         found = check.conclude(now_ms)
         steps = {result.quantity: self.record.steps(result) for _, result in found}
         drafts = [
-            QaDraft(
-                kind=QaKind.CHECK,
-                unit=self.unit,
-                quantity=result.quantity,
-                at_ms=result.at_ms,
-                body=qa_words.check_body(result, origin=check.origin, by=check.by),
-                begun=check.begun[result.quantity],
-            )
-            for _, result in found
+            self._ended(result, check.origin, check.by, check.begun[result.quantity]) for _, result in found
         ]
         lines = [
             line for quantity, some in steps.items() for line in self.record.charts[quantity].drafts(some)
@@ -350,7 +309,7 @@ class QaDesk:
             self._sign(charts.events(steps[result.quantity]))
             check.results.append({"quantity": result.quantity, "at_ms": entry.at_ms, **entry.body})
         del self.checks[check.device]
-        self._left_on_gas.add(check.device)  # Its last flags are of this check, and begin no other.
+        self._gas.left_on.add(check.device)  # Its last flags are of this check, and begin no other.
         self.ended[check.number] = check
         while len(self.ended) > 16:
             del self.ended[min(self.ended)]
@@ -364,25 +323,24 @@ class QaDesk:
         result = CheckResult(
             begun.quantity, end, now_ms, (), "the gateway ended while the check was under way"
         )
-        body = qa_words.check_body(result, origin=begun.body["origin"], by=begun.body["by"])
-        await self._store.append(
-            [
-                QaDraft(
-                    kind=QaKind.CHECK,
-                    unit=self.unit,
-                    quantity=begun.quantity,
-                    at_ms=now_ms,
-                    body=body,
-                    begun=begun.number,
-                )
-            ]
-        )
+        draft = self._ended(result, begun.body["origin"], begun.body["by"], begun.number)
+        await self._store.append([draft])
         if monitor is not None:
             monitor.checked(result)
             if begun.body["driven"] and monitor.plan.driven:
-                # The gas that still flows is of the check that was aborted, and begins no other.
-                self._left_on_gas.add(monitor.plan.device)
-                self._to_put_back.add(monitor.plan.device)
+                self._gas.was_left(monitor.plan.device)
+
+    def _ended(self, result: CheckResult, origin: str, by: str, begun: int) -> QaDraft:
+        """The end of the check that began with the entry `begun`."""
+        body = qa_words.check_body(result, origin=origin, by=by)
+        return QaDraft(
+            kind=QaKind.CHECK,
+            unit=self.unit,
+            quantity=result.quantity,
+            at_ms=result.at_ms,
+            body=body,
+            begun=begun,
+        )
 
     def _apply(self, monitor: Monitor, result: CheckResult) -> None:
         before_ms = monitor.passed_hour_ms
@@ -393,14 +351,11 @@ class QaDesk:
 
     def _put_in_doubt(self, monitor: Monitor, from_ms: int, to_ms: int) -> None:
         """Part 60: what was measured since the last pass is invalid; hours that can still be revised are told."""
+        quantity = monitor.plan.quantity
         first_ms, last_ms = from_ms + HOUR_MS, to_ms - to_ms % HOUR_MS
         for start_ms in range(first_ms, last_ms, HOUR_MS):
-            self._tell_hours(monitor.plan.quantity, CheckEnd.FAILED, start_ms)
-        text = (
-            f"{monitor.plan.quantity}: a check failed at {to_ms}; the hours from {first_ms} to {last_ms}, since the "
-            "last pass, are in doubt"
-        )
-        self._sign([Happening("calibration.suspect", to_ms, text, key=f"{monitor.plan.quantity}/{to_ms}")])
+            self._tell_hours(quantity, CheckEnd.FAILED, start_ms)
+        self._sign([qa_words.suspect_back_to(quantity, first_ms, last_ms, to_ms)])
 
     def _tell_hours(self, quantity: str, end: CheckEnd, at_ms: int) -> None:
         if self._hours is not None and quantity in self._needed and end in (CheckEnd.PASSED, CheckEnd.FAILED):
@@ -439,8 +394,3 @@ class QaDesk:
             except BaseException:
                 monitor.unwritten(drafts)
                 raise
-
-    async def _tell(self, device: str, command: str) -> str | None:
-        wrong = await self._command(device, command)
-        log.info("%s was told: %s%s", device, command, f": {wrong}" if wrong else "")
-        return wrong

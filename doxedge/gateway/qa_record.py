@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from math import prod
 from typing import Any
@@ -16,6 +17,8 @@ from doxedge.measurement.calibration_check import CheckEnd, CheckResult
 from doxedge.measurement.conversion import PRECISE, reported
 from doxedge.measurement.qa_entry import BLOCKING
 from doxedge.store.qa_rows import QaEntry, QaKind
+
+log = logging.getLogger(__name__)
 
 
 class QaRecord:
@@ -79,6 +82,28 @@ def move(monitor: Monitor, entry: QaEntry) -> None:
         monitor.event(entry.at_ms)
     elif body["kind"] in BLOCKING:
         monitor.test(body["kind"], passed=body["passed"], text=body["told"], at_ms=entry.at_ms)
+
+
+def restore_monitor(
+    monitor: Monitor, newest: QaEntry | None, changes: Iterable[QaEntry], since: Iterable[QaEntry]
+) -> None:
+    """Where a monitor stood, by what is stored of it and of others.
+
+    newest   its last `hour` or `standing`
+    changes  standings of the last days
+    since    checks and tests, of which those may have come after `newest`
+    """
+    own = monitor.plan.quantity
+    try:
+        monitor.restore(newest, [entry for entry in changes if entry.quantity == own])
+    except (ValueError, KeyError) as error:
+        log.error("%s.%s: what is stored of its standing is none: %s", monitor.plan.unit, own, error)
+    told = 0 if newest is None else newest.number
+    for entry in sorted(since, key=lambda one: one.number):
+        # A power cut may have come between a check's end, or a test, and the standing that it makes.
+        if entry.quantity == own and entry.number > told:
+            monitor.advance(entry.at_ms, running=True)
+            move(monitor, entry)
 
 
 def is_same(stored: Mapping[str, Any], body: Mapping[str, Any]) -> bool:

@@ -48,6 +48,15 @@ def suspect_since(entry: QaEntry) -> Happening:
     return Happening("hours.suspect", entry.at_ms, text, key=key)
 
 
+def suspect_back_to(quantity: str, first_ms: int, last_ms: int, failed_ms: int) -> Happening:
+    """A check that failed says, under Part 60, something of the hours since the last pass."""
+    text = (
+        f"{quantity}: a check failed at {failed_ms}; the hours from {first_ms} to {last_ms}, since the last pass, are "
+        "in doubt"
+    )
+    return Happening("calibration.suspect", failed_ms, text, key=f"{quantity}/{failed_ms}")
+
+
 def check_text(quantity: str, body: Mapping[str, Any]) -> str:
     """One line: each gas with its error, and what went wrong."""
     rule, _ = rule_of(quantity)

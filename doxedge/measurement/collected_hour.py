@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from typing import Final
 
 from doxedge.measurement.apportioning import UnitHour, apportioning
-from doxedge.measurement.averaging import MinuteBucket, MinuteMean
+from doxedge.measurement.averaging import MinuteMean
 from doxedge.measurement.bias_factor import factor_at
 from doxedge.measurement.conversion import PRECISE
 from doxedge.measurement.emission import (
@@ -24,6 +24,7 @@ from doxedge.measurement.emission import (
     minute_rate,
 )
 from doxedge.measurement.energy import HourEnergy
+from doxedge.measurement.hour_minutes import MINUTES, HourMinutes
 from doxedge.measurement.hour_settings import HourSettings, Stack, backup_name
 from doxedge.measurement.monitor_checks import EVERYTHING, MonitorChecks
 from doxedge.measurement.operating import Operation
@@ -42,7 +43,6 @@ from doxedge.measurement.validity import QUADRANT_MS, CalibrationCheck
 from doxedge.measurement.validity_eu import minutes_wanted
 from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams, round_half_away, whole
 
-MINUTES: Final = 60
 ASSUMED: Final = "assumed"
 """Remark on an operating signal that was lost: the unit counted as running."""
 SCALED: Final = f"nox_g:{EXTRAPOLATED}"
@@ -91,10 +91,9 @@ class CollectedHour:
 
     __slots__ = (
         "_averaged",
-        "_before",
-        "_buckets",
         "_checks",
         "_fresh_minutes",
+        "_minutes",
         "_rates",
         "_settings",
         "_stamps",
@@ -108,10 +107,11 @@ class CollectedHour:
         self.start_ms = start_ms
         self._settings = settings
         self._averaged = settings.averaged
-        self._before = before
-        self._buckets: dict[str, list[MinuteBucket | None]] = {}
         self._stamps: dict[tuple[str, str], array[int]] = {}
         self._checks = MonitorChecks(start_ms)
+        self._minutes: HourMinutes = HourMinutes(
+            start_ms, settings, self._checks, before=None if before is None else before._minutes
+        )
         self._rates: dict[str, list[MinuteRate | None]] = {
             stack.name: [None] * MINUTES for stack in settings.stacks
         }
@@ -134,7 +134,7 @@ class CollectedHour:
         minute = offset_ms // MINUTE_MS
         for reading in readings:
             if reading.quantity in self._averaged:
-                self._bucket(reading.quantity, minute).add(reading)
+                self._minutes.bucket(reading.quantity, minute).add(reading)
                 self._fresh_minutes = min(self._fresh_minutes, minute)
         return True
 
@@ -145,13 +145,11 @@ class CollectedHour:
 
     def forget_before(self) -> None:
         """Let the hour before go: this one will not be judged again."""
-        self._before = None
+        self._minutes.forget_before()
 
     def means(self, quantity: str) -> list[MinuteMean]:
         """The minute means of a quantity, for the minutes that have readings."""
-        return [
-            self._mean(bucket, quantity) for bucket in self._buckets.get(quantity, []) if bucket is not None
-        ]
+        return self._minutes.means(quantity)
 
     def judge(self, operation: Operation, energy: HourEnergy, *, revision: int = 0) -> HourRecord | HourGap:
         """The hour as it is known now. An hour that is not valid gives a gap, and no mass."""
@@ -202,11 +200,11 @@ class CollectedHour:
         """The mass of the hour, minute by minute."""
         steps = []
         for minute, operating_ms in enumerate(self._operating_ms(operation)):
-            means = {quantity: self._mean_at(quantity, minute) for quantity in self._settings.needed}
+            means = {quantity: self._minutes.mean_at(quantity, minute) for quantity in self._settings.needed}
             rates = {stack.name: self._rate(stack, minute) for stack in self._settings.stacks}
             g_per_h = {name: None if rate is None else rate.g_per_h for name, rate in rates.items()}
             units = {
-                one.unit: (operation_ms[minute], self._mean_at(one.power_quantity, minute))
+                one.unit: (operation_ms[minute], self._minutes.mean_at(one.power_quantity, minute))
                 for one, operation_ms in self._unit_minutes(operation)
             }
             steps.append(MinuteStep(minute, operating_ms, means, g_per_h, units))
@@ -267,53 +265,6 @@ class CollectedHour:
             revision,
         )
 
-    def _bucket(self, quantity: str, minute: int) -> MinuteBucket:
-        buckets = self._buckets.setdefault(quantity, [None] * MINUTES)
-        bucket = buckets[minute]
-        if bucket is None:
-            bucket = buckets[minute] = MinuteBucket(self.start_ms + minute * MINUTE_MS)
-        return bucket
-
-    def _mean(self, bucket: MinuteBucket, quantity: str) -> MinuteMean:
-        return bucket.mean(
-            poll_period_ms=self._settings.period_ms(quantity),
-            coverage_percent=self._settings.coverage_percent,
-        )
-
-    def _standing_bucket(self, quantity: str, minute: int) -> MinuteBucket | None:
-        """The bucket whose mean stands for a minute: its own, or for a slow quantity the last one before."""
-        buckets = self._buckets.get(quantity, [])
-        for earlier in range(minute, minute - self._settings.minutes_held(quantity) - 1, -1):
-            if earlier < 0:
-                before = self._before
-                return before._standing_bucket(quantity, minute + MINUTES) if before is not None else None
-            if earlier < len(buckets) and (bucket := buckets[earlier]) is not None:
-                return bucket
-        return None
-
-    def _standing_mean(self, quantity: str, minute: int) -> MinuteMean | None:
-        bucket = self._standing_bucket(quantity, minute)
-        return None if bucket is None else self._mean(bucket, quantity)
-
-    def _counting_mean(self, quantity: str, minute: int) -> tuple[MinuteMean | None, bool]:
-        """The mean that counts for a minute, and whether it is the backup's."""
-        mean = self._standing_mean(quantity, minute)
-        if quantity not in self._settings.backups:
-            return mean, False
-        at_ms = self.start_ms + minute * MINUTE_MS
-        if not self._checks.counts(quantity, at_ms):
-            mean = None
-        if mean is None or mean.mean is None:
-            spare = backup_name(quantity)
-            backup = self._standing_mean(spare, minute)
-            if backup is not None and backup.mean is not None and self._checks.counts(spare, at_ms):
-                return backup, True
-        return mean, False
-
-    def _mean_at(self, quantity: str, minute: int) -> Decimal | None:
-        mean, _ = self._counting_mean(quantity, minute)
-        return None if mean is None else mean.mean
-
     def _judge_stack(self, stack: Stack, operation: Operation, operating_ms: Sequence[int]) -> JudgedStack:
         """The hour of one stack by its own minutes and its own checks."""
         settings, names = self._settings, self._names_of(stack)
@@ -346,7 +297,7 @@ class CollectedHour:
         means: dict[str, MinuteMean] = {}
         from_backup = False
         for quantity in self._settings.emission.measured:
-            mean, of_backup = self._counting_mean(stack.name_of(quantity), minute)
+            mean, of_backup = self._minutes.counting(stack.name_of(quantity), minute)
             if mean is None:
                 return None
             means[quantity] = mean
@@ -382,7 +333,8 @@ class CollectedHour:
                 one.unit,
                 sum(operating_ms),
                 one.load_wh(
-                    [self._mean_at(one.power_quantity, minute) for minute in range(MINUTES)], operating_ms
+                    [self._minutes.mean_at(one.power_quantity, minute) for minute in range(MINUTES)],
+                    operating_ms,
                 ),
             )
             for one, operating_ms in self._unit_minutes(operation)
@@ -395,8 +347,7 @@ class CollectedHour:
             return True
         concentration = stack.name_of(self._settings.emission.concentration)
         return any(
-            bucket is not None and operating_ms[minute] > 0 and bucket.has_reason(QA_REASONS)
-            for minute, bucket in enumerate(self._buckets.get(concentration, []))
+            operating_ms[minute] > 0 for minute in self._minutes.with_reason(concentration, QA_REASONS)
         )
 
     def _remarks(self, operation: Operation, stacks: Sequence[Mapping[int, MinuteRate]]) -> set[str]:
