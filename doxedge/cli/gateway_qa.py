@@ -17,6 +17,7 @@ from doxedge.cli.gateway_folder import (
     printable,
     utc,
 )
+from doxedge.cli.gateway_qa_due import add_due
 from doxedge.cli.outcome import Exit, Failure
 
 LIST_SCHEMA: Final = "doxedge.gateway.qa/1"
@@ -36,7 +37,7 @@ _EXITS: Final = (
 
 
 def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `gateway qa enter`, `event`, `list` and `show`."""
+    """Add `gateway qa enter`, `event`, `list`, `show` and `due`."""
     parser = verbs.add_parser(
         "qa",
         help="linearity, RATA, QAL2, AST, QAL3: hand in a test; what is on record",
@@ -94,6 +95,7 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     show.add_argument("entry", type=int, metavar="ENTRY", help="its number, as `qa list` shows")
     add_place(show)
     show.set_defaults(func=_show)
+    add_due(kinds)
 
 
 def _add_subject(parser: argparse.ArgumentParser) -> None:
@@ -126,8 +128,9 @@ def _enter(options: argparse.Namespace) -> int:
     if options.output == "json":
         print_json(answer)
     else:
-        good = f", good until {entry['good_until']}" if entry["good_until"] else ""
-        print(printable(f"{entry['kind']} {entry['verdict']}{good}: {entry['told']}"))
+        from doxedge.gateway.qa_tests import good_words
+
+        print(printable(f"{entry['kind']} {entry['verdict']}{good_words(entry)}: {entry['told']}"))
         print(printable(f"on record as {entry['entry']}, SHA-256 {entry['sha256']}; {answer['standing']}"))
     return Exit.OK if entry["passed"] else Exit.REFUSED
 

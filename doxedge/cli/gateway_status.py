@@ -150,11 +150,23 @@ def _monitors(units: Sequence[Mapping[str, Any]], now_ms: int) -> list[Section]:
                     utc(monitor["since_ms"] or None),
                     left,
                     "–" if check is None else _under_way(check),
+                    _next_test(monitor["tests"]),
                     monitor["why"] or "–",
                 ]
             )
-    columns = ("unit", "quantity", "standing", "since", "good for", "check", "why")
+    columns = ("unit", "quantity", "standing", "since", "good for", "check", "next test", "why")
     return [Section("Calibration", columns, rows, "")] if rows else []
+
+
+def _next_test(terms: Sequence[Mapping[str, Any]]) -> str:
+    """The test whose term ends first; `doxedge gateway qa due` tells of all."""
+    if not terms:
+        return "–"
+    first = min(terms, key=lambda term: term["until_ms"])
+    left = first["grace_left_h"]
+    return f"{first['kind']} by {utc(first['until_ms'] - 1)[:10]}" + (
+        "" if left is None else f", grace {left} h"
+    )
 
 
 def _availability(units: Sequence[Mapping[str, Any]]) -> list[Section]:

@@ -58,7 +58,8 @@ async def open_unit(
     """
     channel, source = bytes.fromhex(planned.table.channel), bytes.fromhex(planned.table.source)
     poster = make_poster(channel, source, equipment, chance=chance)
-    checks, owner = await quality.open_desk(planned, equipment.qa), planned.table.shares_stack_of
+    checks = await quality.open_desk(planned, equipment.qa, equipment.hours)
+    owner = planned.table.shares_stack_of
     pipeline = UnitPipeline(
         UnitIdentity(planned.table.name, channel, source),
         setup=setup_of(planned),

@@ -213,7 +213,9 @@ class Measuring:
             return  # What is checked is the other unit's.
         elif (one.before.monitors, one.before.hour.emission) != (one.after.monitors, one.after.hour.emission):
             pipeline = self.pipelines[one.unit]
-            pipeline.quality = await self.quality.reopen_desk(one.after, equipment.qa, pipeline)
+            pipeline.quality = await self.quality.reopen_desk(
+                one.after, equipment.qa, pipeline, equipment.hours
+            )
 
     # Units
 

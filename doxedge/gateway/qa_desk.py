@@ -21,6 +21,7 @@ from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import qa_tests, qa_words
 from doxedge.gateway.qa_charts import Step
 from doxedge.gateway.qa_check import Check, Origin, begin
+from doxedge.gateway.qa_due import TestTerms
 from doxedge.gateway.qa_gas import GasLines
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_plan import MonitorPlan
@@ -34,6 +35,7 @@ from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Reason
 from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store.errors import Kind, StoreError
+from doxedge.store.hours import HourStore
 from doxedge.store.qa import QaStore
 from doxedge.store.qa_rows import QaDraft, QaEntry, QaKind
 
@@ -60,8 +62,12 @@ class QaDesk:
         store: QaStore,
         clock: Clock,
         command: Command,
+        history: HourStore | None = None,
     ) -> None:
-        """`needed`: the quantities without which the unit has no mass, and their backups."""
+        """`needed`: the quantities without which the unit has no mass, and their backups.
+
+        `history` knows in which hours the unit ran; None: nobody does.
+        """
         self.unit = unit
         self.monitors = {plan.quantity: Monitor(plan) for plan in plans}
         self.checks: dict[str, Check] = {}
@@ -69,6 +75,7 @@ class QaDesk:
         self.ended: dict[int, Check] = {}
         """The last ones that are over, by number, for those who wait."""
         self.record = QaRecord(plans)
+        self.terms = TestTerms(unit, history)
         self._by_reads = {plan.reads: self.monitors[plan.quantity] for plan in plans}
         self._needed, self._store, self._clock = needed, store, clock
         self._gas = GasLines(command)
@@ -148,6 +155,7 @@ class QaDesk:
         running = self._hours is not None and self._hours.is_running
         for monitor in self.monitors.values():
             monitor.advance(now_ms, running=running)
+        await self.terms.follow(now_ms)
         try:
             await self._write_standings()
             await self._gas.put_back_left(self.checks)

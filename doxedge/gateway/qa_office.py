@@ -35,6 +35,7 @@ from doxedge.measurement.qa_entry import Judged, TestKind, read_qal3
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.verdict import FAILED, PASSED
 from doxedge.quantity import DAY_MS, HOUR_MS
+from doxedge.store.hours import HourStore
 from doxedge.store.qa import QaStore
 from doxedge.store.qa_rows import QaEntry
 
@@ -99,8 +100,13 @@ class QaOffice:
         self._hours: dict[str, HourSettings] = {}
         self._clock, self._command = clock, command
 
-    async def open_desk(self, unit: PlannedUnit, store: QaStore) -> QaDesk | None:
-        """The desk of a unit, knowing how it stood; None for one without checks. Raises StoreError."""
+    async def open_desk(
+        self, unit: PlannedUnit, store: QaStore, history: HourStore | None = None
+    ) -> QaDesk | None:
+        """The desk of a unit, knowing how it stood; None for one without checks. Raises StoreError.
+
+        `history` knows in which hours units ran, for the terms of tests.
+        """
         if not unit.monitors:
             return None
         desk = QaDesk(
@@ -110,6 +116,7 @@ class QaOffice:
             store=store,
             clock=self._clock,
             command=self._command,
+            history=history,
         )
         await desk.load()
         self._hours[unit.table.name] = unit.hour
@@ -130,10 +137,12 @@ class QaOffice:
                 for desk in self.desks.values():
                     await desk.put_back()
 
-    async def reopen_desk(self, unit: PlannedUnit, store: QaStore, hours: Hours) -> QaDesk | None:
+    async def reopen_desk(
+        self, unit: PlannedUnit, store: QaStore, hours: Hours, history: HourStore | None = None
+    ) -> QaDesk | None:
         """Another plan of what is checked: it begins as after a restart. Raises StoreError."""
         await self.close_desk(unit.table.name)
-        desk = await self.open_desk(unit, store)
+        desk = await self.open_desk(unit, store, history)
         if desk is not None:
             await desk.begin(hours, open_from_ms=hours.open_from_ms)
         return desk
@@ -147,7 +156,8 @@ class QaOffice:
     def standings(self, unit: str) -> list[dict[str, object]]:
         """Each monitor of a unit, for the status."""
         desk = self.desks.get(unit)
-        return [] if desk is None else [monitor_as_dict(m, desk) for m in desk.monitors.values()]
+        now_ms = self._clock.now_ms()
+        return [] if desk is None else [monitor_as_dict(m, desk, now_ms) for m in desk.monitors.values()]
 
     def facts(self, unit: str) -> list[MonitorFacts]:
         """Each monitor of a unit, for the alarms."""
@@ -156,7 +166,7 @@ class QaOffice:
             return []
         now_ms = self._clock.now_ms()
         return [
-            _facts(monitor, desk, self._bias_of(desk, quantity, now_ms))
+            _facts(monitor, desk, self._bias_of(desk, quantity, now_ms), now_ms)
             for quantity, monitor in desk.monitors.items()
         ]
 
@@ -229,7 +239,13 @@ class QaOffice:
         else:
             last = desk.record.tests[asked.quantity].get("qal2")
             judged = judge(asked, monitor.plan, qal2=None if last is None else last.body["figures"][0])
-        entry = await desk.keep_test(asked.quantity, test_body(asked, caller, judged), steps)
+        until = None
+        if judged.term is not None:
+            await desk.terms.follow(caller.at_ms)
+            before = desk.record.passed[asked.quantity].get(judged.kind, [])
+            until = desk.terms.good_until(before, day_of(asked.day), judged.term, now_ms=caller.at_ms)
+        body = test_body(asked, caller, judged, by_quarters=until)
+        entry = await desk.keep_test(asked.quantity, body, steps)
         return {"entry": entry_as_dict(entry), "standing": monitor.current.standing}
 
     async def event(self, asked: AskEvent, caller: Caller) -> Mapping[str, object]:
@@ -255,8 +271,9 @@ class QaOffice:
         return desk
 
 
-def monitor_as_dict(monitor: Monitor, desk: QaDesk) -> dict[str, object]:
-    """Where it stands, what is under way, and until when the last pass is good."""
+def monitor_as_dict(monitor: Monitor, desk: QaDesk, now_ms: int) -> dict[str, object]:
+    """Where it stands, what is under way, and until when the last pass and each kind of test are good."""
+    terms = desk.terms.of(desk.record.passed[monitor.plan.quantity], now_ms=now_ms)
     change = monitor.current
     under_way = desk.checks.get(monitor.plan.device)
     return {
@@ -268,6 +285,7 @@ def monitor_as_dict(monitor: Monitor, desk: QaDesk) -> dict[str, object]:
         "since_ms": change.at_ms,
         "valid_until_ms": monitor.valid_until_ms,
         "check": None if under_way is None else under_way.as_dict(),
+        "tests": [term.as_dict() for term in terms],
     }
 
 
@@ -293,8 +311,9 @@ def entry_as_dict(entry: QaEntry) -> dict[str, object]:
     return {**about, **body}
 
 
-def _facts(monitor: Monitor, desk: QaDesk, bias: tuple[Decimal, Decimal] | None) -> MonitorFacts:
+def _facts(monitor: Monitor, desk: QaDesk, bias: tuple[Decimal, Decimal] | None, now_ms: int) -> MonitorFacts:
     change, plan = monitor.current, monitor.plan
+    terms = desk.terms.of(desk.record.passed[plan.quantity], now_ms=now_ms)
     ends = [
         cylinder.expires_ms for cylinder in plan.checks.cylinders.values() if cylinder.expires_ms is not None
     ]
@@ -305,19 +324,10 @@ def _facts(monitor: Monitor, desk: QaDesk, bias: tuple[Decimal, Decimal] | None)
         change.why,
         monitor.valid_until_ms,
         min(ends, default=None),
-        min(_tests_end(desk, plan.quantity), default=None),
+        min(terms, key=lambda term: term.until_ms, default=None),
         bias if "rata" in desk.record.tests[plan.quantity] else None,
         desk.record.charts[plan.quantity].findings,
     )
-
-
-def _tests_end(desk: QaDesk, quantity: str) -> list[tuple[int, str]]:
-    """When each kind of test that was entered ends to be good."""
-    return [
-        (end_of_day_ms(entry.body["good_until"]), kind)
-        for kind, entry in desk.record.tests[quantity].items()
-        if entry.body["good_until"]
-    ]
 
 
 def _all_checks(desk: QaDesk) -> Sequence[Check]:

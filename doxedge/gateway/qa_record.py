@@ -29,6 +29,8 @@ class QaRecord:
         self.charts = {plan.quantity: Charts(plan) for plan in plans}
         self.tests: dict[str, dict[str, QaEntry]] = {plan.quantity: {} for plan in plans}
         """The last test of each kind that passed."""
+        self.passed: dict[str, dict[str, list[QaEntry]]] = {plan.quantity: {} for plan in plans}
+        """All that passed, by kind, in the order in which they were entered."""
         self.known: set[int] = set()
         """The entries that have been noted."""
 
@@ -49,6 +51,7 @@ class QaRecord:
             self.charts[entry.quantity].adjusted()
         elif entry.body["passed"]:
             self.tests[entry.quantity][entry.body["kind"]] = entry
+            self.passed[entry.quantity].setdefault(entry.body["kind"], []).append(entry)
 
     def bias_factor(self, needed: frozenset[str]) -> Decimal | None:
         """What the last RATAs of these quantities ask for together; None without one.

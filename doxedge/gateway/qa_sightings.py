@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from doxedge.gateway.qa_due import TestTerm
 from doxedge.measurement.alarms import Sighting
 from doxedge.measurement.calibration_validity import Standing
 from doxedge.quantity import DAY_MS, HOUR_MS
@@ -31,8 +32,8 @@ class MonitorFacts:
     """When the last pass ends to be good; None without one."""
     gas_until_ms: int | None
     """When the first of its certificates ends; None where no gas has one."""
-    test_until: tuple[int, str] | None = None
-    """When the first of its tests ends to be good, and which; None where none was entered."""
+    test: TestTerm | None = None
+    """The first of its tests that ends to be good; None where none was entered."""
     bias: tuple[Decimal, Decimal] | None = None
     """The bias factor that the last RATAs of the unit ask for, and the one that its mass is adjusted by.
 
@@ -62,13 +63,12 @@ def monitor_sightings(facts: MonitorFacts, *, now_ms: int) -> Iterator[Sighting]
         f"the last RATAs give a bias factor of {wanted}, and the mass is adjusted by {applied}",
     )
     yield Sighting("qal3.drift", facts.subject, bool(facts.drifts), facts.drifts or "the charts are quiet")
-    until = facts.test_until
-    test_days = 0 if until is None else max(0, (until[0] - now_ms) // DAY_MS)
+    test = facts.test
     yield Sighting(
         "test.due",
         facts.subject,
-        until is not None and until[0] - now_ms < GAS_DUE_MS,
-        "" if until is None else f"the last {until[1]} that passed is good for {test_days} days more",
+        test is not None and test.until_ms - now_ms < GAS_DUE_MS,
+        "" if test is None else f"the last {test.kind} that passed {test.words}",
     )
     gas_left_ms = None if facts.gas_until_ms is None else facts.gas_until_ms - now_ms
     days = 0 if gas_left_ms is None else max(0, gas_left_ms // DAY_MS)

@@ -21,6 +21,7 @@ from doxedge.measurement.calibration_check import rule_of
 from doxedge.measurement.parameters import KINDS, Kind
 from doxedge.measurement.qa_comparison import Cell
 from doxedge.measurement.qa_entry import (
+    QUARTERLY,
     Judged,
     TestKind,
     Unfit,
@@ -91,12 +92,12 @@ def judge(asked: AskEnter, plan: MonitorPlan, *, qal2: Mapping[str, Cell] | None
     kind, parameter = _KIND_OF[rule_of(plan.quantity)[0]]
     try:
         if asked.kind == "linearity":
-            return judge_linearity(lines, kind=kind, day=day, test_num=asked.test_num)
+            return judge_linearity(lines, kind=kind, test_num=asked.test_num)
         if asked.kind == "rata":
             named = asked.parameter or parameter
             if named not in KINDS:
                 raise Refusal("bad_question", f"parameter: {named} is none of {', '.join(KINDS)}")
-            return judge_rata(lines, parameter=named, day=day, test_num=asked.test_num)
+            return judge_rata(lines, parameter=named, test_num=asked.test_num)
         limit = _number("limit", asked.limit)
         if asked.kind == "qal2":
             return judge_qal2(lines, limit=limit, zero=Decimal(asked.zero or "0"), day=day)
@@ -109,11 +110,17 @@ def judge(asked: AskEnter, plan: MonitorPlan, *, qal2: Mapping[str, Cell] | None
         raise Refusal("bad_file", f"{asked.file}: {error}") from error
 
 
-def test_body(asked: AskEnter, caller: Caller, judged: Judged) -> dict[str, Any]:
-    """For the store: verdict, figures, who, why, and the file itself."""
+def test_body(
+    asked: AskEnter, caller: Caller, judged: Judged, *, by_quarters: dt.date | None
+) -> dict[str, Any]:
+    """For the store: verdict, figures, who, why, and the file itself.
+
+    `by_quarters` is the last day of a test whose term is counted in quarters, as far as they are known.
+    """
     good_until = asked.good_until
-    if good_until is None and judged.good_until is not None:
-        good_until = judged.good_until.isoformat()
+    by_rules = judged.good_until or by_quarters
+    if good_until is None and by_rules is not None:
+        good_until = by_rules.isoformat()
     return {
         "kind": judged.kind.value,
         "day": asked.day,
@@ -145,13 +152,21 @@ def test_events(entry: QaEntry) -> list[Happening]:
         key = f"{quantity}/{entry.at_ms}"
         return [Happening("monitor.event", entry.at_ms, f"{quantity}: {who}", key=key)]
     key = f"{quantity}/{entry.at_ms}/{body['sha256'][:16]}"
-    good = f", good until {body['good_until']}" if body["good_until"] else ""
     text = (
-        f"{quantity}: {body['verdict']} on {body['day']}{good}; {body['told']}; file {body['file']}, "
+        f"{quantity}: {body['verdict']} on {body['day']}{good_words(body)}; {body['told']}; file {body['file']}, "
         f"SHA-256 {body['sha256']}; entered by {who}"
     )
     ended = "passed" if body["passed"] else "failed"
     return [Happening(f"{body['kind']}.{ended}", entry.at_ms, text, key=key)]
+
+
+def good_words(body: Mapping[str, Any]) -> str:
+    """Until when a test is good, for a sentence; empty for one that did not pass."""
+    if not body["good_until"]:
+        return ""
+    # A quarter that turns out to be none of operation lengthens it.
+    is_counted = body["kind"] in QUARTERLY and body["good_until_by"] == "rules"
+    return f", good until {body['good_until']}{' at least' if is_counted else ''}"
 
 
 def file_hash(text: str) -> str:
@@ -189,6 +204,7 @@ __all__ = [
     "end_of_day_ms",
     "event_body",
     "file_hash",
+    "good_words",
     "judge",
     "test_body",
     "test_events",

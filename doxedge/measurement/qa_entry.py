@@ -1,9 +1,9 @@
 """A test of quality assurance that is handed in: one file, one test, judged by the rules, with how long it is good.
 
     linearity   oris, location, test_num, parameter, gas_level, measured_1 to measured_3, reference: the three gases of
-                one test (40 CFR 75, Appendix A, 6.2); good to the end of the next quarter
+                one test (40 CFR 75, Appendix A, 6.2); due in every QA operating quarter (`qa_terms`)
     rata        oris, location, test_num, op_level, run, cem_value, ref_value, run_status: the runs of one test; good
-                for two or four quarters after its own (Appendix B, 2.3.1)
+                for two or four QA operating quarters after its own (`qa_terms`)
     qal2        date, x, y: parallel samples, x what the analyser said, y the reference (EN 14181, 6); five years
     ast         as qal2, held against the function of the last QAL2 (EN 14181, 8); a year
     qal3        date, time, gas, reading, reference: readings of zero and span gas for the charts (EN 14181, 7)
@@ -24,6 +24,7 @@ from doxedge.measurement import qa_linearity, qa_rata
 from doxedge.measurement.calibration_run import Gas
 from doxedge.measurement.parameters import KINDS, Kind
 from doxedge.measurement.qa_comparison import Cell
+from doxedge.measurement.qa_terms import LINEARITY, RATA_FOUR, RATA_TWO, Term
 from doxedge.measurement.qal2 import (
     CalibrationFunction,
     Sample,
@@ -62,6 +63,10 @@ BLOCKING: Final = frozenset({TestKind.LINEARITY, TestKind.RATA})
 After a QAL2 or an AST that failed EN 14181 wants a cause, a repair and a new QAL2 within six months; values go on."""
 
 
+QUARTERLY: Final = frozenset({TestKind.LINEARITY, TestKind.RATA})
+"""How long these are good is counted in QA operating quarters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What the rules make of a test."""
@@ -69,7 +74,7 @@ class Judged:
     kind: TestKind
     verdict: str
     good_until: date | None
-    """The last day; None for one that did not pass."""
+    """The last day; None for one that did not pass, and where quarters are counted (`term`)."""
 
     figures: tuple[Mapping[str, Cell], ...]
     """Rows under the names of the layout; of QAL2 and AST one row."""
@@ -77,13 +82,16 @@ class Judged:
     text: str
     """In one line."""
 
+    term: Term | None = None
+    """In QA operating quarters; None for one that did not pass, and where years are counted."""
+
     @property
     def passed(self) -> bool:
         """Whether the monitor may go on with it."""
         return self.verdict not in (FAILED, INVALID)
 
 
-def judge_linearity(lines: Iterable[str], *, kind: Kind, day: date, test_num: str | None = None) -> Judged:
+def judge_linearity(lines: Iterable[str], *, kind: Kind, test_num: str | None = None) -> Judged:
     """One linearity check. Raises TableError."""
     rows = qa_linearity.audit(lines)
     levels = [row.shown for row in rows if test_num in (None, row.shown["test_num"])]
@@ -100,11 +108,11 @@ def judge_linearity(lines: Iterable[str], *, kind: Kind, day: date, test_num: st
         )
     verdict = worst(str(level["level_verdict"]) for level in levels)
     errors = ", ".join(f"{level['gas_level']} {level['linearity_error_pct']} %" for level in levels)
-    until = None if verdict == FAILED else quarter_end(day, after=1)
-    return Judged(TestKind.LINEARITY, verdict, until, tuple(levels), f"errors {errors}")
+    term = None if verdict == FAILED else LINEARITY
+    return Judged(TestKind.LINEARITY, verdict, None, tuple(levels), f"errors {errors}", term)
 
 
-def judge_rata(lines: Iterable[str], *, parameter: str, day: date, test_num: str | None = None) -> Judged:
+def judge_rata(lines: Iterable[str], *, parameter: str, test_num: str | None = None) -> Judged:
     """One relative accuracy test. Raises TableError."""
     texts = list(lines)
     runs = read(texts, required=qa_rata.RUN_COLUMNS, what="run")
@@ -122,12 +130,9 @@ def judge_rata(lines: Iterable[str], *, parameter: str, day: date, test_num: str
     verdict, frequency = str(rows[0]["test_result"]), rows[0]["frequency"]
     accuracies = ", ".join(f"{row['op_level']} {row['relative_accuracy_pct']} %" for row in rows)
     factors = ", ".join(str(row["bias_adj_factor"]) for row in rows)
-    until = None
-    if verdict not in (FAILED, INVALID):
-        until = quarter_end(day, after=4 if frequency == FOUR_QUARTERS else 2)
-    return Judged(
-        TestKind.RATA, verdict, until, rows, f"relative accuracy {accuracies}, bias factor {factors}"
-    )
+    term = None if verdict in (FAILED, INVALID) else term_of(TestKind.RATA, frequency)
+    text = f"relative accuracy {accuracies}, bias factor {factors}"
+    return Judged(TestKind.RATA, verdict, None, rows, text, term)
 
 
 def judge_qal2(lines: Iterable[str], *, limit: Decimal, zero: Decimal, day: date) -> Judged:
@@ -206,11 +211,13 @@ def read_qal3(lines: Iterable[str]) -> tuple[ChartReading, ...]:
     return tuple(found)
 
 
-def quarter_end(day: date, *, after: int) -> date:
-    """The last day of the quarter that comes so many after that of `day`."""
-    quarter = day.year * 4 + (day.month - 1) // 3 + after + 1
-    first_of_next = date(quarter // 4, quarter % 4 * 3 + 1, 1)
-    return date.fromordinal(first_of_next.toordinal() - 1)
+def term_of(kind: str, frequency: Cell) -> Term | None:
+    """How long a test that passed is good, where that is counted in quarters; `frequency` is what a RATA earned."""
+    if kind == TestKind.LINEARITY:
+        return LINEARITY
+    if kind == TestKind.RATA:
+        return RATA_FOUR if frequency == FOUR_QUARTERS else RATA_TWO
+    return None
 
 
 def _years_on(day: date, years: int) -> date:
@@ -245,6 +252,7 @@ def _ms(day: date) -> int:
 
 __all__ = [
     "BLOCKING",
+    "QUARTERLY",
     "ChartReading",
     "Judged",
     "TestKind",
@@ -253,6 +261,6 @@ __all__ = [
     "judge_linearity",
     "judge_qal2",
     "judge_rata",
-    "quarter_end",
     "read_qal3",
+    "term_of",
 ]

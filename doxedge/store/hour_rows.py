@@ -174,6 +174,19 @@ def history(connection: sqlite3.Connection, *, unit: str, from_ms: int) -> list[
     return [_known(row) for row in rows]
 
 
+def operation(connection: sqlite3.Connection, *, unit: str, from_ms: int, to_ms: int) -> tuple[int, int]:
+    """Of the hours that begin in [from_ms, to_ms): how many are known, and in how many of these the unit ran.
+
+    Where units share a stack an hour counts in which any of them ran.
+    """
+    known, ran = connection.execute(
+        "SELECT count(*), coalesce(sum(operating_percent > 0), 0) FROM hour "
+        "WHERE unit = ? AND start_ms >= ? AND start_ms < ?",
+        (unit, from_ms, to_ms),
+    ).fetchone()
+    return int(known), int(ran)
+
+
 def prune(connection: sqlite3.Connection, *, unit: str, before_ms: int) -> int:
     """Let the hours before an instant go; how many."""
     return connection.execute("DELETE FROM hour WHERE unit = ? AND start_ms < ?", (unit, before_ms)).rowcount

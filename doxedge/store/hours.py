@@ -92,6 +92,12 @@ class HourStore(SideStore):
         """What is known of the hours from `from_ms` on."""
         return await self._database.read(partial(hour_rows.history, unit=unit, from_ms=from_ms))
 
+    async def operation(self, unit: str, *, from_ms: int, to_ms: int) -> tuple[int, int]:
+        """Of the hours that begin in [from_ms, to_ms): how many are known, and in how many of these the unit ran."""
+        return await self._database.read(
+            partial(hour_rows.operation, unit=unit, from_ms=from_ms, to_ms=to_ms)
+        )
+
     async def prune(self, unit: str, *, now_ms: int) -> int:
         """Let go of what no rule looks at any more; how many hours. Raises StoreError."""
         oldest_ms = now_ms

@@ -89,6 +89,20 @@ def hours(path: Path, unit: str, *, from_ms: int = 0, to_ms: int = 2**62) -> lis
         return hour_rows.between(connection, unit=unit, from_ms=from_ms, to_ms=to_ms)
 
 
+def operation(path: Path, unit: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of the hours that begin in each [from_ms, to_ms): (known, with operation). Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="hours")
+        return [hour_rows.operation(connection, unit=unit, from_ms=begin, to_ms=end) for begin, end in spans]
+
+
+def tests(path: Path) -> list[QaEntry]:
+    """All tests and events that were entered, oldest first. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="qa")
+        return qa_rows.tests(connection)
+
+
 def quality(
     path: Path, *, kind: str | None = None, unit: str | None = None, newest: int, number: int | None = None
 ) -> list[QaEntry]:

@@ -78,6 +78,11 @@ def since(connection: sqlite3.Connection, *, kind: QaKind, unit: str, from_ms: i
     return [_entry(row) for row in rows]
 
 
+def tests(connection: sqlite3.Connection) -> list[QaEntry]:
+    """All tests and events that were entered, of all units, oldest first."""
+    return [_entry(row) for row in connection.execute(_SELECT + "WHERE kind = 'test' ORDER BY id")]
+
+
 def last(connection: sqlite3.Connection, *, kind: QaKind, unit: str, quantity: str) -> QaEntry | None:
     """The newest entry of a kind about a monitor."""
     row = connection.execute(

@@ -219,10 +219,10 @@ def _tables() -> dict[str, Target]:
     ).figures[0]
     layouts: dict[str, tuple[Callable[[list[str]], object], str]] = {
         "linearity": (
-            lambda lines: qa_entry.judge_linearity(lines, kind=Kind.CONCENTRATION, day=DAY),
+            lambda lines: qa_entry.judge_linearity(lines, kind=Kind.CONCENTRATION),
             LINEARITY + linearity(),
         ),
-        "rata": (lambda lines: qa_entry.judge_rata(lines, parameter="NOX", day=DAY), RATA + runs()),
+        "rata": (lambda lines: qa_entry.judge_rata(lines, parameter="NOX"), RATA + runs()),
         "rata's tests": (
             qa_rata.read_tests,
             "oris,location,test_num,parameter,units,ref_method,op_level\n1,U1,T1,NOX,,7E,H\n",

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from doxedge.cli.main import main
+from doxedge.store.hours import HourStore
 from doxedge.store.qa import QaStore
 from doxedge.store.qa_rows import QaDraft, QaKind
 from tests.cli.plant_box import REPOSITORY, process
 from tests.cli.test_gateway_status import PATIENCE_S, doxedge
 from tests.gateway.calibrations import calibration_text
 from tests.gateway.key_files import write_key
+from tests.gateway.test_qa_due import Q4_MS, past
 from tests.gateway.waiting import until
 from tests.integration.simulated_site import simulated_site
 from tests.measurement.qa_layouts import LINEARITY, linearity
@@ -74,6 +76,50 @@ def test_the_record_is_read_without_a_gateway(tmp_path: Path, capsys: pytest.Cap
     for wrong in (["show", "99"], ["list", "--last", "0"]):
         assert main(["gateway", "qa", *wrong, *where]) == 2
     assert main(["gateway", "qa", "list", "--state", str(tmp_path / "nowhere")]) == 7
+
+
+async def entered(folder: Path, *, ran: int) -> None:
+    """A linearity check of summer 2025, and an autumn of which every hour is known."""
+    (folder / "gateway").mkdir()
+    body = {"kind": "linearity", "day": "2025-08-01", "passed": True, "good_until": "2025-12-31"}
+    more = {"good_until_by": "rules", "figures": [{}]}
+    draft = QaDraft(kind=QaKind.TEST, unit="alpha-1", quantity="nox_ppb", at_ms=0, body={**body, **more})
+    async with await QaStore.open(folder / "gateway" / "qa.db", now_ms=0) as store:
+        await store.append([draft])
+    async with await HourStore.open(folder / "gateway" / "hours.db", now_ms=0) as hours:
+        await past(hours, Q4_MS, ran=ran)
+
+
+@pytest.mark.parametrize(
+    ("ran", "today", "last", "code"),
+    [
+        (0, "2026-01-01", "2026-03-31", 0),
+        (0, "2025-12-31", "2025-12-31", 0),
+        (168, "2026-01-01", "2025-12-31", 0),  # in grace
+        (168, "2026-01-08", "2025-12-31", 1),  # a week of which nobody knows
+    ],
+)
+def test_until_when_tests_are_good_is_told_without_a_gateway(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ran: int, today: str, last: str, code: int
+) -> None:
+    asyncio.run(entered(tmp_path, ran=ran))
+    due = ("gateway", "qa", "due", "--state", str(tmp_path), "--today", today)
+    assert main([*due]) == code
+    shown = capsys.readouterr().out
+    assert ("linearity" in shown, last in shown) == (True, True)
+    assert main([*due, "--output", "json", "--unit", "alpha-1"]) == code
+    (told,) = json.loads(capsys.readouterr().out)["tests"]
+    assert (told["quantity"], told["overdue"], last in told["told"]) == ("nox_ppb", bool(code), True)
+    assert main([*due, "--unit", "beta-2"]) == 0
+    assert "no test that passed" in capsys.readouterr().out
+
+
+def test_what_is_no_day_or_no_folder_is_refused(tmp_path: Path) -> None:
+    assert main(["gateway", "qa", "due", "--state", str(tmp_path)]) == 7
+    asyncio.run(entered(tmp_path, ran=0))
+    assert main(["gateway", "qa", "due", "--state", str(tmp_path), "--today", "soon"]) == 2
+    (tmp_path / "gateway" / "hours.db").unlink()
+    assert main(["gateway", "qa", "due", "--state", str(tmp_path)]) == 7
 
 
 def test_a_file_that_is_none_or_too_long_is_not_handed_in(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from doxedge.gateway.alarm_desk import AlarmDesk
 from doxedge.gateway.alarm_rules import RULES
+from doxedge.gateway.qa_due import TestTerm
 from doxedge.gateway.qa_sightings import MonitorFacts, monitor_sightings
 from doxedge.gateway.record_desk import Happening
 from doxedge.quantity import DAY_MS, HOUR_MS
@@ -55,8 +56,8 @@ def out(standing: str) -> dict[str, Any]:
         ({"bias": (Decimal("1.092"), Decimal("1.092"))}, set()),
         ({"bias": (Decimal("1.092"), Decimal("1.091"))}, {"bias.low"}),
         ({"drifts": "zero gas: drift upwards"}, {"qal3.drift"}),
-        ({"test_until": (NOW_MS + 14 * DAY_MS, "rata")}, set()),
-        ({"test_until": (NOW_MS - DAY_MS, "rata")}, {"test.due"}),
+        ({"test": TestTerm("rata", NOW_MS + 14 * DAY_MS, "is good")}, set()),
+        ({"test": TestTerm("rata", NOW_MS - DAY_MS, "was good", 0)}, {"test.due"}),
     ],
 )
 def test_each_condition_is_said_to_hold_or_not(changed: dict[str, Any], held: set[str]) -> None:

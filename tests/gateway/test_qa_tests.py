@@ -231,7 +231,8 @@ async def test_a_test_that_passed_says_until_when_it_is_good(tmp_path: Path) -> 
         await made.enter("rata", RATA + runs())
         await made.enter("linearity", LINEARITY + linearity(), good_until="2026-01-31")
         (fact,) = made.office.facts("alpha-1")
-        assert fact.test_until == (START_MS + 31 * 86_400_000, "linearity")
+        assert fact.test is not None
+        assert (fact.test.until_ms, fact.test.kind) == (START_MS + 31 * 86_400_000, "linearity")
 
 
 def test_a_unit_under_european_rules_wants_the_deviation_of_its_analyser() -> None:

@@ -242,7 +242,7 @@ async def bench(
         await QaStore.open(folder / "qa.db", now_ms=clock.now_ms()) as checks,
     ):
         office = QaOffice(clock=clock, command=command or _obey)
-        quality = await office.open_desk(planned, checks)
+        quality = await office.open_desk(planned, checks, hours)
         reading = functools.partial(_reading_of, box := [])
         pipeline = UnitPipeline(
             UnitIdentity(planned.table.name, channel, source),

@@ -17,9 +17,10 @@ from doxedge.measurement.qa_entry import (
     judge_linearity,
     judge_qal2,
     judge_rata,
-    quarter_end,
     read_qal3,
 )
+from doxedge.measurement.qa_terms import LINEARITY as LINEARITY_TERM
+from doxedge.measurement.qa_terms import RATA_FOUR, RATA_TWO
 from doxedge.measurement.table_file import TableError
 from tests.measurement.qa_layouts import LINEARITY, QAL2, RATA, linearity, runs, samples
 
@@ -30,25 +31,25 @@ def lines(text: str) -> list[str]:
     return text.splitlines()
 
 
-def test_a_linearity_check_passes_and_is_good_to_the_end_of_the_next_quarter() -> None:
-    judged = judge_linearity(lines(LINEARITY + linearity()), kind=Kind.CONCENTRATION, day=DAY)
-    assert (judged.passed, judged.verdict, judged.good_until) == (True, "PASSED", date(2026, 6, 30))
+def test_a_linearity_check_passes_and_is_due_in_every_quarter_of_operation() -> None:
+    judged = judge_linearity(lines(LINEARITY + linearity()), kind=Kind.CONCENTRATION)
+    assert (judged.passed, judged.verdict, judged.term) == (True, "PASSED", LINEARITY_TERM)
     assert judged.text == "errors LOW 0.0 %, MID 0.0 %, HIGH 0.0 %"
     assert len(judged.figures) == 3
 
 
 def test_one_gas_outside_fails_the_check_and_it_is_good_for_nothing() -> None:
-    judged = judge_linearity(lines(LINEARITY + linearity("430")), kind=Kind.CONCENTRATION, day=DAY)
-    assert (judged.passed, judged.good_until) == (False, None)
+    judged = judge_linearity(lines(LINEARITY + linearity("430")), kind=Kind.CONCENTRATION)
+    assert (judged.passed, judged.good_until, judged.term) == (False, None, None)
 
 
 def test_a_file_of_several_tests_is_cut_by_the_number_of_one() -> None:
     text = LINEARITY + linearity("430") + linearity(number="T2")
     with pytest.raises(TableError, match="2 tests"):
-        judge_linearity(lines(text), kind=Kind.CONCENTRATION, day=DAY)
-    assert judge_linearity(lines(text), kind=Kind.CONCENTRATION, day=DAY, test_num="T2").passed
+        judge_linearity(lines(text), kind=Kind.CONCENTRATION)
+    assert judge_linearity(lines(text), kind=Kind.CONCENTRATION, test_num="T2").passed
     with pytest.raises(TableError, match="no test T3"):
-        judge_linearity(lines(text), kind=Kind.CONCENTRATION, day=DAY, test_num="T3")
+        judge_linearity(lines(text), kind=Kind.CONCENTRATION, test_num="T3")
 
 
 @pytest.mark.parametrize(
@@ -63,29 +64,29 @@ def test_a_file_of_several_tests_is_cut_by_the_number_of_one() -> None:
 )
 def test_what_is_no_linearity_check_is_refused(rows: str, text: str) -> None:
     with pytest.raises(TableError, match=text):
-        judge_linearity(lines(LINEARITY + rows), kind=Kind.CONCENTRATION, day=DAY)
+        judge_linearity(lines(LINEARITY + rows), kind=Kind.CONCENTRATION)
 
 
 def test_a_rata_tells_its_bias_factor_and_its_quarters() -> None:
-    judged = judge_rata(lines(RATA + runs()), parameter="NOXC", day=DAY)
-    assert (judged.verdict, judged.good_until) == ("PASSED", date(2027, 3, 31))
+    judged = judge_rata(lines(RATA + runs()), parameter="NOXC")
+    assert (judged.verdict, judged.term) == ("PASSED", RATA_FOUR)
     assert judged.text == "relative accuracy H 0.00 %, bias factor 1.000"
-    short = judge_rata(lines(RATA + runs(off=28)), parameter="NOXC", day=DAY)
-    assert (short.passed, short.good_until) == (True, date(2026, 9, 30))
+    short = judge_rata(lines(RATA + runs(off=28)), parameter="NOXC")
+    assert (short.passed, short.term) == (True, RATA_TWO)
     assert "1.092" in short.text
 
 
 @pytest.mark.parametrize(("rows", "verdict"), [(runs(off=60), "FAILED"), (runs(count=8), "INVALID")])
 def test_a_rata_that_did_not_pass_is_good_for_nothing(rows: str, verdict: str) -> None:
-    judged = judge_rata(lines(RATA + rows), parameter="NOXC", day=DAY)
-    assert (judged.passed, judged.verdict, judged.good_until) == (False, verdict, None)
+    judged = judge_rata(lines(RATA + rows), parameter="NOXC")
+    assert (judged.passed, judged.verdict, judged.term) == (False, verdict, None)
 
 
 def test_a_rata_of_an_unknown_parameter_or_of_two_tests_is_refused() -> None:
     with pytest.raises(TableError, match="no parameter"):
-        judge_rata(lines(RATA + runs()), parameter="DUST", day=DAY)
+        judge_rata(lines(RATA + runs()), parameter="DUST")
     with pytest.raises(TableError, match="2 tests"):
-        judge_rata(lines(RATA + runs() + runs(number="T2")), parameter="NOXC", day=DAY)
+        judge_rata(lines(RATA + runs() + runs(number="T2")), parameter="NOXC")
 
 
 def test_a_qal2_makes_the_function_that_an_ast_is_held_against() -> None:
@@ -100,19 +101,6 @@ def test_a_qal2_makes_the_function_that_an_ast_is_held_against() -> None:
         judge_qal2(lines(QAL2 + samples(14)), limit=Decimal(50), zero=Decimal(0), day=DAY)
 
 
-@pytest.mark.parametrize(
-    ("day", "after", "last"),
-    [
-        (date(2026, 1, 1), 0, date(2026, 3, 31)),
-        (date(2026, 12, 31), 0, date(2026, 12, 31)),
-        (date(2026, 12, 31), 1, date(2027, 3, 31)),
-        (date(2026, 8, 15), 4, date(2027, 9, 30)),
-    ],
-)
-def test_the_quarters_are_those_of_the_calendar(day: date, after: int, last: date) -> None:
-    assert quarter_end(day, after=after) == last
-
-
 def test_every_published_test_can_be_handed_in() -> None:
     folder = Path(os.environ.get("DOXEDGE_PUBLISHED", "../shared")) / "data"
     if not folder.exists():
@@ -122,7 +110,7 @@ def test_every_published_test_can_be_handed_in() -> None:
     numbers = {fields.split(",")[2] for fields in results if ",NOXR," in fields}
     assert numbers
     for number in numbers:
-        judged = judge_rata(text, parameter="NOXR", day=DAY, test_num=number)
+        judged = judge_rata(text, parameter="NOXR", test_num=number)
         assert judged.verdict in ("PASSED", "PASSAPS", "FAILED", "INVALID")
 
 
