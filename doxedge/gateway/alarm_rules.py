@@ -72,6 +72,13 @@ _RULES: Final = (
         signed=True,
     ),
     AlarmRule(
+        code="value.digits",
+        meaning="the last digits of a value are not spread as measured ones are",
+        priority=Priority.MEDIUM,
+        clear_after_ms=STEADY_MS,  # Raised at once: what it rests on was counted for days.
+        signed=True,
+    ),
+    AlarmRule(
         code="flow.off",
         meaning="the unit counts as off and gas flows in its stack",
         priority=Priority.MEDIUM,

@@ -20,6 +20,7 @@ from doxedge.gateway.alarm_sightings import (
 )
 from doxedge.gateway.availability import availability_sightings, watched_subjects
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.digit_watch import DigitWatch
 from doxedge.gateway.line_progress import LineProgress
 from doxedge.gateway.pipeline import UnitPipeline
 from doxedge.gateway.plant import PlannedUnit
@@ -61,6 +62,7 @@ class AlarmWatch:
         self._outbox, self._samples, self._folder = outbox, samples, folder
         self._records, self._clock, self._read_clock = records, clock, read_clock
         self._monitors, self._refused_words = monitors, refused
+        self._digits = DigitWatch(folder, now_ms=clock.now_ms)
         self._dropped = 0
         self._refused: dict[str, int] = {}
 
@@ -80,10 +82,18 @@ class AlarmWatch:
             facts = await self._unit(unit)
             await self._desk.look(unit_sightings(facts, now_ms=now_ms), now_ms=now_ms)
             name = unit.table.name
-            seen = availability_sightings(name, self._pipelines[name].missing_data.outlook)
+            pipeline = self._pipelines[name]
+            seen = availability_sightings(name, pipeline.missing_data.outlook)
             await self._desk.look(seen, now_ms=now_ms)
+            digits = self._digits.look(unit, pipeline.latest, running=pipeline.is_running)
+            await self._desk.look(digits, now_ms=now_ms)
             for monitor in self._monitors(unit.table.name):
                 await self._desk.look(monitor_sightings(monitor, now_ms=now_ms), now_ms=now_ms)
+        await self._digits.keep_if_due()
+
+    def end(self) -> None:
+        """What was counted over hours is written down."""
+        self._digits.keep()
 
     def _is_watched(self, code: str, subject: str) -> bool:
         """Whether a look says anything about this condition of this subject."""

@@ -240,12 +240,15 @@ class Gateway:
             refused=lambda: reloader.refused,
         )
         watched: Plan | None = None
-        while True:
-            if watched is not self.measuring.plan:
-                watched = self.measuring.plan
-                await watch.begin()
-            await self.clock.sleep(max(CLOSE_EVERY_S, ALARMS_REAL_S_MIN * self.clock.speed))
-            await watch.look()
+        try:
+            while True:
+                if watched is not self.measuring.plan:
+                    watched = self.measuring.plan
+                    await watch.begin()
+                await self.clock.sleep(max(CLOSE_EVERY_S, ALARMS_REAL_S_MIN * self.clock.speed))
+                await watch.look()
+        finally:
+            watch.end()
 
     async def _status(
         self, equipment: Equipment, desk: AlarmDesk, started_ms: int, asked: AskStatus, caller: Caller

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from doxedge.gateway.alarm_sightings import (
 )
 from doxedge.gateway.availability import MonitorOutlook, availability_sightings
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.digit_watch import DigitWatch
 from doxedge.gateway.qa_sightings import MonitorFacts, monitor_sightings
 from doxedge.measurement.alarms import Priority, Sighting
 from doxedge.measurement.collected_hour import RunningHour
@@ -27,6 +29,7 @@ from doxedge.measurement.missing_data_rules import MASS_RATE
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Reason
 from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams
+from tests.gateway.unit_bench import plan
 
 NOW_MS = 1_000 * HOUR_MS
 T, F, N = True, False, None
@@ -227,7 +230,7 @@ def test_an_instrument_that_is_away_says_why() -> None:
     assert found[0].text == "comms: no answer in 200 ms"
 
 
-def test_every_sighting_has_its_rule_and_every_rule_is_looked_for() -> None:
+def test_every_sighting_has_its_rule_and_every_rule_is_looked_for(tmp_path: Path) -> None:
     facts = unit(doors={"alpha-1.analyser": False}, latest={"nox_ppb": reading("nox_ppb", 7)})
     state = DeviceState("alpha-1.flow", "one", True, Reason.NONE, "answers", NOW_MS)
     found = {
@@ -240,6 +243,7 @@ def test_every_sighting_has_its_rule_and_every_rule_is_looked_for() -> None:
             *availability_sightings(
                 "alpha-1", MonitorOutlook(outlook([], MASS_RATE, began_ms=0), MASS_RATE, substitutes=False)
             ),
+            *DigitWatch(tmp_path, now_ms=lambda: NOW_MS).look(plan(), facts.latest, running=True),
         )
     }
     assert found == set(RULES)
