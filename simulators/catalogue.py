@@ -69,8 +69,8 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "flow": ("generic_analogue_input", "suto_s430", "sick_flowsic500"),
     "meter": ("janitza_umg", "schneider_iem3000", "sunspec_meter_203", "sunspec_meter_213"),
 }
-"""What a unit may have in each of its three places; the first is what it has unless told otherwise. Those that
-speak a dialect listen on TCP or in datagrams, as their map says."""
+"""What a unit may have in each of its three places; the first is what it has unless told otherwise. Where it is not put
+on a serial line each listens on TCP or in datagrams, as its map says."""
 
 SERIAL_BY_NATURE: Final = frozenset({"suto_s430", "sick_flowsic500"})
 """What speaks Modbus RTU as it comes from the factory."""

@@ -92,7 +92,7 @@ class _Still:
 
 
 @cache
-def has_effect(profile: str, kind: FaultKind) -> bool:
+def has_effect(profile: str, kind: FaultKind, *, serial: bool = False) -> bool:
     """Whether an instrument with this register map says anything else while the fault is on."""
     clock = _Still()
     plant = SimulatedPlant(PlantSettings(two_shift=False, meter_origin_ms=_BEGIN_MS - HOUR_MS))
@@ -102,6 +102,8 @@ def has_effect(profile: str, kind: FaultKind) -> bool:
             return kind in OF_A_DIALECT
         if kind is FaultKind.EXCEPTION:
             return any(sound.refusal(question) for question in _heard(sound))
+    if kind is FaultKind.WRONG_TRANSACTION and serial:
+        return False  # Frames of Modbus RTU have no number.
     if kind in OF_THE_WIRE or kind is FaultKind.EXCEPTION:
         return True
     ill = instrument_for(profile, plant, clock, faults=[Fault(kind, from_ms=_BEGIN_MS)])

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
 from simulators.catalogue import ROLES
@@ -45,6 +53,8 @@ class UnitPlan:
     faults: tuple[FaultPlan, ...] = ()
     profiles: dict[str, str] = field(default_factory=dict)
     """Register maps of instruments that are not the usual ones (`catalogue.ROLES`)."""
+    serial: frozenset[str] = frozenset()
+    """Instruments at the end of a null-modem cable each, and not on a network."""
 
 
 class Table(BaseModel):
@@ -89,7 +99,24 @@ class UnitTable(Table):
     analyser_profile: Profile = ROLES["analyser"][0]
     flow_profile: Profile = ROLES["flow"][0]
     meter_profile: Profile = ROLES["meter"][0]
+    analyser_serial: bool = False
+    flow_serial: bool = False
+    meter_serial: bool = False
     fault: tuple[_FaultTable, ...] = ()
+
+    @property
+    def serial(self) -> frozenset[str]:
+        """The instruments that are on a serial line."""
+        told = {"analyser": self.analyser_serial, "flow": self.flow_serial, "meter": self.meter_serial}
+        return frozenset(name for name, is_serial in told.items() if is_serial)
+
+    @model_validator(mode="after")
+    def _one_way_to_each(self) -> Self:
+        ports = {"analyser": self.analyser_port, "flow": self.flow_port, "meter": self.meter_port}
+        both = sorted(name for name in self.serial if ports[name])
+        if both:
+            raise ValueError(f"{both[0]}_port has no meaning where {both[0]}_serial is true")
+        return self
 
     def plan(
         self, *, meter_origin_ms: int, orders: tuple[Order, ...] = (), faults: tuple[FaultPlan, ...] = ()
@@ -112,6 +139,7 @@ class UnitTable(Table):
                 *faults,
             ),
             {"analyser": self.analyser_profile, "flow": self.flow_profile, "meter": self.meter_profile},
+            self.serial,
         )
 
 

@@ -303,8 +303,10 @@ class _Checks:
             )
         if step.fault is not None:
             profile = str(getattr(self._units[unit], f"{step.instrument}_profile"))
-            if not has_effect(profile, step.fault):
-                self._refuse(f"{place}.fault", f"{step.fault.value} changes nothing in a {profile}")
+            serial = step.instrument in self._units[unit].serial
+            if not has_effect(profile, step.fault, serial=serial):
+                where = " on a serial line" if serial else ""
+                self._refuse(f"{place}.fault", f"{step.fault.value} changes nothing in a {profile}{where}")
         for other in self._seen:
             if _same_thing(other, step) and _overlap(other, step):
                 self._refuse(place, f"{step.what} is on already by step {other.number} of the file")

@@ -49,6 +49,23 @@ an analyser that falls silent for 25 minutes, and what a good gateway makes of i
   finds = "gap"                # stated, hour, valid or gap
   cause = "too_few_points:nox_ppb:comms"
 
+an analyser that speaks AK, and a flow meter on Modbus RTU, each at the end of a serial line of its own
+  [plant]
+  hours = 2
+  [[unit]]
+  name = "alpha-1"
+  analyser_profile = "cai_700_ak"
+  analyser_serial = true       # the first line says "serial": "/dev/pts/4" in the place of host and port
+  flow_serial = true
+  [[step]]
+  at = "00:20"
+  for_s = 600
+  instrument = "flow"
+  fault = "wrong_unit"
+  [[expect]]
+  away = "flow"
+  times = 1
+
 a trip, a unit held at half load, and a node that is away meanwhile
   [plant]
   hours = 4
@@ -75,6 +92,7 @@ examples
   python -m simulators scenario --list
   python -m simulators scenario simulators/scenarios/every_fault.toml --check
   python -m simulators scenario simulators/scenarios/every_fault.toml --speed 320 --output json
+  python -m simulators scenario simulators/scenarios/serial_lines.toml
   python -m simulators truth --scenario FILE.toml --from MS --to MS
 """
 

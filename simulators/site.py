@@ -97,6 +97,7 @@ def site_of(
                 clock.now_ms() if start_ms is None else start_ms,
                 plan.profiles,
                 common if one_stack else plant,
+                plan.serial,
             )
             for plan, plant in zip(plans, plants, strict=True)
         ],
@@ -121,13 +122,15 @@ def _unit(
     start_ms: int,
     profiles: Mapping[str, str] | None = None,
     stack: Plant | None = None,
+    serial: frozenset[str] = frozenset(),
 ) -> SiteUnit:
     gas = stack or plant
 
     def instrument(role: str) -> SimulatedDevice:
         profile = (profiles or {}).get(role, ROLES[role][0])
         seen = plant if role == "meter" else gas
-        return instrument_for(profile, seen, clock, host=host, port=ports.get(role, 0))
+        port = ports.get(role, 0)
+        return instrument_for(profile, seen, clock, host=host, port=port, serial=role in serial)
 
     unit = SiteUnit(name, plant, gas, instrument("analyser"), instrument("flow"), instrument("meter"))
     for fault in faults:
@@ -136,12 +139,12 @@ def _unit(
 
 
 def _describe(instrument: SimulatedDevice) -> dict[str, object]:
-    where: dict[str, object] = {
-        "host": instrument.host,
-        "port": instrument.port,
-        "unit_id": instrument.unit_id,
-        "profile": instrument.profile,
-    }
+    where: dict[str, object] = (
+        {"serial": instrument.serial_port}
+        if instrument.serial
+        else {"host": instrument.host, "port": instrument.port}
+    )
+    where |= {"unit_id": instrument.unit_id, "profile": instrument.profile}
     if instrument.settings:
         where["settings"] = instrument.settings
     return where

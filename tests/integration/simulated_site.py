@@ -77,13 +77,20 @@ class SimulatedSite:
         instruments = ""
         for name, group in (("analyser", "gas"), ("flow", "channels"), ("meter", "energy")):
             told = self.ready[name]
-            left_out = ", oxygen = 0, calibration = 0, diagnostics = 0" if name == "analyser" else ""
+            whole = (
+                told["profile"] == "teledyne_t200"
+            )  # the only one here with groups beside the one that is read
+            left_out = ", oxygen = 0, calibration = 0, diagnostics = 0" if whole else ""
+            address = (
+                f'serial = {{ port = "{told["serial"]}" }}'
+                if "serial" in told
+                else f'host = "{told["host"]}"\nport = {told["port"]}'
+            )
             instruments += f"""
 [[unit.instrument]]
 name = "{name}"
 profile = "{told["profile"]}"
-host = "{told["host"]}"
-port = {told["port"]}
+{address}
 unit_id = {told["unit_id"]}
 timeout_ms = {self.timeout_ms}
 poll_ms = {{ {group} = {PERIOD_MS}{left_out} }}

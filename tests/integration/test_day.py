@@ -37,6 +37,15 @@ def test_three_hours_with_a_silent_analyser_and_two_kills_are_told_truly() -> No
     assert result["outages_planned"] == result["outages_told"] >= 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_three_hours_over_serial_lines_are_told_truly() -> None:
+    scenario = str(REPOSITORY / "simulators" / "scenarios" / "serial_lines.toml")
+    result = clean("--scenario", scenario, within_s=380)
+    assert (result["gateway_kills"], result["outages_planned"], result["gaps"]) == (1, 2, 1)
+    assert result["compared_hours"] == 2
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(1_200)
 def test_a_whole_day_with_every_fault_is_told_truly() -> None:

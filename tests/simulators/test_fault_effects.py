@@ -39,6 +39,12 @@ def test_every_instrument_can_have_every_fault_of_the_wire_and_values_that_stand
         assert has_effect(profile, kind), kind
 
 
+def test_frames_of_a_serial_line_have_no_number_that_could_be_wrong() -> None:
+    assert has_effect("suto_s430", FaultKind.WRONG_TRANSACTION)
+    changing = [one for one in OF_THE_WIRE if has_effect("suto_s430", one, serial=True)]
+    assert set(changing) == OF_THE_WIRE - {FaultKind.WRONG_TRANSACTION}
+
+
 def test_every_fault_has_an_effect_in_some_instrument_of_a_unit() -> None:
     profiles = [profile for role in ROLES.values() for profile in role]
     assert [kind for kind in FaultKind if not any(has_effect(one, kind) for one in profiles)] == []

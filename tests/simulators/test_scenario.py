@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.measurement.sample import Reason
+from simulators.catalogue import ROLES
 from simulators.faults import FaultKind
 from simulators.plant import DAY_MS, HOUR_MS, MINUTE_MS, Order
 from simulators.scenario import Expectation, read_scenario
@@ -15,7 +17,8 @@ from simulators.site import site_of
 from tests.simulators.plant_bench import SetClock, asked
 
 START_MS = 1_767_225_600_000
-EVERY_FAULT = Path(__file__).parents[2] / "simulators" / "scenarios" / "every_fault.toml"
+SCENARIOS = Path(__file__).parents[2] / "simulators" / "scenarios"
+EVERY_FAULT, SERIAL_LINES = SCENARIOS / "every_fault.toml", SCENARIOS / "serial_lines.toml"
 
 SCENARIO = """
 [plant]
@@ -248,6 +251,68 @@ async def test_a_units_analyser_may_speak_on_tcp_or_in_datagrams(tmp_path: Path)
     assert set(silent.failures.values()) == {Reason.COMMS}
     truth = site.units[1].plant.state(clock.at_ms)
     assert float(back.values["nox_ppb"] or 0) == pytest.approx(1_000 * truth.nox_ppm, rel=1e-3)
+
+
+ON_LINES = SPEAKING.replace(
+    '"cai_700_ak"', '"cai_700_ak"\nanalyser_serial = true\nflow_serial = true'
+).replace('"horiba_apna370"', '"horiba_apna370"\nanalyser_serial = true')
+
+
+async def test_a_unit_may_have_its_instruments_on_serial_lines(tmp_path: Path) -> None:
+    scenario = read_scenario(written(tmp_path, ON_LINES))
+    clock = SetClock(scenario.start_ms + HOUR_MS // 2)
+    site = site_of(scenario.units, clock, start_ms=scenario.start_ms)
+    await site.start()
+    try:
+        ready = json.loads(json.dumps(site.ready_line()))["units"]
+        (north, south), truth = site.units, site.units[0].plant.state(clock.at_ms)
+        assert [set(unit[name]) & {"serial", "host", "port"} for unit in ready for name in ROLES] == [
+            {"serial"}, {"serial"}, {"host", "port"}, {"serial"}, {"host", "port"}, {"host", "port"},
+        ]  # fmt: skip
+        ends = [ready[0]["analyser"]["serial"], ready[0]["flow"]["serial"], ready[1]["analyser"]["serial"]]
+        assert ends == [north.analyser.serial_port, north.flow.serial_port, south.analyser.serial_port]
+        assert len(set(ends)) == 3
+        async with asked(north.analyser) as reader:
+            said = await reader.sample("gas")
+            clock.at_ms = scenario.start_ms + HOUR_MS + MINUTE_MS
+            assert "zero" in (await reader.sample("gas")).flags
+        async with asked(north.flow) as reader:
+            flow = await reader.sample("channels")
+        async with asked(south.analyser, timeout_ms=200) as reader:
+            assert set((await reader.sample("gas")).failures.values()) == {Reason.COMMS}
+    finally:
+        await site.stop()
+    assert float(said.values["nox_ppb"] or 0) == pytest.approx(1_000 * truth.nox_ppm, rel=1e-3)
+    assert flow.values["flow_m3_per_h"] is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "reason"),
+    [
+        ("flow_serial = true", "flow_serial = true\nflow_port = 5020", "unit[0]", "flow_port has no meaning"),
+        ("flow_serial = true", 'flow_serial = "COM1"', "unit[0].flow_serial", "boolean"),
+        (
+            'instrument = "analyser"\nfault = "zero"',
+            'instrument = "flow"\nfault = "wrong_transaction"',
+            "step[0].fault",
+            "wrong_transaction changes nothing in a generic_analogue_input on a serial line",
+        ),
+    ],
+)
+def test_a_serial_line_that_cannot_be_is_refused(
+    tmp_path: Path, old: str, new: str, path: str, reason: str
+) -> None:
+    assert old in ON_LINES
+    with pytest.raises(ConfigError) as refusal:
+        read_scenario(written(tmp_path, ON_LINES.replace(old, new)))
+    assert refusal.value.path == path
+    assert reason in refusal.value.reason
+
+
+def test_the_shipped_scenario_of_serial_lines_has_faults_of_both_kinds_of_line() -> None:
+    (unit,) = read_scenario(SERIAL_LINES).units
+    assert unit.serial == {"analyser", "flow"}
+    assert {fault.instrument for fault in unit.faults} == unit.serial
 
 
 def test_a_fault_that_a_dialect_does_not_know_is_refused(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_the_examples_of_the_help_are_scenarios(tmp_path: Path, capsys: pytest.C
         main(["scenario", "--help"])
     text = capsys.readouterr().out.split("\n\n")
     shown = ["\n".join(block.splitlines()[1:]) for block in text if "[plant]" in block]
-    assert len(shown) == 2
+    assert len(shown) == 3
     for example in shown:
         assert read_scenario(written(tmp_path, example)).expectations
 
