@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from doxedge.cli.audit_input import add_verb, print_json, print_rows, printable, read_table
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.measurement import hourly_file
 from doxedge.measurement.hour_series import Series, hour_text, parse
-from doxedge.measurement.missing_data_rules import NoRules, Reading, Rules, rules_for
+from doxedge.measurement.imported_hours import mass_series
+from doxedge.measurement.missing_data_rules import MASS_RATE, NoRules, Reading, Rules, rules_for
 from doxedge.measurement.parameters import fixed
 from doxedge.measurement.recipe import recipe
 from doxedge.measurement.substitution import Substitute, max_load_of, substitutes
@@ -34,6 +36,10 @@ ended are provisional.
 --max-load: what the ten load ranges are shares of (default: the greatest load in the file).
 --maximum: the maximum potential value. Default: NOXC 1600.0 ppm, the rule's highest for coal-fired boilers; NOXR 5.659
 lb/mmBtu, equation 19-1 with that, Fd 9,780 and 14.0 % O2. The unit's own should be given; other parameters have none.
+
+--mass: the mass rate in whole g/h, as a running gateway substitutes it (DECISIONS 40) and takes it from such a file
+(`doxedge gateway hours import --help` says which hours are quality-assured then; EPA CEM layout only). --maximum is in
+g/h and has no default, --max-load is in W.
 
 Exit codes: 0 computed; 2 usage, also where a maximum is needed and not given; 6 the file is in neither layout; 7 the
 file cannot be read.
@@ -62,6 +68,7 @@ def add_substitute(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Compute the substitute, method code and recipe of every missing or substituted hour.",
         epilog=EPILOG,
     )
+    verb.add_argument("--mass", action="store_true", help="the mass rate, as a running gateway does")
     verb.add_argument("--maximum", type=_positive, default=None, metavar="VALUE", help="MPC, MER or MPF")
     verb.add_argument("--max-load", type=_positive, default=None, metavar="LOAD", help="in the file's unit")
     verb.add_argument(
@@ -75,7 +82,7 @@ def add_substitute(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def audit_substitute(options: argparse.Namespace) -> int:
     """Print every substitute of a file."""
-    found = read_table(options.file, parse)
+    found = read_table(options.file, _parse_masses if options.mass else parse)
     told = [_series(options, series) for series in found]
     if options.output == "json":
         print_json(
@@ -95,6 +102,10 @@ def audit_substitute(options: argparse.Namespace) -> int:
         if hours:
             print_rows(COLUMNS, [_row(hour) for hour in hours])
     return Exit.OK
+
+
+def _parse_masses(lines: Iterator[str]) -> list[Series]:
+    return mass_series(hourly_file.parse(lines))
 
 
 def _series(options: argparse.Namespace, series: Series) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -126,7 +137,7 @@ def _series(options: argparse.Namespace, series: Series) -> tuple[dict[str, Any]
 
 def _rules(options: argparse.Namespace, series: Series) -> Rules:
     try:
-        usual = rules_for(series.parameter, series.kind)
+        usual = MASS_RATE if options.mass else rules_for(series.parameter, series.kind)
     except NoRules as error:
         raise Failure(Exit.UNVERIFIED, f"{options.file}: {printable(str(error))}") from error
     prior_qa: int = options.prior_qa_hours

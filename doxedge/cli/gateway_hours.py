@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from doxedge.cli.gateway_folder import Section, add_place, folder_of, print_json, print_section, utc
+from doxedge.cli.gateway_import import add_import
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.cli.readings import time_argument
 from doxedge.quantity import DAY_MS, HOUR_MS
@@ -25,6 +26,7 @@ SHOWN_MS: Final = 7 * DAY_MS
 
 EPILOG: Final = """\
 measured     mass by instruments; extrapolated hours are measured too
+imported     mass as another system measured it (`doxedge gateway hours import --help`); `from_file` names the file
 substituted  computed by the rules of [unit.missing_data]; `provisional` while the gap lasts
 missing      the unit ran, and no mass is stated
 off          the unit did not run
@@ -36,7 +38,8 @@ divided: its grams, and the load of each unit. The parts add up to it, to the gr
 substitute again: from the history up to the gap that its recipe names, by the rules of the configuration.
 `proved`: mass, method and all numbers of the recipe agree. `holds`: mass and method do, and the recipe names hours
 that were revised since. `differs`: neither, or another mass was signed; rules that were changed since are one cause
-(the signed hour has the hash of the rules that it was made by).
+(the signed hour has the hash of the rules that it was made by). What rests on an imported file is computed with the
+hours of the files that its recipe names, and no others.
 
 The history keeps three years. The gateway need not run, and is not disturbed when it does.
 
@@ -64,6 +67,7 @@ def add_hours(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     hours.add_argument("--substituted", action="store_true", help="only hours that were not measured")
     hours.add_argument("--verify", action="store_true", help="compute every substitute again")
     hours.set_defaults(func=_hours)
+    add_import(hours.add_subparsers(title="verbs", metavar="VERB"))
 
 
 def _hours(options: argparse.Namespace) -> int:
@@ -87,27 +91,58 @@ def _told(options: argparse.Namespace, path: Path, checks: dict[str, _Check]) ->
     from doxedge.store import look
 
     units = look.units(path)
-    if options.unit is not None and options.unit not in units:
-        there = ", ".join(units) or "none"
+    known_units = sorted({*units, *look.imported_units(path)})
+    if options.unit is not None and options.unit not in known_units:
+        there = ", ".join(known_units) or "none"
         raise Failure(Exit.USAGE, f"no hour of unit {options.unit} is known here; there are: {there}")
-    for unit, began_ms in units.items():
+    for unit in known_units:
         if options.unit not in (None, unit):
             continue
-        stored = look.hours(path, unit)
+        stored = [_as_stored(hour) for hour in look.imported_hours(path, unit)] + look.hours(path, unit)
         newest_ms = stored[-1].known.start_ms + HOUR_MS if stored else 0
         from_ms = newest_ms - SHOWN_MS if options.from_ms is None else options.from_ms
         to_ms = newest_ms if options.to_ms is None else options.to_ms
-        known = [hour.known for hour in stored]
+        histories = _Histories(path, unit, units.get(unit, 0))
         for hour in stored:
             told = _hour(unit, hour)
             start_ms = hour.known.start_ms
             if not from_ms <= start_ms < to_ms or (
-                options.substituted and told["what"] in ("measured", "off")
+                options.substituted and told["what"] in ("measured", "imported", "off")
             ):
                 continue
-            if unit in checks:
-                told["verdict"], told["recomputed"] = _verdict(known, hour, checks[unit], began_ms)
+            if unit in checks and not hour.known.source:
+                told["verdict"], told["recomputed"] = _verdict(histories, hour, checks[unit])
             yield told
+
+
+def _as_stored(hour: KnownHour) -> StoredHour:
+    """An hour of a file: nothing is signed for it."""
+    from doxedge.store.hour_rows import StoredHour
+
+    return StoredHour(hour, False, 0, None, None)
+
+
+@dataclass(slots=True)
+class _Histories:
+    """What a recipe looked back on: the gateway's own hours, and those of the files that it names."""
+
+    path: Path
+    unit: str
+    began_ms: int
+    _by_sources: dict[frozenset[str], list[KnownHour]] = field(default_factory=dict)
+
+    def of(self, sources: frozenset[str]) -> list[KnownHour] | None:
+        """None where one of the files is not here."""
+        from doxedge.store import look
+
+        if sources not in self._by_sources:
+            files = {file.source for file in look.imported_files(self.path, self.unit)}
+            if not sources <= files:
+                return None
+            told = look.imported_hours(self.path, self.unit, sources=sources) if sources else []
+            own = [hour.known for hour in look.hours(self.path, self.unit)]
+            self._by_sources[sources] = told + own
+        return self._by_sources[sources]
 
 
 def _hour(unit: str, stored: StoredHour) -> dict[str, Any]:
@@ -123,7 +158,7 @@ def _hour(unit: str, stored: StoredHour) -> dict[str, Any]:
     elif stated is not None:
         what, nox_g, code = "substituted", stated.nox_g, stated.method_code
     elif known.nox_g is not None:
-        what, nox_g, code = "measured", own_g, known.method_code
+        what, nox_g, code = "imported" if known.source else "measured", own_g, known.method_code
     return {
         "unit": unit,
         "start_ms": known.start_ms,
@@ -137,6 +172,7 @@ def _hour(unit: str, stored: StoredHour) -> dict[str, Any]:
         "minutes_valid": known.minutes_valid,
         "recipe": None if stated is None else canonical.decode(stated.recipe),
         "stack": None if share is None else _stack(known, share, stated),
+        "from_file": known.source or None,
         "verdict": None,
         "recomputed": None,
     }
@@ -172,12 +208,11 @@ class _Check:
     """As the outbox has them."""
 
 
-def _verdict(
-    known: list[KnownHour], stored: StoredHour, check: _Check, began_ms: int
-) -> tuple[str | None, str | None]:
+def _verdict(histories: _Histories, stored: StoredHour, check: _Check) -> tuple[str | None, str | None]:
     """The verdict and what was found; nothing for a measured hour that is as it was signed."""
     from doxedge.gateway.history_rebuild import contradiction
     from doxedge.measurement.recipe_check import Recomputed, check_recipe
+    from doxedge.measurement.substitute_recipe import sources_in
     from doxedge.signing import canonical
 
     signed = check.signed.get(stored.known.start_ms)
@@ -186,15 +221,22 @@ def _verdict(
         return Recomputed.DIFFERS.value, wrong
     if stored.stated is None:
         return None, None
-    recipe = canonical.decode(stored.stated.recipe)
+    decoded = canonical.decode(stored.stated.recipe)
+    recipe = decoded if isinstance(decoded, list) else []
+    known = histories.of(sources_in(recipe))
+    if known is None:
+        return (
+            Recomputed.DIFFERS.value,
+            "it rests on a file that was imported and is not in the history any more",
+        )
     verdict, found = check_recipe(
         known,
         stored.known,
         nox_g=stored.stated.nox_g,
         method_code=stored.stated.method_code,
-        recipe=recipe if isinstance(recipe, list) else [],
+        recipe=recipe,
         rules=check.rules,
-        began_ms=began_ms,
+        began_ms=histories.began_ms,
     )
     return verdict.value, found
 

@@ -1,14 +1,15 @@
 """A history of hours that is not there is made again from the signed records that the outbox still has.
 
 What is older than the outbox is on the ledger and not here. Its loss is said loudly: until enough hours are known again
-availability counts from the first that is, and look-backs are shorter.
+availability counts from the first that is, and look-backs are shorter. Hours that were imported from another system's
+file are not in signed records: the file is imported once more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from doxedge.measurement.apportioning import (
 from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.hour_series import QUALITY_ASSURED_METHODS
 from doxedge.measurement.shared_stack import SharedStack
-from doxedge.measurement.substitute_recipe import is_recipe
+from doxedge.measurement.substitute_recipe import IMPORTED, is_recipe
 from doxedge.quantity import HOUR_MS
 from doxedge.signing import envelope
 from doxedge.signing.record import Record, decode_payload
@@ -115,7 +116,7 @@ def _measured(body: list[Any]) -> KnownHour:
 
 def _missing(body: list[Any]) -> KnownHour:
     recipe: list[Any] = body[18] if is_recipe(body[18]) else []
-    load, remarks = (recipe[6], tuple(recipe[10])) if recipe else (None, ())
+    load, remarks = (recipe[6], _of_hour(recipe[10])) if recipe else (None, ())
     if (stack := stack_hour_in(remarks)) is not None:
         own = tuple(remark for remark in remarks if not is_of_stack(remark))
         return _of_stack(body, replace(stack, nox_g=None), method="", remarks=own)
@@ -130,6 +131,11 @@ def _missing(body: list[Any]) -> KnownHour:
         minutes_valid=body[9],
         remarks=remarks,
     )
+
+
+def _of_hour(remarks: Iterable[str]) -> tuple[str, ...]:
+    """Without those that name the files which a recipe rests on: the next recipe says anew what it rests on."""
+    return tuple(remark for remark in remarks if not remark.startswith(IMPORTED))
 
 
 def _divided(rows: list[StoredHour], unit: str, shared: SharedStack | None) -> list[StoredHour]:

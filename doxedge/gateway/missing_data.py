@@ -23,7 +23,7 @@ from typing import Final
 from doxedge.gateway.availability import MonitorOutlook
 from doxedge.gateway.history_rebuild import rebuild
 from doxedge.gateway.missing_data_settings import MissingDataPlan
-from doxedge.gateway.record_desk import RecordDesk, UnitIdentity
+from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
 from doxedge.gateway.substitute_desk import (
     Substituted,
     body_of,
@@ -44,6 +44,7 @@ from doxedge.signing import canonical
 from doxedge.store.errors import Kind, StoreError
 from doxedge.store.hour_rows import HourStatement, StoredHour
 from doxedge.store.hours import HourStore
+from doxedge.store.import_rows import ImportedFile
 from doxedge.store.outbox import Outbox
 from doxedge.store.rows import Entry
 
@@ -52,6 +53,8 @@ log = logging.getLogger(__name__)
 ROUNDS_MAX: Final = 4
 """A record that a power cut left is met in the first round, revised in the second, and found settled in the third."""
 PRUNE_EVERY_HOURS: Final = 24
+IMPORTED: Final = "history.imported"
+"""Code of the event that tells of an import."""
 
 
 class MissingData:
@@ -71,6 +74,7 @@ class MissingData:
         self._unit, self._identity, self._setup_at = identity.unit, identity, setup_at
         self._hours, self._outbox = hours, outbox
         self._noted: list[KnownHour] = []
+        self._untold: list[ImportedFile] = []
         self._is_stale = True
         self._was_full = False
         self._pruned_ms = 0
@@ -81,6 +85,17 @@ class MissingData:
         setup = self._setup_at(self._newest_ms)
         owed, shared = setup.missing_data.substitutes, setup.hour.shared
         return await rebuild(self._hours, self._identity, outbox, owed=owed, shared=shared)
+
+    async def untold(self) -> list[Happening]:
+        """What the regulator is to be told of files of another system, whose hours were imported between two runs.
+
+        Until these are signed and durable nothing is substituted, so no recipe rests on what he does not know.
+        """
+        self._untold = [file for file in await self._hours.imported(self._unit) if not file.is_told]
+        return [
+            Happening(IMPORTED, file.imported_ms, file.said, key=f"{file.imported_ms}/{file.source}")
+            for file in self._untold
+        ]
 
     @property
     def is_behind(self) -> bool:
@@ -98,6 +113,7 @@ class MissingData:
 
         To be called when nothing waits at the desk. A full disk leaves the rest for the next call.
         """
+        await self._note_told()
         if self._noted and not await self._write(desk):
             return 0
         if not self._is_stale:
@@ -139,6 +155,18 @@ class MissingData:
             await self._hours.prune(self._unit, now_ms=newest_ms)
             self._pruned_ms = newest_ms
         return True
+
+    async def _note_told(self) -> None:
+        """Nothing waits at the desk: what was to be told is in the outbox."""
+        if not self._untold:
+            return
+        try:
+            await self._hours.note_told(self._untold)
+        except StoreError as error:
+            if error.kind is not Kind.FULL:
+                raise
+            return  # The event has a key: it is not signed twice.
+        self._untold = []
 
     async def _put(self, noted: tuple[KnownHour, ...]) -> None:
         await self._hours.begin(self._unit, began_ms=noted[0].start_ms)
@@ -240,10 +268,11 @@ class MissingData:
 
     async def _look_ahead(self) -> None:
         """Availability, and the price of the next missing hour."""
-        began_ms = await self._hours.began_ms(self._unit)
-        if began_ms is None:
-            return
         history = await self._hours.history(self._unit, from_ms=0)
+        if not history:
+            return
+        began_ms = await self._hours.began_ms(self._unit)
+        began_ms = history[-1].start_ms if began_ms is None else began_ms
         plan = self._plan_at(self._newest_ms)
         ahead = await asyncio.to_thread(outlook, history, plan.rules, began_ms=began_ms)
         self.outlook = MonitorOutlook(ahead, plan.rules, plan.substitutes)

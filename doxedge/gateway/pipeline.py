@@ -135,6 +135,7 @@ class UnitPipeline:
         rebuilt = await self.missing_data.restore(self._outbox_file)
         if rebuilt is not None:
             self.happened("history.rebuilt", rebuilt)
+        self.desk.hand_in(await self.missing_data.untold())
 
     async def _continue(
         self, carry: Carry, now_ms: int, before: UnitSetup | None, change: SetupChange | None

@@ -7,6 +7,9 @@ stand in the signed hours, so that whoever has them has the history; ties are ro
 
 Where several units share a stack the history of each is that of the stack: its grams, the time in which any unit ran,
 and the load of all. What of an hour is the unit's stands beside it. Hours of other units on the stack are no look-back.
+
+Before the gateway's own hours there may be those of another system (`imported_hours`). They count like its own, and
+what rests on them says so.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -49,6 +52,9 @@ class KnownHour:
 
     share: UnitShare | None = None
     """Where the unit shares its stack, all before is the stack's, with the load of all units; and this the unit's."""
+
+    source: str = ""
+    """Of an hour that another system measured: the file that it comes from (`imported_hours.source_name`)."""
 
     @property
     def is_missing(self) -> bool:
@@ -113,7 +119,7 @@ def substitutes_of(
 
     history   all that is known, in the order of time; three years before the first wanted gap suffice
     wanted    beginnings of missing hours; others are passed over
-    began_ms  when the history of the unit began, also where its oldest hours were let go
+    began_ms  when the gateway's own hours began, also where the oldest of them were let go
     """
     for known_since_ms, of_stack in _by_stack(history, began_ms):
         hours = operating_hours(of_stack)
@@ -123,10 +129,12 @@ def substitutes_of(
             gap_ms = hours[first].start_ms
             oldest_ms = history_begins_ms(gap_ms, rules)
             known = [hour for hour in hours[: end + 1] if hour.start_ms >= oldest_ms]
-            aged = _aged(rules, known_since_ms, gap_ms)
-            for one in substitutes(known, aged, from_ms=gap_ms, first_ms=known_since_ms):
+            since_ms = _since_ms(of_stack, known_since_ms, oldest_ms)
+            aged = _aged(rules, since_ms, gap_ms)
+            rests_on = _sources(of_stack, from_ms=oldest_ms, to_ms=hours[end - 1].start_ms)
+            for one in substitutes(known, aged, from_ms=gap_ms, first_ms=since_ms):
                 if one.hour.start_ms in wanted:
-                    yield one
+                    yield replace(one, rests_on=rests_on)
 
 
 def outlook(history: Sequence[KnownHour], rules: Rules, *, began_ms: int) -> Outlook:
@@ -136,6 +144,7 @@ def outlook(history: Sequence[KnownHour], rules: Rules, *, began_ms: int) -> Out
     if not hours:
         return Outlook(Availability(0, 0), None, is_initial=True)
     next_ms = history[-1].start_ms + HOUR_MS
+    began_ms = _since_ms(history, began_ms, history_begins_ms(next_ms, rules))
     aged = _aged(rules, began_ms, next_ms)
     counter = AvailabilityCounter(
         prior_operating_hours=aged.prior_operating_hours, prior_qa_hours=aged.prior_qa_hours
@@ -164,6 +173,21 @@ def _by_stack(history: Sequence[KnownHour], began_ms: int) -> Iterator[tuple[int
         if place == len(history) or history[place].units != history[first].units:
             yield (history[first].start_ms if first else began_ms), history[first:place]
             first = place
+
+
+def _since_ms(history: Sequence[KnownHour], own_ms: int, oldest_ms: int) -> int:
+    """When the monitor began: with the gateway's own hours, or with those of files that are not too old to count."""
+    told = (hour.start_ms for hour in history if hour.source and hour.start_ms >= oldest_ms)
+    return min(own_ms, next(told, own_ms))
+
+
+def _sources(history: Sequence[KnownHour], *, from_ms: int, to_ms: int) -> tuple[str, ...]:
+    """The files from which hours in [from_ms, to_ms] come; the newest first."""
+    found: dict[str, None] = {}
+    for hour in reversed(history):
+        if hour.source and from_ms <= hour.start_ms <= to_ms:
+            found.setdefault(hour.source)
+    return tuple(found)
 
 
 def _operating(hour: KnownHour, place: int) -> OperatingHour:

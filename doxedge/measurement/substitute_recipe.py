@@ -12,7 +12,8 @@
     8  neighbours: null, or [hour before, its g_per_h, hour after or null, its g_per_h or null]
     9  maximum potential g_per_h, where it was chosen; else null
     10 remarks on the hour, as `quantity:reason`: an operating share that is only assumed; and where units share the
-       stack, of which all before is told, how its mass was divided (`apportioning.remarks_of`)
+       stack, of which all before is told, how its mass was divided (`apportioning.remarks_of`); and for each file of
+       another system whose hours count among the three years before the gap `history:imported:<SHA-256>:<UTC offset>`
 
 Hours are told by their beginning, in UTC ms. A look-back has all quality-assured hours of its load range (0: of every
 load) from the first to the last. How rates come from signed hours says `hour_history`. At most `RECIPE_BYTES_MAX`.
@@ -33,6 +34,8 @@ RecipeValue: TypeAlias = "int | str | bytes | bool | list[RecipeValue] | None"
 FORM: Final = "part75/1"
 FIELDS: Final = 11
 REMARKS_MAX: Final = 8
+IMPORTED: Final = "history:imported:"
+"""Begins a remark that names a file (`imported_hours.source_name`)."""
 RULE_CHARACTERS_MAX: Final = 200
 RECIPE_BYTES_MAX: Final = 2048
 """More than the longest has, which is that of a stack with as many units as one can have."""
@@ -81,7 +84,7 @@ def canonical_recipe(
         _look_back(substitute, rules),
         _neighbours(substitute),
         whole(rules.maximum) if by_maximum and rules.maximum is not None else None,
-        [*sorted(remarks)[:REMARKS_MAX], *divided],
+        [*sorted(remarks)[:REMARKS_MAX], *divided, *(IMPORTED + source for source in substitute.rests_on)],
     ]
 
 
@@ -98,6 +101,17 @@ def gap_in(recipe: Sequence[RecipeValue]) -> RecipeGap | None:
         ):
             return RecipeGap(first_ms, last_ms, hours, ended)
     return None
+
+
+def sources_in(recipe: Sequence[RecipeValue]) -> frozenset[str]:
+    """The files of other systems that a recipe rests on; none for what is no recipe."""
+    if gap_in(recipe) is None or not isinstance(said := recipe[-1], list):
+        return frozenset()
+    return frozenset(
+        remark.removeprefix(IMPORTED)
+        for remark in said
+        if isinstance(remark, str) and remark.startswith(IMPORTED)
+    )
 
 
 def _look_back(substitute: Substitute, rules: Rules) -> list[RecipeValue] | None:

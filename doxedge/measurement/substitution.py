@@ -91,6 +91,9 @@ class Substitute:
     rank: int | None = None
     """The place of a percentile in the look-back, in ascending order from 1: nearest rank, ceil(p n / 100)."""
 
+    rests_on: tuple[str, ...] = ()
+    """The files of other systems whose hours were among those that availability and look-back were made of."""
+
     @property
     def provisional(self) -> bool:
         """True while the gap lasts: a longer gap may ask for a higher value."""

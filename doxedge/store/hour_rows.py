@@ -141,6 +141,15 @@ def open_hours(connection: sqlite3.Connection, *, unit: str) -> list[StoredHour]
     return [_stored(row) for row in rows]
 
 
+def is_assured_before(connection: sqlite3.Connection, *, unit: str, start_ms: int) -> bool:
+    """Whether a quality-assured hour of the gateway's own lies before an hour."""
+    found = connection.execute(
+        "SELECT 1 FROM hour WHERE unit = ? AND start_ms < ? AND quality_assured = 1 AND operating_percent > 0 LIMIT 1",
+        (unit, start_ms),
+    ).fetchone()
+    return found is not None
+
+
 def gap_begins_ms(connection: sqlite3.Connection, *, unit: str, start_ms: int) -> int:
     """The first missing hour of the gap in which an hour lies; the hour itself when it begins one."""
     (before,) = connection.execute(

@@ -11,9 +11,11 @@ from functools import partial
 from typing import Final
 
 from doxedge.measurement.hour_history import KnownHour
+from doxedge.measurement.imported_hours import TakenHours
 from doxedge.quantity import HOUR_MS
-from doxedge.store import hour_rows
+from doxedge.store import hour_rows, import_rows
 from doxedge.store.hour_rows import HourStatement, StoredHour
+from doxedge.store.import_rows import ImportedFile
 from doxedge.store.side_store import SideStore
 
 KEEP_HOURS: Final = 26_280 + 31 * 24
@@ -28,7 +30,7 @@ class HourStore(SideStore):
     schema = "hours"
 
     async def began_ms(self, unit: str) -> int | None:
-        """When the history of a unit began; None for a unit that is not known."""
+        """When the gateway's own hours of a unit began; None for a unit that is not known."""
         return await self._database.read(partial(hour_rows.began_ms, unit=unit))
 
     async def begin(self, unit: str, *, began_ms: int) -> None:
@@ -86,11 +88,47 @@ class HourStore(SideStore):
 
     async def gap_begins_ms(self, unit: str, start_ms: int) -> int:
         """The first missing hour of the gap in which an hour lies."""
-        return await self._database.read(partial(hour_rows.gap_begins_ms, unit=unit, start_ms=start_ms))
+        return await self._database.read(partial(import_rows.gap_begins_ms, unit=unit, start_ms=start_ms))
 
     async def history(self, unit: str, *, from_ms: int) -> list[KnownHour]:
-        """What is known of the hours from `from_ms` on."""
-        return await self._database.read(partial(hour_rows.history, unit=unit, from_ms=from_ms))
+        """What is known of the hours from `from_ms` on: those of files, then the gateway's own."""
+        return await self._database.read(partial(import_rows.history, unit=unit, from_ms=from_ms))
+
+    async def import_file(
+        self,
+        unit: str,
+        taken: TakenHours,
+        *,
+        called: str,
+        imported_ms: int,
+        said: str,
+        replaces: Iterable[int] = (),
+    ) -> None:
+        """Take the hours of another system's file up, all or nothing. Raises StoreError.
+
+        `said` is what the regulator is to be told; `replaces` are numbers of files that count no longer.
+        """
+        numbers = tuple(replaces)
+        await self._database.write(
+            partial(
+                import_rows.add,
+                unit=unit,
+                called=called,
+                taken=taken,
+                imported_ms=imported_ms,
+                said=said,
+                replaces=numbers,
+            )
+        )
+
+    async def imported(self, unit: str) -> list[ImportedFile]:
+        """The files that were imported for a unit, in the order of their import."""
+        return await self._database.read(partial(import_rows.files, unit=unit))
+
+    async def note_told(self, files: Iterable[ImportedFile]) -> None:
+        """The regulator has been told of these: their events are signed and durable. Raises StoreError."""
+        numbers = [file.number for file in files]
+        await self._database.write(partial(import_rows.note_told, numbers=numbers))
 
     async def operation(self, unit: str, *, from_ms: int, to_ms: int) -> tuple[int, int]:
         """Of the hours that begin in [from_ms, to_ms): how many are known, and in how many of these the unit ran."""
@@ -100,8 +138,10 @@ class HourStore(SideStore):
 
     async def prune(self, unit: str, *, now_ms: int) -> int:
         """Let go of what no rule looks at any more; how many hours. Raises StoreError."""
-        oldest_ms = now_ms
+        oldest_ms, pruned = now_ms, 0
         for hour in (await self.open_hours(unit))[:1]:
             oldest_ms = await self.gap_begins_ms(unit, hour.known.start_ms)
         before_ms = max(oldest_ms - KEEP_HOURS * HOUR_MS, now_ms - KEEP_HOURS_MAX * HOUR_MS)
-        return await self._database.write(partial(hour_rows.prune, unit=unit, before_ms=before_ms))
+        for rows in (import_rows, hour_rows):
+            pruned += await self._database.write(partial(rows.prune, unit=unit, before_ms=before_ms))
+        return pruned

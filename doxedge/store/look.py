@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from doxedge.measurement.alarms import Alarm
+from doxedge.measurement.hour_history import KnownHour
 from doxedge.signing.merkle import Frontier
-from doxedge.store import alarm_rows, hour_rows, hour_tree, qa_rows, schema_files
+from doxedge.store import alarm_rows, hour_rows, hour_tree, import_rows, qa_rows, schema_files
 from doxedge.store.examine import reading
 from doxedge.store.hour_rows import StoredHour
+from doxedge.store.import_rows import ImportedFile
 from doxedge.store.qa_rows import QaEntry, QaKind
 
 RECORDS_AT_ONCE: Final = 500
+FILES_SINCE_FORM: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,34 @@ def tests(path: Path) -> list[QaEntry]:
     with reading(path) as connection:
         schema_files.check_identity(connection, path=path, schema="qa")
         return qa_rows.tests(connection)
+
+
+def imported_files(path: Path, unit: str) -> list[ImportedFile]:
+    """The files of another system that were imported for a unit. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="hours")
+        return import_rows.files(connection, unit=unit) if _knows_files(connection) else []
+
+
+def imported_hours(path: Path, unit: str, *, sources: Collection[str] | None = None) -> list[KnownHour]:
+    """Their hours: of those in force, or of `sources`, whatever became of them. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="hours")
+        if not _knows_files(connection):
+            return []
+        return import_rows.hours(connection, unit=unit, from_ms=0, sources=sources)
+
+
+def imported_units(path: Path) -> list[str]:
+    """Units for which a file was imported. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="hours")
+        return import_rows.units(connection) if _knows_files(connection) else []
+
+
+def _knows_files(connection: sqlite3.Connection) -> bool:
+    """A gateway that is older than we are and has not been started since has a file of the first form."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0]) >= FILES_SINCE_FORM
 
 
 def quality(

@@ -211,3 +211,22 @@ def test_more_good_hours_than_hours_are_a_matter_of_usage(
     options = ["--prior-qa-hours", "9", "--prior-operating-hours", "8"]
     assert main(["audit", "substitute", str(path), *options]) == 2
     assert "cannot be more than" in capsys.readouterr().err
+
+
+def test_masses_are_judged_as_a_gateway_does_and_need_a_maximum(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """1 lb is 454 g; an hour whose rate is a substitute has no mass that was measured."""
+    text = (
+        cem(".1", ".2", ".3*", ".1")
+        .replace(",10,", ",10,1,")
+        .replace("NOXRMEASURE", "NOXMMEASURE,NOXRMEASURE")
+    )
+    (series,), (hour,) = run(tmp_path, capsys, text, "--mass", "--maximum", "9000", *OLD)
+    assert (series["parameter"], series["load_unit"], series["max_load"]) == ("NOX g/h", "W", "50000000")
+    assert (hour["modc"], hour["substitute"], hour["reported"]) == ("11", "454", None)
+    assert (hour["line"], hour["recipe"]["availability"]["percent"]) == (4, "100.0")
+    young = tmp_path / "young.csv"
+    young.write_text(cem(".3*").replace("NOXRMEASURE", "NOXMMEASURE"), encoding="utf-8")
+    assert main(["audit", "substitute", str(young), "--mass"]) == 2
+    assert "needs the maximum potential value of the unit" in capsys.readouterr().err
