@@ -27,11 +27,11 @@ from doxedge.signing.algorithms import ED25519
 from doxedge.signing.signer import Signer
 from doxedge.signing.tags import channel_id
 
-READY_S: Final = 30.0
+READY_S: Final = 60.0
 BROKER_S: Final = 5.0
 """How long a broker of the user's may take to accept a connection."""
 STOP_S: Final = 10.0
-WORK_S: Final = 40.0
+WORK_S: Final = 120.0
 """What a loaded machine may need for anything beside the plant's own time."""
 PLANT_HOURS_BACK: Final = 48
 """Plant time starts so long ago and never passes the real clock."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,9 @@ from doxedge.cli.demo_cast import Cast
 from doxedge.cli.demo_officer import Node
 from doxedge.cli.demo_view import DemoView
 from doxedge.cli.demo_watch import unit_text, watched
+from tests.gateway.waiting import until
 from tests.ledger.channels import START_MS, hour
 from tests.web.small_node import SmallNode, served
-
-TRIES = 1_500
-
-
-async def until(done: Callable[[], bool]) -> None:
-    for _ in range(TRIES):
-        if done():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("waited half a minute in vain")
 
 
 async def test_on_a_terminal_the_table_follows_the_nodes_also_when_one_is_dead(

@@ -46,7 +46,7 @@ def flags(ready: Mapping[str, Any], **instead: str) -> list[str]:
     for name, value in instead.items():
         place = next(index for index, word in enumerate(words) if word.startswith(f"{name}="))
         words[place] = f"{name}={value}"
-    return [*words, "--timeout-ms", "5000"]
+    return [*words, "--timeout-ms", "60000"]
 
 
 def probe(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:

@@ -18,6 +18,7 @@ import pytest
 from doxedge.cli import gateway_status
 from doxedge.cli.main import main
 from tests.cli.plant_box import REPOSITORY, process
+from tests.cli.test_demo_end import AS_ON_A_TERMINAL
 from tests.gateway.key_files import write_key
 from tests.gateway.waiting import until
 from tests.integration.simulated_site import SimulatedSite, simulated_site
@@ -43,7 +44,7 @@ async def watched_on_a_terminal(*where: str) -> int:
     ours, theirs = pty.openpty()
     try:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "doxedge", "gateway", "status", *where,
+            *AS_ON_A_TERMINAL, sys.executable, "-m", "doxedge", "gateway", "status", *where,
             stdout=theirs, stderr=theirs, cwd=REPOSITORY, env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
         )  # fmt: skip
     finally:

@@ -87,7 +87,7 @@ async def test_what_init_writes_runs_unchanged_until_hours_are_final(
             )
             units = f"/v1/channels/{channel.hex()}/units"
             await own.until(units, bool, what="the plant's node to follow", seconds=60)
-            registration = ["transaction", "submit", str(plant / "alpha-1.registration")]
+            registration = ["transaction", "submit", str(plant / "alpha-1.registration"), "--timeout-s", "60"]
             for _ in range(2):  # again is safe
                 told = await asyncio.to_thread(run, *registration, "--node", str(plant / "node.sock"))
                 assert "accepted" in told
@@ -128,7 +128,7 @@ def run(*arguments: str) -> str:
     """A command, as an officer types it."""
     done = subprocess.run(
         [sys.executable, "-m", "doxedge", *arguments],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False,
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -139,4 +139,4 @@ def say(folder: Path, kind: str, *fields: str) -> None:
     node, file = ["--node", str(folder / "node.sock")], str(folder / f"{kind}.envelope")
     key = (folder / "keys" / "officer.pem").as_uri()
     run("transaction", "sign", kind, *fields, "--key", key, "--out", file, *node)
-    assert "accepted" in run("transaction", "submit", file, *node)
+    assert "accepted" in run("transaction", "submit", file, "--timeout-s", "60", *node)

@@ -89,7 +89,7 @@ async def test_over_a_broker_another_member_is_named(tmp_path: Path, capsys: Cap
         file = tmp_path / "config.envelope"
         file.write_bytes(network.hand("north").configs(1)[0].raw)
         async with network.running("alpha"), network.running("beta"):
-            options = ["--node", str(network.socket("alpha")), "--wait", "seen"]
+            options = ["--node", str(network.socket("alpha")), "--wait", "seen", "--timeout-s", "60"]
             code, found = await rows(capsys, str(file), *options)
             assert (code, found[0]["state"], found[0]["seen_by"]) == (0, "seen", ["beta"])
             assert await run(str(file), *options) == 0

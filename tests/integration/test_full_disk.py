@@ -142,7 +142,7 @@ class Submitter:
     async def is_taken(self, transaction: Transaction) -> bool:
         """Whether the node says that it is stored."""
         try:
-            (status,) = await self.ledger.submit(self.channel, [transaction.raw], timeout_ms=30_000)
+            (status,) = await self.ledger.submit(self.channel, [transaction.raw], timeout_ms=60_000)
         except LedgerError as error:
             self.errors.append(str(error))
             return False

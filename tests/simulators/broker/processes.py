@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from tests.ports import HOST, server_port
 
@@ -86,32 +86,39 @@ def start_mosquitto(program: str, folder: Path, *lines: str) -> BrokerProcess:
     """A mosquitto without memory of its own; `lines` are added to its configuration."""
     for _ in range(5):
         port = server_port()
-        configuration = folder / f"mosquitto-{port}.conf"
+        configuration, log = folder / f"mosquitto-{port}.conf", folder / f"mosquitto-{port}.log"
         text = [
             f"listener {port} {HOST}",
             "allow_anonymous true",
             "persistence false",
             "set_tcp_nodelay true",
         ]
-        configuration.write_text("\n".join([*text, "log_dest none", *lines, ""]))
+        configuration.write_text("\n".join([*text, "log_dest stderr", *lines, ""]))
         command = [program, "-c", str(configuration)]
-        process = _spawn(command)
-        try:
-            wait_until_open(port, process)
-        except ConnectionError:
-            # Somebody else took the port between our look and mosquitto's.
-            process.kill()
-            process.wait(60)
-            continue
-        return BrokerProcess(command, process, port)
+        # It may give up its rights before it would open a log file of its own.
+        with log.open("wb") as file:
+            process = _spawn(command, stderr=file)
+        if _is_running(process, log):
+            return BrokerProcess(command, process, port)
+        # Somebody else took the port between our look and mosquitto's.
+        process.kill()
+        process.communicate()
     raise ConnectionError("mosquitto does not start")
 
 
-def wait_until_open(port: int, process: subprocess.Popen[str] | None = None) -> None:
+def _is_running(process: subprocess.Popen[str], log: Path) -> bool:
+    """Whether mosquitto says so; that somebody answers at its port is no proof that it is mosquitto."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline_s and process.poll() is None:
+        if b" running\n" in log.read_bytes():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def wait_until_open(port: int) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
-        if process is not None and process.poll() is not None:
-            break
         with socket.socket() as probe:
             if probe.connect_ex((HOST, port)) == 0:
                 return
@@ -119,7 +126,5 @@ def wait_until_open(port: int, process: subprocess.Popen[str] | None = None) -> 
     raise ConnectionError(f"nobody listens at port {port}")
 
 
-def _spawn(command: Sequence[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
-    )
+def _spawn(command: Sequence[str], stderr: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True, bufsize=1)
