@@ -17,8 +17,10 @@ from doxedge.quantity import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from doxedge.measurement.apportioning import UnitShare
+    from doxedge.measurement.bias_check import Rules as BiasRules
     from doxedge.measurement.hour_history import KnownHour
     from doxedge.measurement.missing_data_rules import Rules
+    from doxedge.measurement.tests_in_force import KeptTests, KnownTests
     from doxedge.store.hour_rows import HourStatement, StoredHour
 
 SCHEMA: Final = "doxedge.gateway.hours/1"
@@ -39,7 +41,9 @@ substitute again: from the history up to the gap that its recipe names, by the r
 `proved`: mass, method and all numbers of the recipe agree. `holds`: mass and method do, and the recipe names hours
 that were revised since. `differs`: neither, or another mass was signed; rules that were changed since are one cause
 (the signed hour has the hash of the rules that it was made by). What rests on an imported file is computed with the
-hours of the files that its recipe names, and no others.
+hours of the files that its recipe names, and no others. A
+measured hour with a bias factor is multiplied again, and the factor computed again from the file of the RATA that the
+hour names, which is in qa.db.
 
 The history keeps three years. The gateway need not run, and is not disturbed when it does.
 
@@ -65,7 +69,7 @@ def add_hours(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     hours.add_argument("--to", dest="to_ms", type=time_argument, metavar="TIME", help="end, UTC")
     hours.add_argument("--substituted", action="store_true", help="only hours that were not measured")
-    hours.add_argument("--verify", action="store_true", help="compute every substitute again")
+    hours.add_argument("--verify", action="store_true", help="compute substitutes and bias factors again")
     hours.set_defaults(func=_hours)
     add_import(hours.add_subparsers(title="verbs", metavar="VERB"))
 
@@ -206,6 +210,10 @@ class _Check:
     rules: Rules
     signed: dict[int, StoredHour]
     """As the outbox has them."""
+    masses: dict[int, tuple[int, list[object]]]
+    """Grams and recipe of the measured ones."""
+    tests: KnownTests
+    bias: BiasRules
 
 
 def _verdict(histories: _Histories, stored: StoredHour, check: _Check) -> tuple[str | None, str | None]:
@@ -220,7 +228,7 @@ def _verdict(histories: _Histories, stored: StoredHour, check: _Check) -> tuple[
     if wrong is not None:
         return Recomputed.DIFFERS.value, wrong
     if stored.stated is None:
-        return None, None
+        return _verdict_on_bias(stored.known.start_ms, check)
     decoded = canonical.decode(stored.stated.recipe)
     recipe = decoded if isinstance(decoded, list) else []
     known = histories.of(sources_in(recipe))
@@ -241,13 +249,40 @@ def _verdict(histories: _Histories, stored: StoredHour, check: _Check) -> tuple[
     return verdict.value, found
 
 
+def _verdict_on_bias(start_ms: int, check: _Check) -> tuple[str | None, str | None]:
+    from doxedge.measurement.bias_check import check_bias
+
+    nox_g, recipe = check.masses.get(start_ms, (0, []))
+    found = check_bias(nox_g, recipe, start_ms=start_ms, tests=check.tests, rules=check.bias)
+    return (None, None) if found is None else (found[0].value, found[1])
+
+
+def _tests_of(path: Path) -> dict[str, KeptTests]:
+    """By unit, what the tests on record give, each computed from its file. Raises StoreError."""
+    from doxedge.gateway.qa_in_force import rata_factor
+    from doxedge.measurement.tests_in_force import KeptTests
+    from doxedge.store import look
+
+    found: dict[str, KeptTests] = {}
+    for entry in look.tests(path) if path.exists() else ():
+        try:
+            factor = rata_factor(entry)
+        except (ValueError, KeyError):
+            continue  # What rests on it differs, and is told hour by hour.
+        if factor is not None:
+            found.setdefault(entry.unit, KeptTests()).put(factor)
+    return found
+
+
 def _checks(options: argparse.Namespace, outbox: Path) -> dict[str, _Check]:
     from doxedge.analysers.configuration import ConfigError
-    from doxedge.gateway.history_rebuild import signed_hours
+    from doxedge.gateway.history_rebuild import signed_hours, signed_masses
     from doxedge.gateway.missing_data_settings import plan_missing_data
     from doxedge.gateway.record_desk import UnitIdentity
     from doxedge.gateway.settings import load_settings
     from doxedge.gateway.shared_stacks import max_power_w, units_by_stack
+    from doxedge.measurement.bias_check import Rules as BiasRules
+    from doxedge.measurement.tests_in_force import KeptTests
     from doxedge.store.errors import StoreError
 
     try:
@@ -255,13 +290,26 @@ def _checks(options: argparse.Namespace, outbox: Path) -> dict[str, _Check]:
         stacks = units_by_stack(settings.unit, source=str(options.config))
     except ConfigError as error:
         raise Failure(Exit.USAGE, f"--verify needs the rules of the configuration: {error}") from error
+    try:
+        tests = _tests_of(outbox.with_name("qa.db"))
+    except StoreError as error:
+        raise Failure(Exit.LOCAL_IO, f"{error}; --verify computes bias factors from its tests") from error
     checks = {}
     for unit in settings.unit:
         shared = stacks.get(unit.name, (unit,))
         rules = plan_missing_data(shared[0].missing_data, max_power_w=max_power_w(shared)).rules
         identity = UnitIdentity(unit.name, bytes.fromhex(unit.channel), bytes.fromhex(unit.source))
         try:
-            checks[unit.name] = _Check(rules, signed_hours(outbox, identity))
+            checks[unit.name] = _Check(
+                rules,
+                signed_hours(outbox, identity),
+                signed_masses(outbox, identity),
+                tests.get(shared[0].name, KeptTests()),
+                BiasRules(
+                    low_emitter_cap=shared[0].bias_low_emitter_cap,
+                    tested=(shared[0].concentration, shared[0].flow),
+                ),
+            )
         except StoreError as error:
             raise Failure(
                 Exit.LOCAL_IO, f"{error}; --verify holds the hours against what was signed"

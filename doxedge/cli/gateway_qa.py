@@ -19,6 +19,7 @@ from doxedge.cli.gateway_folder import (
 )
 from doxedge.cli.gateway_qa_due import add_due
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.cli.readings import time_argument
 
 LIST_SCHEMA: Final = "doxedge.gateway.qa/1"
 NEWEST: Final = 200
@@ -58,6 +59,13 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_subject(enter)
     enter.add_argument("--date", required=True, metavar="DAY", help="when the test was made: 2026-02-28")
     enter.add_argument("--good-until", metavar="DAY", help="its last day, where that is not the rules'")
+    enter.add_argument(
+        "--ended",
+        dest="ended_ms",
+        type=time_argument,
+        metavar="TIME",
+        help="when the last run of a RATA ended, UTC: 2026-02-28T16:40; default: with its day",
+    )
     enter.add_argument("--test-num", metavar="N", help="which test of the file")
     enter.add_argument(
         "--parameter", metavar="P", help="of a RATA: NOXC, NOXR, O2C, FLOW ...; default: the quantity's own"
@@ -116,6 +124,7 @@ def _enter(options: argparse.Namespace) -> int:
         "text": _text_of(options.file),
         "day": options.date,
         "good_until": options.good_until,
+        "ended_ms": options.ended_ms,
         "name": options.name,
         "reason": options.reason,
         "test_num": options.test_num,
@@ -128,9 +137,11 @@ def _enter(options: argparse.Namespace) -> int:
     if options.output == "json":
         print_json(answer)
     else:
+        from doxedge.gateway.qa_in_force import in_force_words
         from doxedge.gateway.qa_tests import good_words
 
-        print(printable(f"{entry['kind']} {entry['verdict']}{good_words(entry)}: {entry['told']}"))
+        good = f"{good_words(entry)}{in_force_words(entry)}"
+        print(printable(f"{entry['kind']} {entry['verdict']}{good}: {entry['told']}"))
         print(printable(f"on record as {entry['entry']}, SHA-256 {entry['sha256']}; {answer['standing']}"))
     return Exit.OK if entry["passed"] else Exit.REFUSED
 

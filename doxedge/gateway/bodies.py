@@ -48,8 +48,8 @@ def hour_body(
 
     The recipe of a substitute is given. That of a measured hour names what the hour rests on, as `quantity:reason`:
     values that were not simply good, and energy that is not the counter's from border to border; and the bias factor
-    with the mass before it, `baf:1.052` and `unadjusted_g:12345`. Of a shared stack it says how its mass was divided
-    (`measurement.apportioning`). None when there is nothing to say.
+    with the mass before it, `baf:1.052` and `unadjusted_g:12345`, and by which tests (`measurement.bias_in_force`). Of
+    a shared stack it says how its mass was divided (`measurement.apportioning`). None when there is nothing to say.
     """
     if recipe is None:
         recipe = _remarks(hour)
@@ -84,6 +84,7 @@ def _remarks(hour: HourRecord) -> list[Value] | None:
         said.add(f"baf:{factor_text(hour.bias_factor)}")
     if hour.unadjusted_g is not None:
         said.add(f"unadjusted_g:{hour.unadjusted_g}")
+    said |= {*hour.bias_by}
     if hour.stack is not None:
         said |= {*remarks_of(hour.stack)}
     return [*sorted(said)] if said else None

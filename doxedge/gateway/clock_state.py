@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from doxedge.measurement.quality import ClockState, clock_state
+
 _TIME_ERROR: Final = 5
 """Return value of adjtimex: the clock is not synchronised (adjtimex(2))."""
 _STA_UNSYNC: Final = 0x0040
@@ -71,6 +73,11 @@ def read_clock() -> ClockReading:
     if result == _TIME_ERROR or timex.status & _STA_UNSYNC:
         return ClockReading("unsynchronised", offset_ms)
     return ClockReading("synchronised", offset_ms)
+
+
+def state_of(reading: ClockReading) -> ClockState:
+    """By which samples are judged."""
+    return ClockState.UNKNOWN if reading.state == "unknown" else clock_state(reading.offset_ms)
 
 
 def boot_id() -> bytes:

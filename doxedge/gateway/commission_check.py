@@ -183,7 +183,7 @@ def _6_masses(
     head: Head, planned: PlannedUnit, hours: Sequence[_Read], stated: Sequence[statements.Hour]
 ) -> None:
     raw = [
-        RawHour(said.start_ms, hour.leaves, said.clock_state, said.clock_offset_ms)
+        RawHour(said.start_ms, hour.leaves, said.clock_state, said.clock_offset_ms, said.recipe or ())
         for hour, said in zip(hours, stated, strict=True)
     ]
     try:

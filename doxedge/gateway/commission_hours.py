@@ -14,6 +14,7 @@ from typing import Final
 
 from doxedge.gateway import meter_exchange, sample_rows
 from doxedge.gateway.plant import PlannedUnit
+from doxedge.measurement.bias_in_force import StatedTests
 from doxedge.measurement.collected_hour import MinuteStep
 from doxedge.measurement.emission import HourRecord
 from doxedge.measurement.hour import HourAssembler
@@ -41,6 +42,8 @@ class RawHour:
     clock_state: str
     """As the hour states it."""
     clock_offset_ms: int
+    recipe: Sequence[object] = ()
+    """What the hour says it rests on: among it, what tests gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ def _runs(hours: Iterable[RawHour]) -> Iterator[list[RawHour]]:
 
 def _make_run(planned: PlannedUnit, run: Sequence[RawHour]) -> list[MadeHour]:
     settings = planned.hour
-    assembler = HourAssembler(settings, start_ms=run[0].start_ms)
+    tests = StatedTests((hour.start_ms, hour.recipe) for hour in run)
+    assembler = HourAssembler(settings, start_ms=run[0].start_ms, tests=tests)
     assessor, running = Assessor(planned.assessment), RunningUnits()
     made: list[MadeHour] = []
 

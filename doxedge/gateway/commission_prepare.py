@@ -167,7 +167,10 @@ def _usable(
         if leaves is None:
             choice.passed_over[stated.start_ms] = reason
             continue
-        usable.append((one, RawHour(stated.start_ms, leaves, stated.clock_state, stated.clock_offset_ms)))
+        raw = RawHour(
+            stated.start_ms, leaves, stated.clock_state, stated.clock_offset_ms, stated.recipe or ()
+        )
+        usable.append((one, raw))
     return usable
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from doxedge.measurement.bias_factor import factor_text
+from doxedge.measurement.bias_in_force import BY_RATA
 from doxedge.measurement.conversion import (
     K_NOX_LB_PER_SCF_PPM,
     NORMAL_PRESSURE_KPA,
@@ -62,6 +63,13 @@ def chain_text(
         lines.append(
             f"  {of}hours from {since:%Y-%m-%dT%H:%MZ} on: nox_g = nox_g * {factor_text(bias.applied)},"
             " rounded the same way"
+        )
+    if emission.bias_by_rata:
+        lines.append(
+            "  then nox_g = nox_g * baf, rounded the same way; the hour's record says baf and the tests that gave it,"
+        )
+        lines.append(
+            f"  as {BY_RATA}:MONITOR:FACTOR:SHA-256 (several multiply; of first and backup the larger)"
         )
     lines += _divided_text(units) if units else []
     for name, value in sorted(emission.constants.items()):

@@ -92,6 +92,19 @@ def signed_hours(path: Path, identity: UnitIdentity) -> dict[int, StoredHour]:
     return hours
 
 
+def signed_masses(path: Path, identity: UnitIdentity) -> dict[int, tuple[int, list[object]]]:
+    """By its beginning, (grams, recipe) of every measured hour as it was signed last. Raises StoreError."""
+    masses: dict[int, tuple[int, list[object]]] = {}
+    for kept in _records(path, identity):
+        body: list[Any] = list(kept.record.body)
+        hour = body if kept.record.kind == "hour" else body[2] if kept.record.kind == "hour.revise" else None
+        if hour is not None and is_substitute(hour):
+            masses.pop(hour[1], None)
+        elif hour is not None:
+            masses[hour[1]] = (hour[4], hour[18] or [])
+    return masses
+
+
 def _records(path: Path, identity: UnitIdentity) -> Iterator[_Kept]:
     after = 0
     while found := look.records(path, ("hour", "hour.revise", "gap"), after=after):

@@ -70,6 +70,7 @@ async def open_unit(
         on_stored=poster.wake.set,
         quality=checks if owner is None else StandingOf(quality, owner),
         together=together,
+        tests=quality.in_force(owner or planned.table.name),
     )
     await pipeline.restore(before=before, change=change)
     clerk = SampleClerk(

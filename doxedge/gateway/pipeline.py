@@ -17,7 +17,7 @@ from pathlib import Path
 
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import meter_exchange, sample_rows
-from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.clock_state import ClockReading, state_of
 from doxedge.gateway.exchange_book import ExchangeBook
 from doxedge.gateway.meter_exchange import CODE, MeterExchange, NotExchanged
 from doxedge.gateway.missing_data import MissingData
@@ -29,9 +29,9 @@ from doxedge.gateway.unit_setup import QualityAssurance, SetupChange, UnitJudge,
 from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.measurement.hour import Carry, ClockJump, RunningHour
 from doxedge.measurement.hour_sequence import HourSequence
-from doxedge.measurement.quality import ClockState, clock_state
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Reason, Sample
+from doxedge.measurement.tests_in_force import KnownTests
 from doxedge.quantity import HOUR_MS
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
@@ -69,11 +69,14 @@ class UnitPipeline:
         on_stored: Callable[[], None],
         quality: QualityAssurance | None = None,
         together: Together | None = None,
+        tests: KnownTests | None = None,
     ) -> None:
         """`seal` signs; `on_stored` is called when a new record is durable; `quality` None: nothing is checked.
 
-        `together` are the units that share its stack; None: it is alone there.
+        `together` are the units that share its stack; None: it is alone there. `tests` knows what tests of the monitors
+        gave; None: there are none.
         """
+        self._tests = tests
         self.identity = identity
         self._setup, self._told = setup, setup.hashes
         self._judge = UnitJudge(setup, quality=quality)
@@ -108,7 +111,7 @@ class UnitPipeline:
         self._jump: str | None = None
         self._dropped = 0
         self._told_dropped_ms = -HOUR_MS
-        self._clock_state = _state_of(read_clock())
+        self._clock_state = state_of(read_clock())
 
     async def restore(self, *, before: UnitSetup | None = None, change: SetupChange | None = None) -> None:
         """Continue where the last run stopped, and tell the desk what is new about this run.
@@ -118,7 +121,7 @@ class UnitPipeline:
         memory = await asyncio.to_thread(read_memory, self._memory_file)
         now_ms = self._clock.now_ms()
         if memory is None:
-            self._hours = HourSequence(self._setup.hour, start_ms=now_ms)
+            self._hours = HourSequence(self._setup.hour, start_ms=now_ms, tests=self._tests)
             if self._setup.hour.shared is not None:
                 # The others may have measured the stack in this hour already.
                 await self._feed_again(self._hours, self._hours.carry, now_ms)
@@ -142,10 +145,13 @@ class UnitPipeline:
     ) -> int:
         """Take up the hours that are not closed; how many stored samples they have."""
         if before is None or change is None or change.from_ms <= carry.next_start_ms:
-            self._hours = HourSequence(self._setup.hour, start_ms=carry.next_start_ms, carry=carry)
+            hour = self._setup.hour
+            self._hours = HourSequence(hour, start_ms=carry.next_start_ms, carry=carry, tests=self._tests)
         else:
             self._judge.begin_with(before, change)
-            self._hours = HourSequence(before.hour, start_ms=carry.next_start_ms, carry=carry)
+            self._hours = HourSequence(
+                before.hour, start_ms=carry.next_start_ms, carry=carry, tests=self._tests
+            )
             self._hours.change(change.setup.hour, from_ms=change.from_ms, kept=change.kept)
         return await self._feed_again(self._hours, carry, now_ms)
 
@@ -256,7 +262,7 @@ class UnitPipeline:
             self._closed += self._due(self._hours, now_ms)
 
     async def _close_hours(self) -> int:
-        self._clock_state = _state_of(self._read_clock())
+        self._clock_state = state_of(self._read_clock())
         self._settle()
         self._together.collect(self._clock.now_ms())
         closed, self._closed = self._closed, []
@@ -440,9 +446,3 @@ class UnitPipeline:
             self._unsaved = True
             return
         self._unsaved = False
-
-
-def _state_of(reading: ClockReading) -> ClockState:
-    if reading.state == "unknown":
-        return ClockState.UNKNOWN
-    return clock_state(reading.offset_ms)

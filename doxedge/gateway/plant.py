@@ -9,6 +9,7 @@ from pathlib import Path
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.profile_folders import search_path
+from doxedge.gateway.bias_plan import require_testable
 from doxedge.gateway.endpoints import require_one_setting
 from doxedge.gateway.instruments import (
     Instrument,
@@ -138,14 +139,15 @@ def _plan_unit(
         plan = replace(plan, limits=with_site(plan.limits, unit.limits))
     except ValueError as error:
         raise ConfigError(source=source, path=f"{place}.limits", reason=str(error)) from None
+    hour = hour_rules(unit, plan, source=source, place=place)
     return PlannedUnit(
         table=unit,
         instruments=instruments,
-        hour=hour_rules(unit, plan, source=source, place=place),
+        hour=hour,
         assessment=_assessment(plan, instruments, clock),
         profile_hash=combined_profile_hash(instruments),
         rules_hash=rules_hash(unit),
-        monitors=_monitors(unit, plan, instruments, source=source, place=place),
+        monitors=_monitors(unit, plan, instruments, hour, source=source, place=place),
         missing_data=plan_missing_data(unit.missing_data, max_power_w=unit.energy.max_power_w),
     )
 
@@ -165,7 +167,7 @@ def _plan_sharer(
     everything = tuple(one for other in shared for one in instruments[other.name])
     monitors: tuple[MonitorPlan, ...] = ()
     if unit is owner:
-        monitors = _monitors(unit, plan, everything, source=source, place=places[unit.name])
+        monitors = _monitors(unit, plan, everything, hour, source=source, place=places[unit.name])
     return PlannedUnit(
         table=unit,
         instruments=instruments[unit.name],
@@ -189,9 +191,15 @@ def _assessment(plan: QuantityPlan, instruments: tuple[Instrument, ...], clock: 
 
 
 def _monitors(
-    unit: UnitTable, plan: QuantityPlan, instruments: tuple[Instrument, ...], *, source: str, place: str
+    unit: UnitTable,
+    plan: QuantityPlan,
+    instruments: tuple[Instrument, ...],
+    hour: HourSettings,
+    *,
+    source: str,
+    place: str,
 ) -> tuple[MonitorPlan, ...]:
-    return plan_monitors(
+    monitors = plan_monitors(
         unit.name,
         unit.calibration,
         owner=plan.owner,
@@ -202,3 +210,5 @@ def _monitors(
         source=source,
         place=place,
     )
+    require_testable(unit, hour, monitors, source=source, place=place)
+    return monitors

@@ -32,7 +32,7 @@ from doxedge.measurement.calibration_check import CheckEnd, CheckResult, expired
 from doxedge.measurement.calibration_run import GAS_OF, Gas
 from doxedge.measurement.qa_entry import BLOCKING
 from doxedge.measurement.reading import Reading
-from doxedge.measurement.sample import Quality, Reason
+from doxedge.measurement.tests_in_force import KeptTests
 from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store.errors import Kind, StoreError
 from doxedge.store.hours import HourStore
@@ -63,10 +63,11 @@ class QaDesk:
         clock: Clock,
         command: Command,
         history: HourStore | None = None,
+        in_force: KeptTests | None = None,
     ) -> None:
         """`needed`: the quantities without which the unit has no mass, and their backups.
 
-        `history` knows in which hours the unit ran; None: nobody does.
+        `history` knows in which hours the unit ran; None: nobody does. `in_force` is told of what tests give.
         """
         self.unit = unit
         self.monitors = {plan.quantity: Monitor(plan) for plan in plans}
@@ -74,7 +75,7 @@ class QaDesk:
         """Under way, by device."""
         self.ended: dict[int, Check] = {}
         """The last ones that are over, by number, for those who wait."""
-        self.record = QaRecord(plans)
+        self.record = QaRecord(plans, in_force)
         self.terms = TestTerms(unit, history)
         self._by_reads = {plan.reads: self.monitors[plan.quantity] for plan in plans}
         self._needed, self._store, self._clock = needed, store, clock
@@ -91,7 +92,10 @@ class QaDesk:
         """The readings, those out of control made bad. Nothing else is learnt from them."""
         if not any(reading.quantity in self.monitors for reading in readings):
             return readings
-        return tuple(self._stands(reading) for reading in readings)
+        return tuple(
+            reading if (monitor := self.monitors.get(reading.quantity)) is None else monitor.stands(reading)
+            for reading in readings
+        )
 
     def see(self, readings: Iterable[Reading]) -> None:
         """New readings: a check that is under way follows them, and an instrument's own begins one."""
@@ -116,6 +120,8 @@ class QaDesk:
         checks = await self._store.since(QaKind.CHECK, self.unit, since_ms)
         tests = await self._store.since(QaKind.TEST, self.unit, 0)
         charts = await self._store.since(QaKind.CHART, self.unit, 0)
+        for test in tests:  # Also of monitors that have no table any more: their hours may be open.
+            self.record.put_in_force(test)
         for quantity, monitor in self.monitors.items():
             found = [
                 entry
@@ -248,19 +254,6 @@ class QaDesk:
         await self._gas.put_back(self.checks.values())
 
     # Inside
-
-    def _stands(self, reading: Reading) -> Reading:
-        monitor = self.monitors.get(reading.quantity)
-        if monitor is None or reading.quality is Quality.BAD or monitor.in_control_at(reading.at_ms):
-            return reading
-        return Reading(
-            reading.device,
-            reading.quantity,
-            reading.at_ms,
-            reading.decoded,
-            Quality.BAD,
-            Reason.OUT_OF_CONTROL,
-        )
 
     def _begin_own(self, device: str, at_ms: int) -> Check:
         monitors = [monitor for monitor in self.monitors.values() if monitor.plan.device == device]

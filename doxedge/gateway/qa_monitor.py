@@ -9,12 +9,14 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from doxedge.gateway.qa_plan import MonitorPlan
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult
 from doxedge.measurement.calibration_validity import CalibrationValidity, Outcome, Standing
+from doxedge.measurement.reading import Reading
+from doxedge.measurement.sample import Quality, Reason
 from doxedge.quantity import HOUR_MS
 from doxedge.store.qa_rows import QaDraft, QaEntry, QaKind
 
@@ -92,6 +94,12 @@ class Monitor:
             if change.at_ms <= at_ms:
                 return change.in_control
         return self._changes[0].in_control
+
+    def stands(self, reading: Reading) -> Reading:
+        """The reading; bad where it was taken out of control."""
+        if reading.quality is Quality.BAD or self.in_control_at(reading.at_ms):
+            return reading
+        return replace(reading, quality=Quality.BAD, reason=Reason.OUT_OF_CONTROL)
 
     def advance(self, now_ms: int, *, running: bool) -> None:
         """Time has come so far; hours that are over are told."""

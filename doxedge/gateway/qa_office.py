@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal
@@ -33,6 +34,7 @@ from doxedge.measurement.calibration_run import Gas
 from doxedge.measurement.hour_settings import HourSettings, backup_name
 from doxedge.measurement.qa_entry import Judged, TestKind, read_qal3
 from doxedge.measurement.reading import Reading
+from doxedge.measurement.tests_in_force import KeptTests
 from doxedge.measurement.verdict import FAILED, PASSED
 from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store.hours import HourStore
@@ -98,6 +100,7 @@ class QaOffice:
         """`command` tells an instrument what to do."""
         self.desks: dict[str, QaDesk] = {}
         self._hours: dict[str, HourSettings] = {}
+        self._in_force: defaultdict[str, KeptTests] = defaultdict(KeptTests)
         self._clock, self._command = clock, command
 
     async def open_desk(
@@ -117,11 +120,16 @@ class QaOffice:
             clock=self._clock,
             command=self._command,
             history=history,
+            in_force=self.in_force(unit.table.name),
         )
         await desk.load()
         self._hours[unit.table.name] = unit.hour
         self.desks[unit.table.name] = desk
         return desk
+
+    def in_force(self, unit: str) -> KeptTests:
+        """What the tests of a unit's monitors gave; the same object for as long as the gateway runs."""
+        return self._in_force[unit]
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -171,8 +179,13 @@ class QaOffice:
         ]
 
     def _bias_of(self, desk: QaDesk, quantity: str, now_ms: int) -> tuple[Decimal, Decimal] | None:
-        """(what the RATAs of its stack ask for, by what the mass of the stack is adjusted); None without a RATA."""
+        """(what the RATAs of its stack ask for, by what the mass of the stack is adjusted); None without a RATA.
+
+        None too where the RATAs themselves say by what it is adjusted.
+        """
         hour = self._hours[desk.unit]
+        if hour.emission.bias_by_rata:
+            return None
         for stack in hour.stacks:
             names = frozenset(stack.name_of(measured) for measured in hour.emission.measured)
             wanted = desk.record.bias_factor(names) if quantity in names else None
@@ -233,6 +246,8 @@ class QaOffice:
             raise Refusal("bad_question", f"day: {asked.day} is not over yet")
         if asked.good_until is not None and day_of(asked.good_until) < day_of(asked.day):
             raise Refusal("bad_question", f"good_until: {asked.good_until} is before the test")
+        if asked.ended_ms is not None:
+            _require_ended(asked, asked.ended_ms, caller.at_ms)
         steps: list[Step] = []
         if asked.kind == "qal3":
             judged, steps = _judge_qal3(asked, desk.record.charts[asked.quantity])
@@ -244,7 +259,8 @@ class QaOffice:
             await desk.terms.follow(caller.at_ms)
             before = desk.record.passed[asked.quantity].get(judged.kind, [])
             until = desk.terms.good_until(before, day_of(asked.day), judged.term, now_ms=caller.at_ms)
-        body = test_body(asked, caller, judged, by_quarters=until)
+        applied = self._hours[asked.unit].emission.bias_by_rata
+        body = test_body(asked, caller, judged, by_quarters=until, applied=applied)
         entry = await desk.keep_test(asked.quantity, body, steps)
         return {"entry": entry_as_dict(entry), "standing": monitor.current.standing}
 
@@ -269,6 +285,17 @@ class QaOffice:
                 "unknown", f"unit {unit} has no [[unit.calibration]] here; units that have: {checked}"
             )
         return desk
+
+
+def _require_ended(asked: AskEnter, ended_ms: int, now_ms: int) -> None:
+    """Raises Refusal."""
+    end_ms = end_of_day_ms(asked.day)
+    if asked.kind != "rata":
+        raise Refusal("bad_question", f"ended: of a RATA it is asked when it ended, not of a {asked.kind}")
+    if not end_ms - DAY_MS < ended_ms <= end_ms:
+        raise Refusal("bad_question", f"ended: that is not on {asked.day}, UTC")
+    if ended_ms > now_ms:
+        raise Refusal("bad_question", "ended: that is still to come")
 
 
 def monitor_as_dict(monitor: Monitor, desk: QaDesk, now_ms: int) -> dict[str, object]:

@@ -10,12 +10,14 @@ from typing import Any
 
 from doxedge.gateway import qa_tests
 from doxedge.gateway.qa_charts import Charts, Step
+from doxedge.gateway.qa_in_force import rata_factor
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_plan import MonitorPlan
 from doxedge.measurement.bias_factor import PLACES
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult
 from doxedge.measurement.conversion import PRECISE, reported
 from doxedge.measurement.qa_entry import BLOCKING
+from doxedge.measurement.tests_in_force import KeptTests
 from doxedge.store.qa_rows import QaEntry, QaKind
 
 log = logging.getLogger(__name__)
@@ -24,8 +26,9 @@ log = logging.getLogger(__name__)
 class QaRecord:
     """Of one unit, by quantity."""
 
-    def __init__(self, plans: Sequence[MonitorPlan]) -> None:
-        """Nothing is on record yet."""
+    def __init__(self, plans: Sequence[MonitorPlan], in_force: KeptTests | None = None) -> None:
+        """Nothing is on record yet. `in_force` is told of what tests give."""
+        self._in_force = KeptTests() if in_force is None else in_force
         self.charts = {plan.quantity: Charts(plan) for plan in plans}
         self.tests: dict[str, dict[str, QaEntry]] = {plan.quantity: {} for plan in plans}
         """The last test of each kind that passed."""
@@ -47,11 +50,22 @@ class QaRecord:
     def note(self, entry: QaEntry) -> None:
         """A test or an event that is on the disk."""
         self.known.add(entry.number)
+        self.put_in_force(entry)
         if entry.body["kind"] == qa_tests.EVENT:
             self.charts[entry.quantity].adjusted()
         elif entry.body["passed"]:
             self.tests[entry.quantity][entry.body["kind"]] = entry
             self.passed[entry.quantity].setdefault(entry.body["kind"], []).append(entry)
+
+    def put_in_force(self, entry: QaEntry) -> None:
+        """What an entry on the disk gives holds from its hour on."""
+        try:
+            factor = rata_factor(entry)
+        except (ValueError, KeyError) as error:
+            log.error("entry %d of qa.db puts nothing in force: %s", entry.number, error)
+            return
+        if factor is not None:
+            self._in_force.put(factor)
 
     def bias_factor(self, needed: frozenset[str]) -> Decimal | None:
         """What the last RATAs of these quantities ask for together; None without one.

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, StringConstraints
 
 from doxedge.gateway.operator_door import Caller, Question, Refusal, Words
+from doxedge.gateway.qa_in_force import in_force_words, times_of
 from doxedge.gateway.qa_plan import MonitorPlan
 from doxedge.gateway.record_desk import Happening
 from doxedge.measurement.calibration import ErrorRule
@@ -38,6 +39,8 @@ FILE_CHARACTERS_MAX: Final = 40_000
 """A RATA of three load levels has some forty runs of a hundred signs each."""
 EVENT: Final = "event"
 """The kind of an entry about something that was done to a monitor."""
+APPLIED: Final = frozenset({TestKind.RATA})
+"""What these give may come into force by itself."""
 _KIND_OF: Final = {
     ErrorRule.PPM_SPAN: (Kind.CONCENTRATION, "NOXC"),
     ErrorRule.PCT_ABS: (Kind.DILUENT, "O2C"),
@@ -64,6 +67,8 @@ class AskEnter(Question):
     """On which the test was made."""
     good_until: Day | None = None
     """The last day, where it is not that of the rules."""
+    ended_ms: int | None = Field(None, ge=0, lt=2**53)
+    """When the last run of a RATA ended; None: with its day."""
     name: Words
     reason: Words
     test_num: str | None = Field(None, max_length=64)
@@ -111,12 +116,16 @@ def judge(asked: AskEnter, plan: MonitorPlan, *, qal2: Mapping[str, Cell] | None
 
 
 def test_body(
-    asked: AskEnter, caller: Caller, judged: Judged, *, by_quarters: dt.date | None
+    asked: AskEnter, caller: Caller, judged: Judged, *, by_quarters: dt.date | None, applied: bool
 ) -> dict[str, Any]:
     """For the store: verdict, figures, who, why, and the file itself.
 
-    `by_quarters` is the last day of a test whose term is counted in quarters, as far as they are known.
+    by_quarters  the last day of a test whose term is counted in quarters, as far as they are known
+    applied      whether what the test gives comes into force by itself
     """
+    in_force: dict[str, Any] = {}
+    if judged.passed and judged.kind in APPLIED:
+        in_force = {**times_of(asked.day, asked.ended_ms, now_ms=caller.at_ms), "applied": applied}
     good_until = asked.good_until
     by_rules = judged.good_until or by_quarters
     if good_until is None and by_rules is not None:
@@ -136,6 +145,7 @@ def test_body(
         "file": asked.file,
         "sha256": file_hash(asked.text),
         "text": asked.text,
+        **in_force,
     }
 
 
@@ -152,8 +162,9 @@ def test_events(entry: QaEntry) -> list[Happening]:
         key = f"{quantity}/{entry.at_ms}"
         return [Happening("monitor.event", entry.at_ms, f"{quantity}: {who}", key=key)]
     key = f"{quantity}/{entry.at_ms}/{body['sha256'][:16]}"
+    good = f"{good_words(body)}{in_force_words(body)}"
     text = (
-        f"{quantity}: {body['verdict']} on {body['day']}{good_words(body)}; {body['told']}; file {body['file']}, "
+        f"{quantity}: {body['verdict']} on {body['day']}{good}; {body['told']}; file {body['file']}, "
         f"SHA-256 {body['sha256']}; entered by {who}"
     )
     ended = "passed" if body["passed"] else "failed"

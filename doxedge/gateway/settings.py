@@ -148,6 +148,10 @@ class UnitTable(_Table):
     """The unit whose instruments measure the stack, where this one emits through it as well; None: its own measure."""
     bias: tuple[BiasTable, ...] = Field((), max_length=1_000)
     """Bias factors in the order of their times; none: the mass is reported as measured."""
+    bias_source: Literal["site", "rata"] = "site"
+    """`rata`: the last RATA that passed gives the factor, from the hour after it was handed in; `bias` before that."""
+    bias_low_emitter_cap: bool = False
+    """A low emitter by that RATA takes 1.111 instead of a greater factor (40 CFR 75, Appendix A, 7.6.5)."""
     operating: OperatingTable | None = None
     energy: EnergyTable = EnergyTable()
     missing_data: MissingDataTable = MissingDataTable()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from decimal import Decimal
 from typing import Any, Final
 
 from doxedge.analysers.configuration import ConfigError
-from doxedge.gateway.mass_settings import BiasTable, FormulaTable
+from doxedge.gateway.bias_plan import bias_settings, describe_bias
+from doxedge.gateway.mass_settings import FormulaTable
 from doxedge.gateway.quantity_plan import QuantityPlan, stack_name
 from doxedge.gateway.settings import UnitTable
-from doxedge.measurement.bias_factor import BiasFactor, LowEmitter, factor_text
 from doxedge.measurement.conversion import Basis, FlowBasis
 from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.energy import EnergySettings
@@ -19,14 +18,12 @@ from doxedge.measurement.hour_settings import BACKUP, HourSettings, Stack, backu
 from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.part75_mass import Part75Formula, factors_wanted
 from doxedge.measurement.shared_stack import SharedStack
-from doxedge.quantity import SECOND_MS
 from doxedge.signing import canonical
 from doxedge.signing.tags import hash_tagged
 
-EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 CAME_LATER: Final = (
     "calibration", "missing_data", "averaging_minutes", "concentration_o2_corrected", "formula", "bias",
-    "stacks", "shares_stack_of",
+    "stacks", "shares_stack_of", "bias_source", "bias_low_emitter_cap",
 )  # fmt: skip
 """Keys of a unit that its rules hash leaves out where they have their defaults."""
 
@@ -55,7 +52,7 @@ def describe_hour(hour: HourSettings) -> list[str]:
             else []
         ),
         *(_describe_shared(hour.shared) if hour.shared else []),
-        *(_describe_bias(bias) for bias in hour.emission.bias),
+        *describe_bias(hour.emission),
         *(
             f"{quantity}: {hour.devices[backup_name(quantity)]} stands in for {hour.devices[quantity]}"
             for quantity in sorted(hour.backups)
@@ -66,13 +63,6 @@ def describe_hour(hour: HourSettings) -> list[str]:
 def _describe_shared(shared: SharedStack) -> list[str]:
     loads = ", ".join(f"{one.unit} ({one.power_quantity})" for one in shared.units)
     return [f"one stack of several units; its mass is divided hour by hour by load: {loads}"]
-
-
-def _describe_bias(bias: BiasFactor) -> str:
-    since = dt.datetime.fromtimestamp(bias.since_ms // SECOND_MS, tz=dt.UTC)
-    capped = f" (a low emitter: {factor_text(bias.factor)} is capped)" if bias.applied != bias.factor else ""
-    of = f" of stack {bias.stack}" if bias.stack else ""
-    return f"mass{of} x bias factor {factor_text(bias.applied)} from {since:%Y-%m-%dT%H:%MZ} on{capped}"
 
 
 def _describe_mass(emission: EmissionSettings) -> str:
@@ -155,7 +145,7 @@ def _hour_settings(unit: UnitTable, plan: QuantityPlan) -> HourSettings:
         mg_per_m3_per_ppm=unit.mg_per_m3_per_ppm,
         o2_corrected=unit.concentration_o2_corrected or unit.concentration in said_so,
         formula=_formula(unit.formula),
-        bias=tuple(_bias(table) for table in unit.bias),
+        **bias_settings(unit),
     )
     stacks = _stacks(unit, emission, plan) if unit.stacks else (Stack(),)
     named = {stack.name_of(quantity) for stack in stacks for quantity in emission.measured}
@@ -234,16 +224,6 @@ def _formula(table: FormulaTable) -> Part75Formula | None:
         co2=table.co2,
         diluent_basis=None if table.diluent_basis is None else Basis(table.diluent_basis),
         diluent_cap=table.diluent_cap or "",
-    )
-
-
-def _bias(table: BiasTable) -> BiasFactor:
-    low = table.low_emitter
-    return BiasFactor(
-        factor=table.factor,
-        since_ms=(table.since - EPOCH) // dt.timedelta(milliseconds=1),
-        stack=table.stack,
-        low_emitter=None if low is None else LowEmitter(reference_mean=low.reference_mean, unit=low.unit),
     )
 
 

@@ -5,11 +5,12 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
+from functools import partial
 from typing import Final
 
 from doxedge.measurement.apportioning import UnitHour, apportioning
 from doxedge.measurement.averaging import MinuteMean
-from doxedge.measurement.bias_factor import factor_at
+from doxedge.measurement.bias_in_force import bias_in_force
 from doxedge.measurement.conversion import PRECISE
 from doxedge.measurement.emission import (
     CALIBRATION_FAILED,
@@ -39,6 +40,7 @@ from doxedge.measurement.stack_mass import (
     judged_stack,
     remarks_of,
 )
+from doxedge.measurement.tests_in_force import KnownTests
 from doxedge.measurement.validity import QUADRANT_MS, CalibrationCheck
 from doxedge.measurement.validity_eu import minutes_wanted
 from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams, round_half_away, whole
@@ -97,15 +99,21 @@ class CollectedHour:
         "_rates",
         "_settings",
         "_stamps",
+        "_tests",
         "start_ms",
     )
 
     def __init__(
-        self, start_ms: int, settings: HourSettings, *, before: "CollectedHour | None" = None
+        self,
+        start_ms: int,
+        settings: HourSettings,
+        *,
+        tests: KnownTests,
+        before: "CollectedHour | None" = None,
     ) -> None:
         """`before` is the hour before, if it is known: a slow quantity may still stand from there."""
         self.start_ms = start_ms
-        self._settings = settings
+        self._settings, self._tests = settings, tests
         self._averaged = settings.averaged
         self._stamps: dict[tuple[str, str], array[int]] = {}
         self._checks = MonitorChecks(start_ms)
@@ -176,7 +184,7 @@ class CollectedHour:
         extrapolated = any(stack.mass is not None and stack.mass.extrapolated for stack in stacks)
         if verdict.start_stop and extrapolated:
             remarks.add(SCALED)
-        factor = stacks[0].factor if len(stacks) == 1 else None  # of several each is among the remarks
+        bias = stacks[0].bias if len(stacks) == 1 else None  # of several each is among the remarks
         return HourRecord(
             settings.unit,
             self.start_ms,
@@ -192,8 +200,9 @@ class CollectedHour:
             energy.quality.value,
             tuple(sorted(remarks)),
             revision,
-            factor,
-            None if factor is None else stacks[0].unadjusted_g,
+            None if bias is None else bias.factor,
+            None if bias is None else stacks[0].unadjusted_g,
+            () if bias is None else bias.by,
         )
 
     def steps(self, operation: Operation) -> list[MinuteStep]:
@@ -285,7 +294,8 @@ class CollectedHour:
             start_ms=self.start_ms,
             operating_ms=operating_ms,
             replaced=replaced,
-            factor=factor_at(settings.emission.bias, self.start_ms, stack.name),
+            names=names,
+            bias=partial(bias_in_force, settings.emission, self._tests, self.start_ms, stack.name),
         )
 
     def _names_of(self, stack: Stack) -> frozenset[str]:
@@ -295,18 +305,20 @@ class CollectedHour:
     def _rate(self, stack: Stack, minute: int) -> MinuteRate | None:
         """The mass rate of one stack; None when something that it needs was not measured."""
         means: dict[str, MinuteMean] = {}
-        from_backup = False
+        backups = set[str]()
         for quantity in self._settings.emission.measured:
-            mean, of_backup = self._minutes.counting(stack.name_of(quantity), minute)
+            name = stack.name_of(quantity)
+            mean, of_backup = self._minutes.counting(name, minute)
             if mean is None:
                 return None
             means[quantity] = mean
-            from_backup = from_backup or of_backup
+            if of_backup:
+                backups.add(name)
         rate = minute_rate(means, self._settings.emission)
-        if rate is None or not (from_backup or stack.names):
+        if rate is None or not (backups or stack.names):
             return rate
         remarks = frozenset((stack.name_of(quantity), reason) for quantity, reason in rate.remarks)
-        return replace(rate, remarks=remarks, from_backup=from_backup)
+        return replace(rate, remarks=remarks, backups=frozenset(backups))
 
     def _operating_rates(self, stack: Stack, operating_ms: Sequence[int], upto: int) -> dict[int, MinuteRate]:
         """The mass rates of a stack in the minutes before `upto` in which the unit ran."""
@@ -363,7 +375,7 @@ class CollectedHour:
                 remarks.add(f"{signals[unit].quantity}:{ASSUMED}")
         for word, minutes in (
             (CAPPED, {m for rates in stacks for m, rate in rates.items() if rate.at_diluent_cap}),
-            (BACKED, {m for rates in stacks for m, rate in rates.items() if rate.from_backup}),
+            (BACKED, {m for rates in stacks for m, rate in rates.items() if rate.backups}),
         ):
             if minutes:
                 remarks.add(f"{word}:{len(minutes)}")

@@ -81,6 +81,12 @@ class EmissionSettings:
     bias: tuple[BiasFactor, ...] = ()
     """In the order of their times; empty: the mass is reported as it is measured."""
 
+    bias_by_rata: bool = False
+    """The last RATA that passed gives the factor, and `bias` only until there is one (`bias_in_force`)."""
+
+    low_emitter_cap: bool = False
+    """A low emitter by that RATA takes 1.111 instead of more."""
+
     def __post_init__(self) -> None:
         require_actual_oxygen(Concentration(Decimal(0), self.concentration_basis, self.o2_corrected))
         require_ordered(self.bias)
@@ -177,6 +183,9 @@ class HourRecord:
     unadjusted_g: Grams | None = None
     """As measured, where there is a factor."""
 
+    bias_by: tuple[str, ...] = ()
+    """Which tests gave the factor (`bias_in_force`); empty where the site states it."""
+
     stack: StackHour | None = None
     """What the unit's mass is a part of, where it shares its stack; the factor is then the stack's."""
 
@@ -216,8 +225,8 @@ class MinuteRate:
     at_diluent_cap: bool = False
     """The diluent cap took the place of a reading."""
 
-    from_backup: bool = False
-    """A backup instrument stood in for one without a valid mean."""
+    backups: frozenset[str] = frozenset()
+    """Quantities, as the unit names them, in which a backup instrument stood in for one without a valid mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +272,7 @@ def method_code(mass: HourMass, rates: Iterable[MinuteRate]) -> str:
     rates = tuple(rates)
     if any(rate.at_diluent_cap for rate in rates):
         return DILUENT_CAP
-    if any(rate.from_backup for rate in rates):
+    if any(rate.backups for rate in rates):
         return BACKUP_METHOD
     return PRIMARY_METHOD
 

@@ -25,6 +25,7 @@ from doxedge.measurement.hour_settings import HourSettings
 from doxedge.measurement.monitor_checks import EVERYTHING
 from doxedge.measurement.operating import OperatingSignal, Operation
 from doxedge.measurement.reading import Reading
+from doxedge.measurement.tests_in_force import KeptTests, KnownTests
 from doxedge.measurement.validity import CalibrationCheck
 from doxedge.quantity import HOUR_MS, WattHours
 
@@ -103,6 +104,7 @@ class HourAssembler:
         "_owners",
         "_settings",
         "_signals",
+        "_tests",
         "counters",
     )
 
@@ -113,13 +115,14 @@ class HourAssembler:
         start_ms: int,
         carry: Carry | None = None,
         after: "HourAssembler | None" = None,
+        tests: KnownTests | None = None,
     ) -> None:
         """Begin with the hour in which `start_ms` lies, or with the first that `carry` has not closed.
 
         `after` makes the hours before `start_ms` by other settings: until it has closed them nobody knows what goes
-        over, so nothing is closed here before `take_up`.
+        over, so nothing is closed here before `take_up`. `tests`: what those of the monitors gave.
         """
-        self._settings = settings
+        self._settings, self._tests = settings, tests or KeptTests()
         self._next_ms = carry.next_start_ms if carry else start_ms - start_ms % HOUR_MS
         self._first_ms = self._next_ms
         self._open: dict[int, CollectedHour] = {}
@@ -242,7 +245,7 @@ class HourAssembler:
     def preview(self, now_ms: int) -> RunningHour:
         """The hour that runs at `now_ms`, as far as it has come; an empty one when it is not open."""
         start_ms = now_ms - now_ms % HOUR_MS
-        collected = self._open.get(start_ms) or CollectedHour(start_ms, self._settings)
+        collected = self._open.get(start_ms) or CollectedHour(start_ms, self._settings, tests=self._tests)
         return collected.preview(self._operation(start_ms, now_ms), until_ms=now_ms)
 
     def steps(self, start_ms: int) -> list[MinuteStep]:
@@ -296,7 +299,9 @@ class HourAssembler:
             before = self.collected(start_ms - HOUR_MS)
             if before is None and self._after is not None:
                 before = self._after.collected(start_ms - HOUR_MS)
-            hour = self._open[start_ms] = CollectedHour(start_ms, self._settings, before=before)
+            hour = self._open[start_ms] = CollectedHour(
+                start_ms, self._settings, tests=self._tests, before=before
+            )
         return hour
 
     def _revise(self, start_ms: int, readings: list[Reading]) -> Placed:
@@ -317,7 +322,8 @@ class HourAssembler:
         operation = self._operation(start_ms, start_ms + HOUR_MS)
         energy = self._energy(start_ms, collected)
         result = collected.judge(operation, energy) if collected is not None else None
-        closed = _Closed(collected or CollectedHour(start_ms, self._settings), operation, energy, result)
+        empty = CollectedHour(start_ms, self._settings, tests=self._tests)
+        closed = _Closed(collected or empty, operation, energy, result)
         self._closed[start_ms] = closed
         self._next_ms = start_ms + HOUR_MS
         for signal in self._signals.values():

@@ -15,6 +15,7 @@ from doxedge.measurement.hour import Carry, HourAssembler, Placed
 from doxedge.measurement.hour_settings import HourSettings
 from doxedge.measurement.monitor_checks import EVERYTHING
 from doxedge.measurement.reading import Reading
+from doxedge.measurement.tests_in_force import KnownTests
 from doxedge.quantity import HOUR_MS
 
 NOTHING: Final[frozenset[str]] = frozenset()
@@ -36,11 +37,22 @@ class _Part:
 class HourSequence:
     """Assembles hours as `HourAssembler` does, which it is while nothing changes."""
 
-    __slots__ = ("_end_ms", "_parts")
+    __slots__ = ("_end_ms", "_parts", "_tests")
 
-    def __init__(self, settings: HourSettings, *, start_ms: int, carry: Carry | None = None) -> None:
-        """Begin with the hour in which `start_ms` lies, or with the first that `carry` has not closed."""
-        assembler = HourAssembler(settings, start_ms=start_ms, carry=carry)
+    def __init__(
+        self,
+        settings: HourSettings,
+        *,
+        start_ms: int,
+        carry: Carry | None = None,
+        tests: KnownTests | None = None,
+    ) -> None:
+        """Begin with the hour in which `start_ms` lies, or with the first that `carry` has not closed.
+
+        `tests` knows what tests of the monitors gave; None: there are none.
+        """
+        self._tests = tests
+        assembler = HourAssembler(settings, start_ms=start_ms, carry=carry, tests=tests)
         self._parts = [_Part(assembler.next_ms, assembler, settings, NOTHING, has_begun=True)]
         self._end_ms: int | None = None
 
@@ -54,7 +66,7 @@ class HourSequence:
             raise ValueError(f"{from_ms} ms is no start of an hour after {last.from_ms} ms")
         if last.assembler.next_ms > from_ms or last.assembler.collected(from_ms) is not None:
             raise ValueError(f"the hour at {from_ms} ms has begun")
-        assembler = HourAssembler(settings, start_ms=from_ms, after=last.assembler)
+        assembler = HourAssembler(settings, start_ms=from_ms, after=last.assembler, tests=self._tests)
         self._parts.append(_Part(from_ms, assembler, settings, kept, has_begun=False))
 
     def take_back(self, *, from_ms: int) -> None:

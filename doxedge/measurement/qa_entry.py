@@ -23,7 +23,7 @@ from typing import Final
 from doxedge.measurement import qa_linearity, qa_rata
 from doxedge.measurement.calibration_run import Gas
 from doxedge.measurement.parameters import KINDS, Kind
-from doxedge.measurement.qa_comparison import Cell
+from doxedge.measurement.qa_comparison import Audited, Cell
 from doxedge.measurement.qa_terms import LINEARITY, RATA_FOUR, RATA_TWO, Term
 from doxedge.measurement.qal2 import (
     CalibrationFunction,
@@ -114,6 +114,31 @@ def judge_linearity(lines: Iterable[str], *, kind: Kind, test_num: str | None = 
 
 def judge_rata(lines: Iterable[str], *, parameter: str, test_num: str | None = None) -> Judged:
     """One relative accuracy test. Raises TableError."""
+    rows = tuple(level.shown for level in _rata(lines, parameter, test_num))
+    verdict, frequency = str(rows[0]["test_result"]), rows[0]["frequency"]
+    accuracies = ", ".join(f"{row['op_level']} {row['relative_accuracy_pct']} %" for row in rows)
+    factors = ", ".join(str(row["bias_adj_factor"]) for row in rows)
+    term = None if verdict in (FAILED, INVALID) else term_of(TestKind.RATA, frequency)
+    text = f"relative accuracy {accuracies}, bias factor {factors}"
+    return Judged(TestKind.RATA, verdict, None, rows, text, term)
+
+
+def rata_factors(
+    lines: Iterable[str], *, parameter: str, test_num: str | None = None
+) -> tuple[Decimal, Decimal]:
+    """The bias factor of a test, and the one that a low emitter may take instead: of its load levels the largest.
+
+    Raises TableError, and ValueError for a test that has none.
+    """
+    factors = [level.allowed.get("bias_adj_factor", ()) for level in _rata(lines, parameter, test_num)]
+    if not all(factors):
+        raise ValueError("the runs give no bias factor")
+    plain, capped = ([Decimal(str(level[place])) for level in factors] for place in (0, 1))
+    return max(plain), max(capped)
+
+
+def _rata(lines: Iterable[str], parameter: str, test_num: str | None) -> list[Audited]:
+    """The load levels of one test."""
     texts = list(lines)
     runs = read(texts, required=qa_rata.RUN_COLUMNS, what="run")
     keys = dict.fromkeys(
@@ -125,14 +150,7 @@ def judge_rata(lines: Iterable[str], *, parameter: str, test_num: str | None = N
     table = [",".join(qa_rata.IDENTITY)]
     for oris, location, number, level in keys:
         table.append(",".join(map(_quoted, (oris, location, number, parameter, "-", "-", level))))
-    tests = qa_rata.audit(texts, qa_rata.read_tests(table)).tests
-    rows = tuple(test.shown for test in tests)
-    verdict, frequency = str(rows[0]["test_result"]), rows[0]["frequency"]
-    accuracies = ", ".join(f"{row['op_level']} {row['relative_accuracy_pct']} %" for row in rows)
-    factors = ", ".join(str(row["bias_adj_factor"]) for row in rows)
-    term = None if verdict in (FAILED, INVALID) else term_of(TestKind.RATA, frequency)
-    text = f"relative accuracy {accuracies}, bias factor {factors}"
-    return Judged(TestKind.RATA, verdict, None, rows, text, term)
+    return qa_rata.audit(texts, qa_rata.read_tests(table)).tests
 
 
 def judge_qal2(lines: Iterable[str], *, limit: Decimal, zero: Decimal, day: date) -> Judged:
@@ -261,6 +279,7 @@ __all__ = [
     "judge_linearity",
     "judge_qal2",
     "judge_rata",
+    "rata_factors",
     "read_qal3",
     "term_of",
 ]

@@ -7,9 +7,9 @@ scaled over its own minutes, made no less than zero, adjusted by its own bias fa
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from doxedge.measurement.bias_factor import adjusted_g, factor_text
+from doxedge.measurement.bias_in_force import Bias, InForce, monitors_used
 from doxedge.measurement.emission import (
     BACKUP_METHOD,
     CALIBRATION_FAILED,
@@ -42,8 +42,8 @@ class JudgedStack:
     replaced: frozenset[str]
     """Quantities that failed a check and for which their backup stood in."""
     mass: HourMass | None
-    factor: Decimal | None
-    """The bias factor in force."""
+    bias: InForce | None
+    """The bias factor in force, and by what right."""
 
     @property
     def unadjusted_g(self) -> Grams:
@@ -53,7 +53,7 @@ class JudgedStack:
     @property
     def nox_g(self) -> Grams:
         """With its bias factor."""
-        return self.unadjusted_g if self.factor is None else adjusted_g(self.unadjusted_g, self.factor)
+        return self.unadjusted_g if self.bias is None else adjusted_g(self.unadjusted_g, self.bias.factor)
 
     @property
     def method_code(self) -> str:
@@ -65,9 +65,10 @@ class JudgedStack:
         """What the record of a unit with several stacks says of this one, beside the sum."""
         if self.mass is not None:
             yield f"{self.name}.nox_g:{self.nox_g}"
-        if self.mass is not None and self.factor is not None:
-            yield f"{self.name}.baf:{factor_text(self.factor)}"
+        if self.mass is not None and self.bias is not None:
+            yield f"{self.name}.baf:{factor_text(self.bias.factor)}"
             yield f"{self.name}.unadjusted_g:{self.unadjusted_g}"
+            yield from (f"{self.name}.{by}" for by in self.bias.by)
 
 
 def judged_stack(
@@ -78,14 +79,19 @@ def judged_stack(
     start_ms: int,
     operating_ms: Sequence[int],
     replaced: frozenset[str],
-    factor: Decimal | None,
+    names: frozenset[str],
+    bias: Bias,
 ) -> JudgedStack:
-    """The hour of a stack with its mass: of the minutes from which its data count on."""
+    """The hour of a stack with its mass: of the minutes from which its data count on.
+
+    names  the quantities of the stack, as the unit names them
+    bias   gives the factor by the monitors that made those minutes
+    """
     if verdict.valid is False:
-        return JudgedStack(name, verdict, rates, replaced, None, factor)
+        return JudgedStack(name, verdict, rates, replaced, None, None)
     usable = {m: rate for m, rate in rates.items() if start_ms + m * MINUTE_MS >= verdict.usable_from_ms}
     mass = hour_mass({minute: rate.g_per_h for minute, rate in usable.items()}, operating_ms)
-    return JudgedStack(name, verdict, usable, replaced, mass, factor)
+    return JudgedStack(name, verdict, usable, replaced, mass, bias(monitors_used(names, usable.values())))
 
 
 def deciding(stacks: Sequence[JudgedStack]) -> JudgedStack:

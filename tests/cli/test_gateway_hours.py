@@ -12,10 +12,14 @@ import pytest
 
 from doxedge.cli.main import main
 from doxedge.quantity import HOUR_MS
+from tests.gateway.calibrations import calibration_text
 from tests.gateway.missing_hours import PART75, RATE, planned, remember
 from tests.gateway.plant_settings import settings_text, unit_text
+from tests.gateway.test_qa_desk import TIMES, own_sequence
+from tests.gateway.test_qa_tests import office
 from tests.gateway.unit_bench import bench
 from tests.ledger.channels import START_MS
+from tests.measurement.qa_layouts import RATA, runs
 
 
 async def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -26,10 +30,10 @@ async def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int,
     return code, said.out, said.err
 
 
-def configured(folder: Path, lines: str = PART75) -> str:
+def configured(folder: Path, lines: str = PART75, more: str = "") -> str:
     path = folder / "gateway.toml"
     unit = unit_text("alpha-1", lines, channel=(b"c" * 32).hex(), source=(b"s" * 16).hex())
-    text = settings_text(state_dir=str(folder), units={}) + unit
+    text = settings_text(state_dir=str(folder), units={}) + unit + more
     path.write_text(text, encoding="utf-8")
     return str(path)
 
@@ -107,6 +111,34 @@ async def test_a_history_that_says_otherwise_than_the_signed_records_is_found(
     (tmp_path / "gateway" / "outbox.db").unlink()
     code, _, err = await run(capsys, "--config", config, "--verify")
     assert (code, "holds the hours against what was signed" in err) == (7, True)
+
+
+async def test_a_bias_factor_is_computed_again_from_the_file_of_its_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configured(tmp_path, 'bias_source = "rata"', calibration_text(lines=TIMES))
+    (tmp_path / "gateway").mkdir()
+    async with office(tmp_path / "gateway", unit='bias_source = "rata"') as made:
+        await own_sequence(made.it)
+        await made.it.measure(2)
+        await made.enter("rata", RATA + runs(off=28))
+        await made.it.measure(112)
+    code, out, _ = await run(capsys, "--config", config, "--verify", "--output", "json")
+    told = [(hour["verdict"], hour["recomputed"].split(" = ")[1]) for hour in json.loads(out)["hours"]]
+    assert code == 0
+    assert [verdict for verdict, _ in told] == ["proved", "proved"]
+    assert told[0][1].endswith("before the first RATA")
+    assert "by the RATA of nox_ppb" in told[1][1]
+    # Somebody puts another file in the place of the one that was handed in.
+    with closing(sqlite3.connect(tmp_path / "gateway" / "qa.db")) as record, record:
+        record.executescript("DROP TRIGGER entry_stands; DROP TRIGGER entry_stays")
+        record.execute("UPDATE entry SET body = replace(body, '329', '303') WHERE kind = 'test'")
+    code, out, _ = await run(capsys, "--config", config, "--verify")
+    assert (code, "of nox_ppb that the hour names" in out) == (6, True)
+    with closing(sqlite3.connect(tmp_path / "gateway" / "qa.db")) as record, record:
+        record.execute("DELETE FROM entry WHERE kind = 'test'")
+    code, out, _ = await run(capsys, "--config", config, "--verify")
+    assert (code, "was not in force" in out) == (6, True)
 
 
 @pytest.mark.parametrize(

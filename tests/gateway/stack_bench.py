@@ -52,12 +52,16 @@ def sharer_text(
 
 
 def shared_text(
-    owner: str = "", sharer: str | None = None, *, key: str = "file:///k", folder: str = "/s"
+    owner: str = "",
+    sharer: str | None = None,
+    *,
+    key: str = "file:///k",
+    folder: str = "/s",
+    calibrations: str = "",
 ) -> str:
     """A whole configuration; `owner` are lines of the first unit's table, `sharer` the second one."""
-    units = plan_text(OWNER, owner, channel=CHANNEL, source=SOURCES[OWNER]).replace(
-        str(SHORT_MS), str(PERIOD_MS)
-    )
+    first = plan_text(OWNER, owner, channel=CHANNEL, source=SOURCES[OWNER], calibrations=calibrations)
+    units = first.replace(str(SHORT_MS), str(PERIOD_MS))
     return settings_text(units={}, key=key, state_dir=folder) + units + (sharer or sharer_text())
 
 
@@ -75,7 +79,13 @@ class StackBench:
     equipment: Equipment
     measuring: Measuring
 
-    def poll(self, loads_w: Mapping[str, int | None], *, nox_ppm: int | None = 100) -> None:
+    def poll(
+        self,
+        loads_w: Mapping[str, int | None],
+        *,
+        nox_ppm: int | None = 100,
+        flags: frozenset[str] = frozenset(),
+    ) -> None:
         """One sample of each instrument now; a load of None is a meter that does not answer."""
         at_ms = self.clock.at_ms
         wobble = Decimal(at_ms // PERIOD_MS % 7 - 3) / 10
@@ -86,7 +96,7 @@ class StackBench:
                 "no_ppb": nox_ppm * 1_000 + wobble,
                 "no2_ppb": wobble / 100,
             }
-        self._take(f"{OWNER}.analyser", gas)
+        self._take(f"{OWNER}.analyser", gas, flags=flags)
         flow: dict[str, Decimal | None] = {
             "flow_m3_per_h": 100_000 + wobble,
             "stack_temperature_c": 120 + wobble / 1_000,
@@ -104,7 +114,13 @@ class StackBench:
         if at_ms % MINUTE_MS == 0:
             self._take(f"{OWNER}.moisture", {"moisture_percent": Decimal(12)}, Reason.DEFAULT)
 
-    def _take(self, device: str, values: dict[str, Decimal | None], reason: Reason | None = None) -> None:
+    def _take(
+        self,
+        device: str,
+        values: dict[str, Decimal | None],
+        reason: Reason | None = None,
+        flags: frozenset[str] = frozenset(),
+    ) -> None:
         failures = {name: Reason.COMMS for name, value in values.items() if value is None}
         if reason is not None:
             failures = dict.fromkeys(values, reason)
@@ -115,18 +131,27 @@ class StackBench:
             monotonic_ns=at_ns,
             values=values,
             failures=failures,
+            flags=flags,
             raw=b"raw",
         )
         self.measuring._route(sample)
 
     async def measure(
-        self, minutes: int, *, alpha_w: int | None, beta_w: int | None, nox_ppm: int | None = 100
+        self,
+        minutes: int,
+        *,
+        alpha_w: int | None,
+        beta_w: int | None,
+        nox_ppm: int | None = 100,
+        flags: frozenset[str] = frozenset(),
     ) -> None:
         """Poll for so long; hours close as they fall due."""
         for _ in range(minutes):
             for _ in range(MINUTE_MS // PERIOD_MS):
-                self.poll({OWNER: alpha_w, SHARER: beta_w}, nox_ppm=nox_ppm)
+                self.poll({OWNER: alpha_w, SHARER: beta_w}, nox_ppm=nox_ppm, flags=flags)
                 self.clock.run_to(self.clock.at_ms + PERIOD_MS)
+                for desk in self.measuring.quality.desks.values():
+                    await desk.look()
             await self.measuring.close_hours()
 
     async def said(self, unit: str) -> list[tuple[str, dict[str, Any]]]:
@@ -149,14 +174,20 @@ class StackBench:
 
 @asynccontextmanager
 async def stack_bench(
-    folder: Path, *, owner: str = "", sharer: str | None = None, clock: SetClock | None = None
+    folder: Path,
+    *,
+    owner: str = "",
+    sharer: str | None = None,
+    clock: SetClock | None = None,
+    calibrations: str = "",
 ) -> AsyncIterator[StackBench]:
     """Open everything in the folder and restore the units, as a start of the gateway does.
 
     `sharer` of "\n" is none: the first unit is alone.
     """
     clock = clock or SetClock()
-    plan = shared_plan(owner, sharer, key=write_key(folder / "key.pem", "alpha device"), folder=str(folder))
+    key = write_key(folder / "key.pem", "alpha device")
+    plan = shared_plan(owner, sharer, key=key, folder=str(folder), calibrations=calibrations)
     async with open_equipment(plan.settings, clock=clock) as equipment:
         kept = equipment.folder / FILE_NAME
         start = begin(read_kept(kept), plan, clock=clock)

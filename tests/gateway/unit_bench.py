@@ -253,6 +253,7 @@ async def bench(
             read_clock=reading,
             on_stored=wake or (lambda: None),
             quality=quality,
+            tests=office.in_force(planned.table.name),
         )
         made = Bench(
             folder, clock, planned, device, outbox, samples, hours, pipeline, quality, office, checks

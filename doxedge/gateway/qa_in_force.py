@@ -1,0 +1,88 @@
+"""What a test that was handed in puts in force, and from which hour on: computed from the file that is on record.
+
+A test holds from the first hour after it ended. It is handed in later than that, and the hours until then are signed:
+so it holds from the next border of an hour, which is written with it and so is the same after a restart.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from doxedge.measurement.qa_entry import TestKind, rata_factors
+from doxedge.measurement.tests_in_force import RataFactor
+from doxedge.quantity import DAY_MS, HOUR_MS, SECOND_MS
+from doxedge.store.qa_rows import QaEntry
+
+_EPOCH = dt.date(1970, 1, 1)
+
+
+def times_of(day: str, ended_ms: int | None, *, now_ms: int) -> dict[str, int]:
+    """When a test ended that is handed in now, and from when on it holds; without a time it ended with its day."""
+    ended_ms = _end_of_day_ms(day) if ended_ms is None else ended_ms
+    return {"ended_ms": ended_ms, "in_force_ms": _border(max(ended_ms, now_ms + 1))}
+
+
+def rata_factor(entry: QaEntry) -> RataFactor | None:
+    """The factor of a RATA that passed; None for every other entry.
+
+    Raises ValueError for a file that gives none, or is not the one that was handed in.
+    """
+    body = entry.body
+    if body["kind"] != TestKind.RATA or not body["passed"]:
+        return None
+    if hashlib.sha256(body["text"].encode()).hexdigest() != body["sha256"]:
+        raise ValueError(f"the file of entry {entry.number} is not the one that was handed in")
+    ended_ms, in_force_ms = _times(entry)
+    factor, capped = factors_of(body)
+    return RataFactor(
+        monitor=entry.quantity,
+        factor=factor,
+        capped=capped,
+        ended_ms=ended_ms,
+        since_ms=in_force_ms,
+        test=body["sha256"],
+    )
+
+
+def factors_of(body: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+    """(factor, the same with the cap of a low emitter) of a stored RATA, from the runs of its file."""
+    told = body["figures"][0]
+    return rata_factors(
+        body["text"].splitlines(), parameter=str(told["parameter"]), test_num=str(told["test_num"])
+    )
+
+
+def in_force_words(body: Mapping[str, Any]) -> str:
+    """From when on a test holds, for the event; empty where the site does not let tests decide."""
+    if not body.get("applied"):
+        return ""
+    ended_ms, in_force_ms = body["ended_ms"], body["in_force_ms"]
+    said = f", in force from {_utc(in_force_ms)} on"
+    if _border(ended_ms) < in_force_ms:
+        said += f" (the hours from {_utc(_border(ended_ms))} until then were made without it)"
+    return said
+
+
+def _times(entry: QaEntry) -> tuple[int, int]:
+    body = entry.body
+    if "in_force_ms" in body:
+        return body["ended_ms"], body["in_force_ms"]
+    found = times_of(body["day"], None, now_ms=entry.at_ms)
+    return found["ended_ms"], found["in_force_ms"]
+
+
+def _border(at_ms: int) -> int:
+    """The first beginning of an hour that is not before an instant."""
+    return -(-at_ms // HOUR_MS) * HOUR_MS
+
+
+def _end_of_day_ms(day: str) -> int:
+    return ((dt.date.fromisoformat(day) - _EPOCH).days + 1) * DAY_MS
+
+
+def _utc(at_ms: int) -> str:
+    return f"{dt.datetime.fromtimestamp(at_ms // SECOND_MS, tz=dt.UTC):%Y-%m-%dT%H:%MZ}"
