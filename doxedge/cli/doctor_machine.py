@@ -12,16 +12,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from doxedge.cli.doctor_outbox import check_outbox_room
+from doxedge.cli.doctor_outbox import check_backlog, check_outbox_room
 from doxedge.cli.doctor_report import Finding, Site, error, ok, skipped, warning
 from doxedge.cli.outcome import Exit
 from doxedge.fieldbus.clock import VARIABLE
 from doxedge.gateway.clock_state import ClockReading, read_clock
 from doxedge.node.daemon import ledger_file
-from doxedge.quantity import HOUR_MS
 from doxedge.signing import algorithms
 from doxedge.store.errors import StoreError
-from doxedge.store.examine import backlog, broken_records, examine, holder
+from doxedge.store.examine import broken_records, examine, holder
 
 PYTHON_UNTRIED: Final = (3, 15)
 """As in pyproject.toml, requires-python."""
@@ -36,9 +35,6 @@ INODES_LOW: Final = 64
 INODES_WANTED: Final = 1_024
 OFFSET_MS_MAX: Final = 1_000
 """Minutes are cut by the clock; a second of error is under 2 % of one."""
-WAITING_MS_WARN: Final = 2 * HOUR_MS
-WAITING_MS_MAX: Final = 24 * HOUR_MS
-"""An hour is due a quarter of an hour after its end; a day without any that became final is no hiccup."""
 
 
 def check_software() -> Iterator[Finding]:
@@ -170,7 +166,7 @@ def check_stores(site: Site, *, deep: bool) -> Iterator[Finding]:
             yield _store("chain", path, deep=deep, name=f"ledger {genesis.name}")
     if site.outbox_file is not None:
         yield _records(site.outbox_file)
-        yield _backlog(site.outbox_file, now_ms=site.now_ms)
+        yield from check_backlog(site)
         yield from check_outbox_room(site)
 
 
@@ -221,27 +217,6 @@ def _records(path: Path) -> Finding:
         advice = "keep a copy of the file, tell the regulator, and ask who can write to it"
         return error(check, text, advice, code=Exit.UNVERIFIED)
     return ok(check, "each follows the one before it")
-
-
-def _backlog(path: Path, *, now_ms: int) -> Finding:
-    check = "outbox backlog"
-    if not path.exists():
-        return skipped(check, "nothing was measured here yet")
-    try:
-        found = backlog(path)
-    except StoreError as cause:
-        return skipped(check, f"cannot be counted: {cause}")
-    if found.refused:
-        text = f"{found.refused} records were not taken; the last one: {found.last_refusal}"
-        return error(check, text, "ask the regulator; nothing of it is deleted here", code=Exit.REFUSED)
-    age_ms = 0 if found.oldest_pending_ms is None else now_ms - found.oldest_pending_ms
-    text = f"{found.pending} records wait, the oldest for {age_ms // 60_000} minutes"
-    advice = "look at the node and the device's registration above; nothing is lost meanwhile"
-    if age_ms > WAITING_MS_MAX:
-        return error(check, text, advice, code=Exit.UNREACHABLE)
-    if age_ms > WAITING_MS_WARN:
-        return warning(check, text, advice)
-    return ok(check, text if found.pending else "nothing waits")
 
 
 def check_clock(environ: Mapping[str, str]) -> Iterator[Finding]:

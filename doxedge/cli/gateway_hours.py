@@ -71,7 +71,7 @@ def add_hours(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     hours.add_argument("--substituted", action="store_true", help="only hours that were not measured")
     hours.add_argument("--verify", action="store_true", help="compute substitutes and bias factors again")
     hours.set_defaults(func=_hours)
-    add_import(hours.add_subparsers(title="verbs", metavar="VERB"))
+    add_import(hours.add_subparsers(title="verbs", metavar="[VERB]"))
 
 
 def _hours(options: argparse.Namespace) -> int:

@@ -251,13 +251,13 @@ def _read(path: Path, *, is_shown: bool) -> tuple[tuple[HourlyRow, ...], str]:
     except UnicodeDecodeError as error:
         raise Failure(Exit.UNVERIFIED, f"{path}: not a text file in UTF-8 ({error.reason})") from error
     lines = text.split("\n")
-    shown = _progress(lines) if is_shown and sys.stderr.isatty() else iter(lines)
+    shown = with_progress(lines) if is_shown and sys.stderr.isatty() else iter(lines)
     return hourly_file.parse(line[: MAX_LINE_CHARACTERS + 1] for line in shown), hashlib.sha256(
         data
     ).hexdigest()
 
 
-def _progress(lines: list[str]) -> Iterator[str]:
+def with_progress(lines: list[str]) -> Iterator[str]:
     """The lines, with a bar that says how far they are read."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -53,6 +53,17 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Records of one source that are not proved final."""
+
+    channel: bytes
+    source: bytes
+    records: int
+    oldest_ms: int
+    """UTC, when the oldest was stored."""
+
+
+@dataclass(frozen=True, slots=True)
 class Extent:
     """How far the records of an outbox reach."""
 
@@ -84,6 +95,16 @@ def backlog(path: Path) -> Backlog:
             "ORDER BY id DESC LIMIT 1"
         ).fetchone()
     return Backlog(counted.pending, counted.refused, oldest, None if refusal is None else str(refusal[0]))
+
+
+def waiting(path: Path) -> list[Waiting]:
+    """What waits in an outbox, for each source that has something to send. Raises StoreError."""
+    with reading(path) as connection:
+        rows = connection.execute(
+            "SELECT s.channel, s.source, count(*), min(e.stored_ms) FROM entry e JOIN source s ON s.id = e.source_id "
+            "WHERE e.state = 0 GROUP BY s.id ORDER BY s.id"
+        )
+        return [Waiting(*row) for row in rows]
 
 
 def extent(path: Path) -> Extent:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from doxedge.cli.doctor_outbox import MEBIBYTE, judge_room
+from doxedge.cli.doctor_outbox import MEBIBYTE, judge_backlog, judge_others, judge_room
 from doxedge.cli.doctor_report import Verdict
-from doxedge.quantity import DAY_MS
-from doxedge.store.examine import Extent, extent
+from doxedge.quantity import DAY_MS, HOUR_MS
+from doxedge.store.examine import Backlog, Extent, Waiting, extent
 from tests.store.test_examine import filled
 
 
@@ -53,3 +53,41 @@ async def test_the_extent_of_an_outbox_is_that_of_its_file(tmp_path: Path) -> No
         assert found.span_ms == 0
     finally:
         await outbox.close()
+
+
+CHANNEL, SOURCE = b"c" * 32, b"s" * 16
+OTHER = Waiting(CHANNEL, SOURCE, 7, 0)
+THERE = {CHANNEL.hex(): [{"source": SOURCE.hex()}]}
+NOT_THERE: dict[str, list[dict[str, object]]] = {CHANNEL.hex(): [{"source": "00" * 16}]}
+
+
+@pytest.mark.parametrize(
+    ("refused", "devices", "verdict"),
+    [
+        ({SOURCE}, {}, Verdict.OK),
+        ({SOURCE}, NOT_THERE, Verdict.OK),
+        (set(), NOT_THERE, Verdict.WARNING),
+        (set(), {}, None),  # the node cannot be asked: they may be on their way
+        (set(), THERE, None),
+        ({SOURCE}, THERE, None),
+    ],
+)
+def test_records_that_no_ledger_will_take_are_told_apart_from_what_is_on_its_way(
+    refused: set[bytes], devices: dict[str, list[dict[str, object]]], verdict: Verdict | None
+) -> None:
+    found = judge_others([OTHER], refused=frozenset(refused), devices=devices)
+    assert [one.verdict for one in found.values()] == ([] if verdict is None else [verdict])
+    assert all(f"7 records wait under the source {SOURCE.hex()}" in one.text for one in found.values())
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "verdict"),
+    [(2 * HOUR_MS, Verdict.OK), (2 * HOUR_MS + 1, Verdict.WARNING), (DAY_MS + 1, Verdict.ERROR)],
+)
+def test_the_oldest_record_on_its_way_decides(age_ms: int, verdict: Verdict) -> None:
+    found = judge_backlog(
+        Backlog(9, 0, 0, None), [OTHER, Waiting(CHANNEL, b"t" * 16, 2, 60_000)], now_ms=age_ms
+    )
+    assert found.verdict is verdict
+    assert found.text.startswith("9 records wait, the oldest for")
+    assert judge_backlog(Backlog(9, 0, 0, None), [], now_ms=age_ms).text == "nothing waits"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from doxedge.cli.gateway_import import PROGRESS_STEP_LINES, with_progress
 from doxedge.cli.main import main
 from doxedge.gateway.record_desk import RecordDesk
 from doxedge.quantity import HOUR_MS
@@ -424,3 +425,9 @@ async def test_only_the_services_user_imports(
     os.chown(tmp_path / "gateway", 12_345, 12_345)
     code, _, err = await run(capsys, config, write(tmp_path, [GOOD]))
     assert (code, "belongs to user 12345; run this as that user: sudo -u user 12345" in err) == (4, True)
+
+
+def test_the_bar_leaves_out_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [str(n) for n in range(2 * PROGRESS_STEP_LINES + 1)]
+    assert list(with_progress(lines)) == lines
+    assert capsys.readouterr().out == ""

@@ -8,18 +8,31 @@ from pathlib import Path
 import pytest
 
 from doxedge.cli.main import main
+from doxedge.fieldbus.clock import real_ms
 from doxedge.gateway.settings import load_settings
+from doxedge.quantity import DAY_MS
+from tests.cli.doctor_bench import Ask
 from tests.cli.plant_box import init, process, whole_plant
 from tests.cli.test_init_to_hours import say
 from tests.gateway.waiting import until
+from tests.store.test_examine import filled
 
 
 def submit(plant: Path, node: Path) -> int:
     return main(["transaction", "submit", str(plant / "alpha-1.registration"), "--node", str(node)])
 
 
+async def fill(plant: Path, channel: str, source: str) -> None:
+    """Records that were signed two days ago."""
+    path = plant / "state" / "gateway" / "outbox.db"
+    old_ms = real_ms() - 2 * DAY_MS
+    await (
+        await filled(path, now_ms=old_ms, channel=bytes.fromhex(channel), source=bytes.fromhex(source))
+    ).close()
+
+
 async def test_a_registration_that_was_refused_is_signed_anew_once_the_unit_is_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ask: Ask
 ) -> None:
     plant, regulator = whole_plant(tmp_path), tmp_path / "regulator"
     node = regulator / "node.sock"
@@ -46,6 +59,13 @@ async def test_a_registration_that_was_refused_is_signed_anew_once_the_unit_is_t
         assert (plant / "alpha-1.registration.refused").read_bytes() == first
         assert await asyncio.to_thread(submit, plant, node) == 0
         assert "was refused" not in await again()
+    # What was signed under the registration that was refused is no backlog, and is told.
+    await fill(plant, before.unit[0].channel, before.unit[0].source)
+    report = await asyncio.to_thread(ask, plant)
+    old = report.of("records without a numbering")
+    assert (old["verdict"], before.unit[0].source in old["text"]) == ("ok", True)
+    assert "3 records wait under" in old["text"]
+    assert report.of("outbox backlog")["text"] == "nothing waits"
     after = load_settings(plant / "gateway.toml")
     assert after.unit[0].source != before.unit[0].source
     assert after.model_copy(update={"unit": before.unit}) == before

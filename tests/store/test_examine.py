@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from doxedge.store.errors import Kind, StoreError
-from doxedge.store.examine import backlog, examine, holder
+from doxedge.store.examine import Waiting, backlog, examine, holder, waiting
 from doxedge.store.outbox import Outbox
 from doxedge.store.rows import Draft
 from doxedge.store.samples import SampleStore
@@ -18,17 +18,24 @@ from tests.ledger.channels import signer
 CHANNEL, SOURCE = bytes(32), bytes(16)
 
 
-async def filled(path: Path, *, records: int = 3, now_ms: int = 1_000) -> Outbox:
+async def filled(
+    path: Path,
+    *,
+    records: int = 3,
+    now_ms: int = 1_000,
+    channel: bytes = CHANNEL,
+    source: bytes = SOURCE,
+) -> Outbox:
     """An open outbox with pending records."""
     from functools import partial
 
     from doxedge.gateway.measured_unit import seal_record
 
     outbox = await Outbox.open(path, now_ms=lambda: now_ms)
-    await outbox.begin(CHANNEL, SOURCE)
+    await outbox.begin(channel, source)
     drafts = [Draft("event", [None, "test", 0, f"{number}"], f"key {number}") for number in range(records)]
     await outbox.append(
-        CHANNEL, SOURCE, drafts, seal=partial(seal_record, channel=CHANNEL, signer=signer("device"))
+        channel, source, drafts, seal=partial(seal_record, channel=channel, signer=signer("device"))
     )
     return outbox
 
@@ -127,3 +134,16 @@ async def test_a_file_that_is_not_ours_is_told_apart(tmp_path: Path, content: st
     with pytest.raises(StoreError) as caught:
         examine(path, schema="outbox")
     assert caught.value.kind is kind
+
+
+async def test_what_waits_is_told_for_each_source(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    await (await filled(path)).close()
+    outbox = await filled(path, records=2, now_ms=5_000, source=b"s" * 16)
+    try:
+        assert waiting(path) == [Waiting(CHANNEL, SOURCE, 3, 1_000), Waiting(CHANNEL, b"s" * 16, 2, 5_000)]
+        for entry in await outbox.pending(CHANNEL, SOURCE):
+            await outbox.mark_refused(entry.record_id, clause=None, reason="x")
+        assert [one.source for one in waiting(path)] == [b"s" * 16]
+    finally:
+        await outbox.close()
