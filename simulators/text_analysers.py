@@ -285,6 +285,7 @@ class SimulatedApna370(TextInstrument):
     SPAN_DIGIT: Final = 4
     ZERO_DIGIT: Final = 5
     FLOW_DIGIT: Final = 13
+    LINES: Final[Mapping[str, str]] = {"0": "measure", "1": "zero", "2": "span"}
     _ROW: Final = 32
 
     @property
@@ -294,7 +295,15 @@ class SimulatedApna370(TextInstrument):
 
     @override
     def answer(self, question: Any) -> bytes | None:
-        if question.receiver != self.unit_id or question.command != "R001" or question.data:
+        if question.receiver != self.unit_id:
+            return None
+        if question.command == horiba.CHANGE_LINE and question.data in self.LINES:
+            self.order(self.LINES[question.data])
+            # What a real one answers behind the code is in no source.
+            return horiba.encode(
+                horiba.HoribaFrame(self.unit_id, self.unit_id, horiba.CHANGE_LINE, horiba.RIGHT)
+            )
+        if question.command != "R001" or question.data:
             return None
         gas, live = self.gas(), self.is_measuring()
         values = [

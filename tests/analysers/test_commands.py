@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from doxedge.analysers.catalogue import make_driver, parse_map
 from doxedge.analysers.commands import steps_of
 from doxedge.analysers.configuration import ConfigError
-from doxedge.analysers.dialects import orders
+from doxedge.analysers.dialects import horiba, orders
 from doxedge.analysers.dialects.framing import FrameError
 from doxedge.analysers.profile import profile_hash
+from doxedge.analysers.profile_choices import SettingValue
 from doxedge.analysers.question import Order, WriteCoil
 from doxedge.fieldbus.profile_folders import load_profile, search_path
 from tests.analysers.profiles import BASE
@@ -19,6 +22,11 @@ COILS = "".join(
     for name, address, on in (("zero", 20, "true"), ("span", 21, "true"), ("measure", 20, "false"))
 )
 COIL = "{ address = 1, on = true }"
+ZERO_LINE = Order(1, "horiba", "line zero")
+
+
+def said_by_horiba(command: str, data: str, *, unit_id: int = 1) -> bytes:
+    return horiba.encode(horiba.HoribaFrame(unit_id, unit_id, command, data))
 
 
 def steps(text: str, name: str) -> list[WriteCoil | Order]:
@@ -70,10 +78,15 @@ def test_what_cannot_be_a_command_is_refused_by_name(text: str, key: str) -> Non
             {"gas_unit": "ppm", "nox_at": "p51"},
             Order(0, "serinus_advanced", "mode zero"),
         ),
+        (
+            "horiba_apna370",
+            {"gas_unit": "ppb", "zero_digit": Decimal(5), "span_digit": Decimal(4)},
+            Order(1, "horiba", "line zero"),
+        ),
     ],
 )
 def test_the_shipped_maps_command_what_their_sources_name(
-    profile: str, settings: dict[str, str], first: WriteCoil | Order
+    profile: str, settings: dict[str, SettingValue], first: WriteCoil | Order
 ) -> None:
     driver = make_driver(load_profile(profile, search_path(None), settings=settings), device="a.b")
     assert steps_of(driver, "zero")[0] == first
@@ -92,6 +105,9 @@ def test_the_shipped_maps_command_what_their_sources_name(
         Order(0, "bayern_hessen", "ST843 S"),
         Order(0, "bayern_hessen_cr", "ST43 N"),
         Order(1, "horiba", "A024"),
+        Order(1, "horiba", "A029"),
+        Order(1, "horiba", "line 1"),
+        Order(12, "horiba", "line zero"),
     ],
 )
 def test_no_other_order_can_be_said(order: Order) -> None:
@@ -108,6 +124,11 @@ def test_no_other_order_can_be_said(order: Order) -> None:
         (Order(0, "ak", "SNGA K0"), b"\x02 SNGA 0\x03", None),
         (Order(0, "ak", "SNGA K0"), b"\x02 SNGA 0 OF\x03", "offline"),
         (Order(0, "ak", "SNGA K0"), b"\x02 SNGA K0\x03\x02 SNGA 0\x03", None),  # behind its echo
+        (ZERO_LINE, said_by_horiba("A024", "00"), None),
+        (ZERO_LINE, said_by_horiba("A024", "00,1"), None),
+        (ZERO_LINE, said_by_horiba("A024", ""), None),
+        (ZERO_LINE, said_by_horiba("A024", "03"), "answers with 03"),
+        (ZERO_LINE, orders.encode(ZERO_LINE) + said_by_horiba("A024", "03"), "answers with 03"),
     ],
 )
 def test_an_answer_says_whether_the_order_was_taken(order: Order, line: bytes, refusal: str | None) -> None:
@@ -115,6 +136,30 @@ def test_an_answer_says_whether_the_order_was_taken(order: Order, line: bytes, r
     assert found is not None
     assert found.refusal == refusal
     assert found.after == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        said_by_horiba("R001", "00,20260101120000"),
+        said_by_horiba("A029", "00"),
+        said_by_horiba("A024", "00", unit_id=2),
+        said_by_horiba("A024", "00")[:-1],
+    ],
+    ids=["another answer", "another order", "another instrument", "half of it"],
+)
+def test_what_is_about_something_else_answers_no_order_of_horiba(line: bytes) -> None:
+    assert orders.find_answer(ZERO_LINE, line) is None
+
+
+def test_the_line_of_a_horiba_is_ordered_as_the_logger_does() -> None:
+    """`A024` with 0, 1 or 2; the check sum by hand: XOR of all bytes before it."""
+    for text, number, check in (
+        ("line sample", b"0", b"44"),
+        ("line zero", b"1", b"45"),
+        ("line span", b"2", b"46"),
+    ):
+        assert orders.encode(Order(1, "horiba", text)) == b"\x01010100A024\x02" + number + check + b"\x03"
 
 
 def test_an_order_that_is_answered_by_itself_is_not_taken_for_its_echo() -> None:
@@ -128,7 +173,7 @@ def test_an_order_that_is_answered_by_itself_is_not_taken_for_its_echo() -> None
 
 
 def test_an_echo_alone_answers_no_order_in_words() -> None:
-    for order in (Order(42, "clink", "set zero"), Order(0, "ak", "SNGA K0")):
+    for order in (Order(42, "clink", "set zero"), Order(0, "ak", "SNGA K0"), ZERO_LINE):
         assert orders.find_answer(order, orders.encode(order)) is None
 
 

@@ -31,8 +31,12 @@ from doxedge.analysers.dialects.framing import (
 SOH: Final = 0x01
 MAX_BYTES: Final = 1_024
 
-LINES: Final = {0: "sample", 1: "zero", 2: "span"}
-"""What the order A024 sets; it is no question."""
+CHANGE_LINE: Final = "A024"
+"""The order that sets which gas is taken; it is no question. A029 and A030 adjust the instrument and are never sent."""
+LINES: Final = {"sample": "0", "zero": "1", "span": "2"}
+"""What A024 sets (Datalogger2, app/models/HoribaCollector.scala: reqNormal, reqZero, reqSpan)."""
+RIGHT: Final = "00"
+"""The code that an answer begins with when all is well (as the same logger reads R037)."""
 ORDER: Final = "A"
 """The letter that orders begin with."""
 

@@ -6,6 +6,7 @@ before it. The order of Bayern-Hessen is not answered: that it was taken shows i
     clink             set sample, set zero, set span, set mode remote, set mode local     answered: the order and `ok`
     ak                SREM SMAN SNGA SEGA SMGA Kn                                         answered: the code
     bayern_hessen     STkkk M, N, K for measure, zero, span of channel kkk                not answered
+    horiba            line sample, line zero, line span (A024 with 0, 1, 2)               answered: A024
     serinus_advanced  mode measure, mode zero, mode span (command 4, parameter 85)        answered: command 4
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from doxedge.analysers.dialects import ak, bayern_hessen, clink, serinus_advanced
+from doxedge.analysers.dialects import ak, bayern_hessen, clink, horiba, serinus_advanced
 from doxedge.analysers.dialects.codec import Bound, codec_of, search
 from doxedge.analysers.dialects.framing import FrameError
 from doxedge.analysers.question import Order
@@ -122,6 +123,19 @@ def _serinus_judge(order: Order, frame: serinus_advanced.SerinusFrame) -> str | 
     return "" if frame.command == serinus_advanced.SET else None
 
 
+def _horiba_encode(order: Order) -> bytes:
+    line = horiba.LINES[order.text.removeprefix("line ")]
+    return horiba.encode(horiba.HoribaFrame(order.unit_id, order.unit_id, horiba.CHANGE_LINE, line))
+
+
+def _horiba_judge(order: Order, frame: horiba.HoribaFrame) -> str | None:
+    """Answers begin with a code; what is behind it in this one is in no source, so it is not looked at."""
+    if frame.command != horiba.CHANGE_LINE or frame.sender != order.unit_id:
+        return None
+    code = frame.fields[0] if frame.fields else horiba.RIGHT
+    return "" if code == horiba.RIGHT else f"answers with {code}"
+
+
 _ORDERS: Final[Mapping[str, _Orders]] = {
     "clink": _Orders(
         re.compile(r"set (sample|zero|span|mode remote|mode local)"),
@@ -131,6 +145,7 @@ _ORDERS: Final[Mapping[str, _Orders]] = {
     "ak": _Orders(re.compile(r"(SREM|SMAN|SNGA|SEGA|SMGA) K[0-9]( [!-~]{1,8})?"), _ak_encode, _ak_judge),
     "bayern_hessen": _bayern_hessen(bayern_hessen.Ending.BCC),
     "bayern_hessen_cr": _bayern_hessen(bayern_hessen.Ending.CR),
+    "horiba": _Orders(re.compile(r"line (sample|zero|span)"), _horiba_encode, _horiba_judge),
     "serinus_advanced": _Orders(
         re.compile(r"mode (measure|zero|span)"), _serinus_encode, _serinus_judge, repeats=True
     ),
