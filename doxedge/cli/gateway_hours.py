@@ -43,7 +43,8 @@ that were revised since. `differs`: neither, or another mass was signed; rules t
 (the signed hour has the hash of the rules that it was made by). What rests on an imported file is computed with the
 hours of the files that its recipe names, and no others. A
 measured hour with a bias factor is multiplied again, and the factor computed again from the file of the RATA that the
-hour names, which is in qa.db.
+hour names, which is in qa.db. The calibration functions that it names are held against the QAL2 there; the mass follows
+from them and the raw samples.
 
 The history keeps three years. The gateway need not run, and is not disturbed when it does.
 
@@ -228,7 +229,7 @@ def _verdict(histories: _Histories, stored: StoredHour, check: _Check) -> tuple[
     if wrong is not None:
         return Recomputed.DIFFERS.value, wrong
     if stored.stated is None:
-        return _verdict_on_bias(stored.known.start_ms, check)
+        return _verdict_on_tests(stored.known.start_ms, check)
     decoded = canonical.decode(stored.stated.recipe)
     recipe = decoded if isinstance(decoded, list) else []
     known = histories.of(sources_in(recipe))
@@ -249,28 +250,42 @@ def _verdict(histories: _Histories, stored: StoredHour, check: _Check) -> tuple[
     return verdict.value, found
 
 
-def _verdict_on_bias(start_ms: int, check: _Check) -> tuple[str | None, str | None]:
+def _verdict_on_tests(start_ms: int, check: _Check) -> tuple[str | None, str | None]:
+    """On a measured hour: what it says of the tests that it rests on."""
     from doxedge.measurement.bias_check import check_bias
+    from doxedge.measurement.calibrated_check import check_functions
+    from doxedge.measurement.recipe_check import Recomputed
 
     nox_g, recipe = check.masses.get(start_ms, (0, []))
-    found = check_bias(nox_g, recipe, start_ms=start_ms, tests=check.tests, rules=check.bias)
-    return (None, None) if found is None else (found[0].value, found[1])
+    found = [
+        one
+        for one in (
+            check_bias(nox_g, recipe, start_ms=start_ms, tests=check.tests, rules=check.bias),
+            check_functions(recipe, start_ms=start_ms, tests=check.tests),
+        )
+        if one is not None
+    ]
+    if not found:
+        return None, None
+    differs = any(verdict is Recomputed.DIFFERS for verdict, _ in found)
+    verdict = Recomputed.DIFFERS if differs else Recomputed.PROVED
+    return verdict.value, "; ".join(told for _, told in found)
 
 
 def _tests_of(path: Path) -> dict[str, KeptTests]:
     """By unit, what the tests on record give, each computed from its file. Raises StoreError."""
-    from doxedge.gateway.qa_in_force import rata_factor
+    from doxedge.gateway.qa_in_force import qal_function, rata_factor
     from doxedge.measurement.tests_in_force import KeptTests
     from doxedge.store import look
 
     found: dict[str, KeptTests] = {}
     for entry in look.tests(path) if path.exists() else ():
         try:
-            factor = rata_factor(entry)
+            given = rata_factor(entry) or qal_function(entry)
         except (ValueError, KeyError):
             continue  # What rests on it differs, and is told hour by hour.
-        if factor is not None:
-            found.setdefault(entry.unit, KeptTests()).put(factor)
+        if given is not None:
+            found.setdefault(entry.unit, KeptTests()).put(given)
     return found
 
 

@@ -76,6 +76,12 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     enter.add_argument(
         "--zero", metavar="VALUE", help="of QAL2: what the analyser reads at zero gas; default: 0"
     )
+    enter.add_argument(
+        "--measured-in",
+        choices=("ppb", "ppm", "mg/m3"),
+        help="of a QAL2 of NOx: the unit of x and y, both as the analyser measures (dry or wet, not at a reference "
+        "oxygen), mg/m3 at 0 degC and 101.325 kPa as NO2; default: the quantity's own",
+    )
     enter.set_defaults(func=_enter)
     event = kinds.add_parser(
         "event",
@@ -131,6 +137,7 @@ def _enter(options: argparse.Namespace) -> int:
         "parameter": options.parameter,
         "limit": options.limit,
         "zero": options.zero,
+        "measured_in": options.measured_in,
     }
     answer = _answer(options, question)
     entry = answer["entry"]

@@ -182,6 +182,13 @@ _RULES: Final = (
         priority=Priority.MEDIUM,  # Not signed: the reading on the chart is, with its sums.
     ),
     AlarmRule(
+        code="qal2.range",
+        meaning="too many hours lie outside the range of the last QAL2: a new one is due (EN 14181, 6.5)",
+        priority=Priority.MEDIUM,
+        clear_after_ms=STEADY_MS,
+        signed=True,
+    ),
+    AlarmRule(
         code="bias.low",
         meaning="the mass is adjusted by less than the bias factor that the last RATA gave",
         priority=Priority.HIGH,

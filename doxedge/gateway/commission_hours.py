@@ -14,13 +14,13 @@ from typing import Final
 
 from doxedge.gateway import meter_exchange, sample_rows
 from doxedge.gateway.plant import PlannedUnit
-from doxedge.measurement.bias_in_force import StatedTests
 from doxedge.measurement.collected_hour import MinuteStep
 from doxedge.measurement.emission import HourRecord
 from doxedge.measurement.hour import HourAssembler
 from doxedge.measurement.quality import Assessor, ClockState, clock_state
 from doxedge.measurement.sample import Sample
 from doxedge.measurement.shared_stack import RunningUnits
+from doxedge.measurement.stated_tests import StatedTests
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.signing import canonical
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from doxedge.measurement.bias_factor import factor_text
 from doxedge.measurement.bias_in_force import BY_RATA
+from doxedge.measurement.calibrated import CALIBRATED
 from doxedge.measurement.conversion import (
     K_NOX_LB_PER_SCF_PPM,
     NORMAL_PRESSURE_KPA,
@@ -35,7 +36,13 @@ def chain_text(
 
     `units` are those that share the stack.
     """
-    lines = ["For each minute of the sheet that has all values:"]
+    lines = []
+    if emission.calibrated:
+        lines += [
+            "The means of the sheet are a + b x, where x is the mean of the readings and the hour's record says",
+            f"  {CALIBRATED}:MONITOR:A:B:END-OF-RANGE:SHA-256 of the QAL2; of other monitors they are as read",
+        ]
+    lines.append("For each minute of the sheet that has all values:")
     if len(stacks) > 1:
         lines.append(f"  for each stack, {', '.join(stacks)}, with the columns of its name:")
     lines += [

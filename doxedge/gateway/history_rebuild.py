@@ -24,6 +24,7 @@ from doxedge.measurement.apportioning import (
     is_of_stack,
     stack_hour_in,
 )
+from doxedge.measurement.calibrated import range_words
 from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.hour_series import QUALITY_ASSURED_METHODS
 from doxedge.measurement.shared_stack import SharedStack
@@ -119,12 +120,14 @@ def _measured(body: list[Any]) -> KnownHour:
     said: list[Any] = body[18] or []
     if (stack := stack_hour_in(said)) is not None:
         method = body[8] if stack.nox_g is not None else ""
-        return _of_stack(body, stack, method=method)
+        return _of_stack(body, stack, method=method, remarks=range_words(said))
     is_load_known = not any(
         f"energy_wh:{quality}" in said for quality in ("carried", "incomplete", "unmetered")
     )
     assured = bool(body[3]) and body[8] in QUALITY_ASSURED_METHODS
-    return KnownHour(body[1], body[3], body[4], body[5], is_load_known, body[8], assured, body[9])
+    return KnownHour(
+        body[1], body[3], body[4], body[5], is_load_known, body[8], assured, body[9], range_words(said)
+    )
 
 
 def _missing(body: list[Any]) -> KnownHour:

@@ -9,7 +9,7 @@ from pathlib import Path
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.profile_folders import search_path
-from doxedge.gateway.bias_plan import require_testable
+from doxedge.gateway.applied_tests import require_testable
 from doxedge.gateway.endpoints import require_one_setting
 from doxedge.gateway.instruments import (
     Instrument,

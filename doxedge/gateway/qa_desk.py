@@ -26,6 +26,7 @@ from doxedge.gateway.qa_gas import GasLines
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_plan import MonitorPlan
 from doxedge.gateway.qa_ports import Command, Hours
+from doxedge.gateway.qa_range import RangeWeeks
 from doxedge.gateway.qa_record import QaRecord, is_same, move, restore_monitor
 from doxedge.gateway.record_desk import Happening
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult, expired
@@ -76,7 +77,7 @@ class QaDesk:
         self.ended: dict[int, Check] = {}
         """The last ones that are over, by number, for those who wait."""
         self.record = QaRecord(plans, in_force)
-        self.terms = TestTerms(unit, history)
+        self.terms, self.range = TestTerms(unit, history), RangeWeeks(unit, history)
         self._by_reads = {plan.reads: self.monitors[plan.quantity] for plan in plans}
         self._needed, self._store, self._clock = needed, store, clock
         self._gas = GasLines(command)
@@ -162,6 +163,7 @@ class QaDesk:
         for monitor in self.monitors.values():
             monitor.advance(now_ms, running=running)
         await self.terms.follow(now_ms)
+        await self.range.follow(self.record.passed, now_ms)
         try:
             await self._write_standings()
             await self._gas.put_back_left(self.checks)

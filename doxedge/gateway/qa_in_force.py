@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from doxedge.measurement.qa_entry import TestKind, rata_factors
-from doxedge.measurement.tests_in_force import RataFactor
+from doxedge.measurement.calibrated import DIGITS
+from doxedge.measurement.conversion import PRECISE
+from doxedge.measurement.emission import PPB_PER_PPM
+from doxedge.measurement.qa_entry import TestKind, judge_qal2, rata_factors
+from doxedge.measurement.tests_in_force import QalFunction, RataFactor
 from doxedge.quantity import DAY_MS, HOUR_MS, SECOND_MS
 from doxedge.store.qa_rows import QaEntry
 
@@ -34,8 +37,7 @@ def rata_factor(entry: QaEntry) -> RataFactor | None:
     body = entry.body
     if body["kind"] != TestKind.RATA or not body["passed"]:
         return None
-    if hashlib.sha256(body["text"].encode()).hexdigest() != body["sha256"]:
-        raise ValueError(f"the file of entry {entry.number} is not the one that was handed in")
+    _require_same_file(entry)
     ended_ms, in_force_ms = _times(entry)
     factor, capped = factors_of(body)
     return RataFactor(
@@ -46,6 +48,46 @@ def rata_factor(entry: QaEntry) -> RataFactor | None:
         since_ms=in_force_ms,
         test=body["sha256"],
     )
+
+
+def qal_function(entry: QaEntry) -> QalFunction | None:
+    """The calibration function of a QAL2 that passed, in the unit of its quantity; None for every other entry.
+
+    Raises ValueError for a file that gives none, or is not the one that was handed in, and KeyError for an entry that
+    does not say in which unit its samples are.
+    """
+    body = entry.body
+    if body["kind"] != TestKind.QAL2 or not body["passed"]:
+        return None
+    _require_same_file(entry)
+    told, (ended_ms, in_force_ms) = body["figures"][0], _times(entry)
+    judged = judge_qal2(
+        body["text"].splitlines(),
+        limit=Decimal(told["limit"]),
+        zero=Decimal(told["zero"]),
+        day=dt.date.fromisoformat(body["day"]),
+    )
+    function, scale = judged.figures[0], _in_quantity(told)
+    a, b, highest = (Decimal(str(function[name])) for name in ("a", "b", "highest"))
+    return QalFunction(
+        monitor=entry.quantity,
+        a=DIGITS.multiply(a, scale),
+        b=DIGITS.plus(b),
+        highest=DIGITS.multiply(highest, scale),
+        ended_ms=ended_ms,
+        since_ms=in_force_ms,
+        test=body["sha256"],
+    )
+
+
+def _in_quantity(told: Mapping[str, Any]) -> Decimal:
+    """How many of the quantity's units one of the samples' is."""
+    match told["measured_in"]:
+        case "ppm":
+            return PPB_PER_PPM
+        case "mg/m3":
+            return PRECISE.divide(PPB_PER_PPM, Decimal(told["mg_per_m3_per_ppm"]))
+    return Decimal(1)
 
 
 def factors_of(body: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
@@ -65,6 +107,11 @@ def in_force_words(body: Mapping[str, Any]) -> str:
     if _border(ended_ms) < in_force_ms:
         said += f" (the hours from {_utc(_border(ended_ms))} until then were made without it)"
     return said
+
+
+def _require_same_file(entry: QaEntry) -> None:
+    if hashlib.sha256(entry.body["text"].encode()).hexdigest() != entry.body["sha256"]:
+        raise ValueError(f"the file of entry {entry.number} is not the one that was handed in")
 
 
 def _times(entry: QaEntry) -> tuple[int, int]:

@@ -253,13 +253,19 @@ class QaOffice:
             judged, steps = _judge_qal3(asked, desk.record.charts[asked.quantity])
         else:
             last = desk.record.tests[asked.quantity].get("qal2")
-            judged = judge(asked, monitor.plan, qal2=None if last is None else last.body["figures"][0])
+            judged = judge(
+                asked,
+                monitor.plan,
+                qal2=None if last is None else last.body["figures"][0],
+                mg_per_m3_per_ppm=self._hours[asked.unit].emission.mg_per_m3_per_ppm,
+            )
         until = None
         if judged.term is not None:
             await desk.terms.follow(caller.at_ms)
             before = desk.record.passed[asked.quantity].get(judged.kind, [])
             until = desk.terms.good_until(before, day_of(asked.day), judged.term, now_ms=caller.at_ms)
-        applied = self._hours[asked.unit].emission.bias_by_rata
+        emission = self._hours[asked.unit].emission
+        applied = emission.bias_by_rata if asked.kind == "rata" else emission.calibrated
         body = test_body(asked, caller, judged, by_quarters=until, applied=applied)
         entry = await desk.keep_test(asked.quantity, body, steps)
         return {"entry": entry_as_dict(entry), "standing": monitor.current.standing}
@@ -354,6 +360,7 @@ def _facts(monitor: Monitor, desk: QaDesk, bias: tuple[Decimal, Decimal] | None,
         min(terms, key=lambda term: term.until_ms, default=None),
         bias if "rata" in desk.record.tests[plan.quantity] else None,
         desk.record.charts[plan.quantity].findings,
+        desk.range.words(plan.quantity),
     )
 
 

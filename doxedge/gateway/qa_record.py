@@ -10,7 +10,7 @@ from typing import Any
 
 from doxedge.gateway import qa_tests
 from doxedge.gateway.qa_charts import Charts, Step
-from doxedge.gateway.qa_in_force import rata_factor
+from doxedge.gateway.qa_in_force import qal_function, rata_factor
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_plan import MonitorPlan
 from doxedge.measurement.bias_factor import PLACES
@@ -60,12 +60,12 @@ class QaRecord:
     def put_in_force(self, entry: QaEntry) -> None:
         """What an entry on the disk gives holds from its hour on."""
         try:
-            factor = rata_factor(entry)
+            given = rata_factor(entry) or qal_function(entry)
         except (ValueError, KeyError) as error:
             log.error("entry %d of qa.db puts nothing in force: %s", entry.number, error)
             return
-        if factor is not None:
-            self._in_force.put(factor)
+        if given is not None:
+            self._in_force.put(given)
 
     def bias_factor(self, needed: frozenset[str]) -> Decimal | None:
         """What the last RATAs of these quantities ask for together; None without one.

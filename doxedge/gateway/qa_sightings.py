@@ -40,6 +40,8 @@ class MonitorFacts:
     None where this monitor has no RATA."""
     drifts: str = ""
     """What the last readings on its QAL3 charts found."""
+    outside: str = ""
+    """Why the hours outside the range of its QAL2 ask for a new one; empty when they do not."""
 
 
 def monitor_sightings(facts: MonitorFacts, *, now_ms: int) -> Iterator[Sighting]:
@@ -63,6 +65,8 @@ def monitor_sightings(facts: MonitorFacts, *, now_ms: int) -> Iterator[Sighting]
         f"the last RATAs give a bias factor of {wanted}, and the mass is adjusted by {applied}",
     )
     yield Sighting("qal3.drift", facts.subject, bool(facts.drifts), facts.drifts or "the charts are quiet")
+    outside = facts.outside or "the hours lie within the range of the last QAL2"
+    yield Sighting("qal2.range", facts.subject, bool(facts.outside), outside)
     test = facts.test
     yield Sighting(
         "test.due",

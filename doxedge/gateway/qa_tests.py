@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal
 
@@ -39,7 +40,7 @@ FILE_CHARACTERS_MAX: Final = 40_000
 """A RATA of three load levels has some forty runs of a hundred signs each."""
 EVENT: Final = "event"
 """The kind of an entry about something that was done to a monitor."""
-APPLIED: Final = frozenset({TestKind.RATA})
+APPLIED: Final = frozenset({TestKind.RATA, TestKind.QAL2})
 """What these give may come into force by itself."""
 _KIND_OF: Final = {
     ErrorRule.PPM_SPAN: (Kind.CONCENTRATION, "NOXC"),
@@ -75,6 +76,8 @@ class AskEnter(Question):
     parameter: str | None = Field(None, max_length=8)
     limit: NumberText | None = None
     zero: NumberText | None = None
+    measured_in: Literal["ppb", "ppm", "mg/m3"] | None = None
+    """Of x and y of a QAL2 of NOx; None: the unit of the quantity."""
 
 
 class AskEvent(Question):
@@ -87,12 +90,20 @@ class AskEvent(Question):
     reason: Words
 
 
-def judge(asked: AskEnter, plan: MonitorPlan, *, qal2: Mapping[str, Cell] | None) -> Judged:
+def judge(
+    asked: AskEnter, plan: MonitorPlan, *, qal2: Mapping[str, Cell] | None, mg_per_m3_per_ppm: Decimal
+) -> Judged:
     """What the rules make of the file; not for QAL3, whose readings go on charts. Raises Refusal.
 
-    qal2    the figures of the last QAL2 of this monitor that passed
+    qal2               the figures of the last QAL2 of this monitor that passed
+    mg_per_m3_per_ppm  by which the unit's mass is made: a QAL2 in mg/m3 is brought to the quantity's unit with it
     """
     day = day_of(asked.day)
+    if asked.measured_in is not None and (asked.kind != "qal2" or not plan.quantity.endswith("_ppb")):
+        raise Refusal(
+            "bad_question",
+            f"measured_in: {asked.measured_in} is for a QAL2 of NOx; leave it out for {plan.quantity}",
+        )
     lines = asked.text.splitlines()
     kind, parameter = _KIND_OF[rule_of(plan.quantity)[0]]
     try:
@@ -105,7 +116,9 @@ def judge(asked: AskEnter, plan: MonitorPlan, *, qal2: Mapping[str, Cell] | None
             return judge_rata(lines, parameter=named, test_num=asked.test_num)
         limit = _number("limit", asked.limit)
         if asked.kind == "qal2":
-            return judge_qal2(lines, limit=limit, zero=Decimal(asked.zero or "0"), day=day)
+            judged = judge_qal2(lines, limit=limit, zero=Decimal(asked.zero or "0"), day=day)
+            in_unit = {"measured_in": asked.measured_in, "mg_per_m3_per_ppm": str(mg_per_m3_per_ppm)}
+            return replace(judged, figures=({**judged.figures[0], **in_unit},))
         if qal2 is None:
             raise Refusal("no_qal2", f"{plan.quantity} has no QAL2 that passed; enter that first")
         return judge_ast(lines, limit=limit, function=qal2, day=day)

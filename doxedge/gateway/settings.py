@@ -152,6 +152,8 @@ class UnitTable(_Table):
     """`rata`: the last RATA that passed gives the factor, from the hour after it was handed in; `bias` before that."""
     bias_low_emitter_cap: bool = False
     """A low emitter by that RATA takes 1.111 instead of a greater factor (40 CFR 75, Appendix A, 7.6.5)."""
+    calibration_function: Literal["none", "qal2"] = "none"
+    """`qal2`, with the rule set `eu`: values go through the function of the last QAL2 of their monitor that passed."""
     operating: OperatingTable | None = None
     energy: EnergyTable = EnergyTable()
     missing_data: MissingDataTable = MissingDataTable()

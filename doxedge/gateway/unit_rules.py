@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from doxedge.analysers.configuration import ConfigError
-from doxedge.gateway.bias_plan import bias_settings, describe_bias
+from doxedge.gateway.applied_tests import applied_settings, describe_applied
 from doxedge.gateway.mass_settings import FormulaTable
 from doxedge.gateway.quantity_plan import QuantityPlan, stack_name
 from doxedge.gateway.settings import UnitTable
@@ -24,6 +24,7 @@ from doxedge.signing.tags import hash_tagged
 CAME_LATER: Final = (
     "calibration", "missing_data", "averaging_minutes", "concentration_o2_corrected", "formula", "bias",
     "stacks", "shares_stack_of", "bias_source", "bias_low_emitter_cap",
+    "calibration_function",
 )  # fmt: skip
 """Keys of a unit that its rules hash leaves out where they have their defaults."""
 
@@ -52,7 +53,7 @@ def describe_hour(hour: HourSettings) -> list[str]:
             else []
         ),
         *(_describe_shared(hour.shared) if hour.shared else []),
-        *describe_bias(hour.emission),
+        *describe_applied(hour.emission),
         *(
             f"{quantity}: {hour.devices[backup_name(quantity)]} stands in for {hour.devices[quantity]}"
             for quantity in sorted(hour.backups)
@@ -145,7 +146,7 @@ def _hour_settings(unit: UnitTable, plan: QuantityPlan) -> HourSettings:
         mg_per_m3_per_ppm=unit.mg_per_m3_per_ppm,
         o2_corrected=unit.concentration_o2_corrected or unit.concentration in said_so,
         formula=_formula(unit.formula),
-        **bias_settings(unit),
+        **applied_settings(unit),
     )
     stacks = _stacks(unit, emission, plan) if unit.stacks else (Stack(),)
     named = {stack.name_of(quantity) for stack in stacks for quantity in emission.measured}

@@ -14,7 +14,7 @@ The record says which, so that whoever has the files of the tests computes it ag
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from math import prod
@@ -99,22 +99,6 @@ def stated_ratas(remarks: Iterable[object], start_ms: int) -> list[RataFactor]:
                 )
             )
     return found
-
-
-class StatedTests:
-    """What hours say of the tests they rest on, each for itself: to compute them again without those tests."""
-
-    def __init__(self, hours: Iterable[tuple[int, Sequence[object]]]) -> None:
-        """(beginning, remarks) of each hour."""
-        self._ratas = {
-            (test.monitor, start_ms): test
-            for start_ms, remarks in hours
-            for test in stated_ratas(remarks, start_ms)
-        }
-
-    def rata(self, monitor: str, start_ms: int) -> RataFactor | None:
-        """As in `KnownTests`."""
-        return self._ratas.get((monitor, start_ms))
 
 
 def factor_of(monitor: str, tests: KnownTests, start_ms: int) -> RataFactor | None:

@@ -11,6 +11,7 @@ from typing import Final
 from doxedge.measurement.apportioning import UnitHour, apportioning
 from doxedge.measurement.averaging import MinuteMean
 from doxedge.measurement.bias_in_force import bias_in_force
+from doxedge.measurement.calibrated import calibrated_words
 from doxedge.measurement.conversion import PRECISE
 from doxedge.measurement.emission import (
     CALIBRATION_FAILED,
@@ -118,7 +119,7 @@ class CollectedHour:
         self._stamps: dict[tuple[str, str], array[int]] = {}
         self._checks = MonitorChecks(start_ms)
         self._minutes: HourMinutes = HourMinutes(
-            start_ms, settings, self._checks, before=None if before is None else before._minutes
+            start_ms, settings, self._checks, tests=tests, before=None if before is None else before._minutes
         )
         self._rates: dict[str, list[MinuteRate | None]] = {
             stack.name: [None] * MINUTES for stack in settings.stacks
@@ -184,6 +185,7 @@ class CollectedHour:
         extrapolated = any(stack.mass is not None and stack.mass.extrapolated for stack in stacks)
         if verdict.start_stop and extrapolated:
             remarks.add(SCALED)
+        remarks |= self._calibrated(stacks)
         bias = stacks[0].bias if len(stacks) == 1 else None  # of several each is among the remarks
         return HourRecord(
             settings.unit,
@@ -297,6 +299,22 @@ class CollectedHour:
             names=names,
             bias=partial(bias_in_force, settings.emission, self._tests, self.start_ms, stack.name),
         )
+
+    def _calibrated(self, stacks: Sequence[JudgedStack]) -> set[str]:
+        """What the hour says of calibration functions: those of the monitors that made its mass."""
+        settings = self._settings
+        if not settings.emission.calibrated:
+            return set()
+        values: dict[str, list[Decimal]] = {}
+        for judged, stack in zip(stacks, settings.stacks, strict=True):
+            for name in self._names_of(stack):
+                for minute, rate in judged.rates.items():
+                    monitor = backup_name(name) if name in rate.backups else name
+                    if (mean := self._minutes.mean_at(name, minute)) is not None:
+                        values.setdefault(monitor, []).append(mean)
+        of_gas = {stack.name_of(settings.emission.concentration) for stack in settings.stacks}
+        of_gas |= {backup_name(name) for name in of_gas}
+        return set(calibrated_words(values, of_gas, self._tests, self.start_ms))
 
     def _names_of(self, stack: Stack) -> frozenset[str]:
         """What is measured of a stack, by the names in the unit."""

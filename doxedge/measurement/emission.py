@@ -87,6 +87,9 @@ class EmissionSettings:
     low_emitter_cap: bool = False
     """A low emitter by that RATA takes 1.111 instead of more."""
 
+    calibrated: bool = False
+    """Values go through the function of the last QAL2 of their monitor (`calibrated`)."""
+
     def __post_init__(self) -> None:
         require_actual_oxygen(Concentration(Decimal(0), self.concentration_basis, self.o2_corrected))
         require_ordered(self.bias)

@@ -1,10 +1,12 @@
 """The minute means of one hour: of each quantity, and which of them stands for a minute.
 
 A quantity that is read once a minute or less often stands for some minutes more, also from the hour before. Where a
-quantity has a backup, the backup's mean counts in the minutes in which the first has none that is valid.
+quantity has a backup, the backup's mean counts in the minutes in which the first has none that is valid. Where the
+rules want it a mean goes through the calibration function of its monitor; minimum and maximum stay as read.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -12,6 +14,7 @@ from doxedge.measurement.averaging import MinuteBucket, MinuteMean
 from doxedge.measurement.hour_settings import HourSettings, backup_name
 from doxedge.measurement.monitor_checks import MonitorChecks
 from doxedge.measurement.sample import Reason
+from doxedge.measurement.tests_in_force import KnownTests
 from doxedge.quantity import MINUTE_MS
 
 MINUTES: Final = 60
@@ -21,7 +24,7 @@ MINUTES: Final = 60
 class HourMinutes:
     """Of one hour. Quantities are named as in the unit."""
 
-    __slots__ = ("_before", "_buckets", "_checks", "_settings", "_start_ms")
+    __slots__ = ("_before", "_buckets", "_checks", "_settings", "_start_ms", "_tests")
 
     def __init__(
         self,
@@ -29,9 +32,11 @@ class HourMinutes:
         settings: HourSettings,
         checks: MonitorChecks,
         *,
+        tests: KnownTests,
         before: "HourMinutes | None" = None,
     ) -> None:
-        """`checks` are those of the hour; `before` is the hour before, if it is known."""
+        """`checks` are those of the hour, `tests` what tests gave; `before` is the hour before, if it is known."""
+        self._tests = tests if settings.emission.calibrated else None
         self._start_ms, self._settings, self._checks = start_ms, settings, checks
         self._before = before
         self._buckets: dict[str, list[MinuteBucket | None]] = {}
@@ -81,10 +86,14 @@ class HourMinutes:
                 yield minute
 
     def _mean(self, bucket: MinuteBucket, quantity: str) -> MinuteMean:
-        return bucket.mean(
+        mean = bucket.mean(
             poll_period_ms=self._settings.period_ms(quantity),
             coverage_percent=self._settings.coverage_percent,
         )
+        if self._tests is None or mean.mean is None:
+            return mean
+        function = self._tests.function(quantity, self._start_ms)
+        return mean if function is None else replace(mean, mean=function.apply(mean.mean))
 
     def _standing_bucket(self, quantity: str, minute: int) -> MinuteBucket | None:
         """The bucket whose mean stands for a minute: its own, or for a slow quantity the last one before."""

@@ -160,6 +160,8 @@ def judge_qal2(lines: Iterable[str], *, limit: Decimal, zero: Decimal, day: date
     found = variability(function, samples, uncertainty_of(limit))
     figures: dict[str, Cell] = {
         "samples": len(samples),
+        "limit": str(limit),
+        "zero": str(zero),
         "a": str(function.a),
         "b": str(function.b),
         "by_regression": int(function.by_regression),

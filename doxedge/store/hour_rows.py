@@ -196,6 +196,20 @@ def operation(connection: sqlite3.Connection, *, unit: str, from_ms: int, to_ms:
     return int(known), int(ran)
 
 
+def weeks(
+    connection: sqlite3.Connection, *, unit: str, word: str, from_ms: int, to_ms: int, first_ms: int
+) -> list[tuple[int, int, int]]:
+    """(week since `first_ms`, measured hours of operation, of these with the remark `word`) in [from_ms, to_ms)."""
+    rows = connection.execute(
+        "SELECT (start_ms - ?1) / 604800000 AS week, count(*), "
+        "sum(instr(char(10) || remarks || char(10), char(10) || ?2 || char(10)) > 0) FROM hour "
+        "WHERE unit = ?3 AND start_ms >= ?4 AND start_ms < ?5 AND nox_g IS NOT NULL AND operating_percent > 0 "
+        "GROUP BY week ORDER BY week",
+        (first_ms, word, unit, from_ms, to_ms),
+    )
+    return [(int(week), int(hours), int(outside)) for week, hours, outside in rows]
+
+
 def prune(connection: sqlite3.Connection, *, unit: str, before_ms: int) -> int:
     """Let the hours before an instant go; how many."""
     return connection.execute("DELETE FROM hour WHERE unit = ? AND start_ms < ?", (unit, before_ms)).rowcount

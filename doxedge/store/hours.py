@@ -12,12 +12,14 @@ from typing import Final
 
 from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.imported_hours import TakenHours
-from doxedge.quantity import HOUR_MS
+from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store import hour_rows, import_rows
 from doxedge.store.hour_rows import HourStatement, StoredHour
 from doxedge.store.import_rows import ImportedFile
 from doxedge.store.side_store import SideStore
 
+MONDAY_MS: Final = 4 * DAY_MS
+"""1970-01-05, from which weeks are counted."""
 KEEP_HOURS: Final = 26_280 + 31 * 24
 """Three years, and the longest gap that may be stated at once (contracts.hours, GAP_HOURS_MAX)."""
 KEEP_HOURS_MAX: Final = 2 * 26_280
@@ -134,6 +136,12 @@ class HourStore(SideStore):
         """Of the hours that begin in [from_ms, to_ms): how many are known, and in how many of these the unit ran."""
         return await self._database.read(
             partial(hour_rows.operation, unit=unit, from_ms=from_ms, to_ms=to_ms)
+        )
+
+    async def weeks(self, unit: str, word: str, *, from_ms: int, to_ms: int) -> list[tuple[int, int, int]]:
+        """(week since the first Monday of 1970, measured hours of operation, of these with the remark `word`)."""
+        return await self._database.read(
+            partial(hour_rows.weeks, unit=unit, word=word, from_ms=from_ms, to_ms=to_ms, first_ms=MONDAY_MS)
         )
 
     async def prune(self, unit: str, *, now_ms: int) -> int:

@@ -15,8 +15,9 @@ from doxedge.quantity import HOUR_MS
 from tests.gateway.calibrations import calibration_text
 from tests.gateway.missing_hours import PART75, RATE, planned, remember
 from tests.gateway.plant_settings import settings_text, unit_text
+from tests.gateway.test_calibration_function import EU, STEEP
 from tests.gateway.test_qa_desk import TIMES, own_sequence
-from tests.gateway.test_qa_tests import office
+from tests.gateway.test_qa_tests import S_AMS, office
 from tests.gateway.unit_bench import bench
 from tests.ledger.channels import START_MS
 from tests.measurement.qa_layouts import RATA, runs
@@ -139,6 +140,32 @@ async def test_a_bias_factor_is_computed_again_from_the_file_of_its_test(
         record.execute("DELETE FROM entry WHERE kind = 'test'")
     code, out, _ = await run(capsys, "--config", config, "--verify")
     assert (code, "was not in force" in out) == (6, True)
+
+
+async def test_a_calibration_function_is_held_against_the_file_of_its_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configured(tmp_path, EU, calibration_text(lines=f"{TIMES}\n{S_AMS}"))
+    (tmp_path / "gateway").mkdir()
+    async with office(tmp_path / "gateway", unit=EU, lines=S_AMS) as made:
+        await own_sequence(made.it)
+        await made.it.measure(2)
+        await made.enter("qal2", STEEP, limit="150", measured_in="ppm")
+        await made.it.measure(112)
+    code, out, _ = await run(capsys, "--config", config, "--verify", "--output", "json")
+    told = [(hour["verdict"], hour["recomputed"]) for hour in json.loads(out)["hours"]]
+    assert (code, told) == (
+        0,
+        [
+            ("proved", "nox_ppb as read, before the first QAL2"),
+            ("proved", "calibrated by the QAL2 of nox_ppb"),
+        ],
+    )
+    with closing(sqlite3.connect(tmp_path / "gateway" / "qa.db")) as record, record:
+        record.executescript("DROP TRIGGER entry_stands")
+        record.execute("UPDATE entry SET body = replace(body, '60', '61') WHERE kind = 'test'")
+    code, out, _ = await run(capsys, "--config", config, "--verify")
+    assert (code, "the QAL2 of nox_ppb that the hour names" in out) == (6, True)
 
 
 @pytest.mark.parametrize(

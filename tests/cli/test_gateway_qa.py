@@ -21,7 +21,7 @@ from tests.gateway.key_files import write_key
 from tests.gateway.test_qa_due import Q4_MS, past
 from tests.gateway.waiting import until
 from tests.integration.simulated_site import simulated_site
-from tests.measurement.qa_layouts import LINEARITY, linearity
+from tests.measurement.qa_layouts import LINEARITY, RATA, linearity, runs
 
 WHO = ("--unit", "alpha-1", "--quantity", "nox_ppb", "--name", "A. Person", "--reason", "quarterly")
 
@@ -144,6 +144,7 @@ async def test_an_operator_calibrates_and_hands_in_a_test(tmp_path: Path) -> Non
         )
         config, where = tmp_path / "gateway.toml", ("--config", str(tmp_path / "gateway.toml"))
         lines = 'settle_s = 120\nread_s = 120\ncontrol = "commands"'
+        text = text.replace("[[unit]]\n", '[[unit]]\nbias_source = "rata"\n', 1)
         config.write_text(text + calibration_text(lines=lines), encoding="utf-8")
         log = tmp_path / "gateway.log"
         async with process("doxedge", "gateway", "run", *where, environment=site.environment, log=log):
@@ -180,6 +181,17 @@ async def test_an_operator_calibrates_and_hands_in_a_test(tmp_path: Path) -> Non
                 True,
                 True,
             )
+            file.write_text(RATA + runs(off=28), encoding="utf-8")
+            rata = ("qa", "enter", "rata", str(file), *WHO, "--date", "2025-12-30", *where)
+            code, out, _ = await doxedge(*rata, "--ended", "2025-12-30T16:40")
+            assert (code, "rata PASSED, good until 2026-06-30 at least, in force from" in out) == (0, True)
+            assert "the hours from 2025-12-30T17:00Z until then were made without it" in out
+            code, _, error = await doxedge(*rata, "--ended", "2025-12-31T16:40")
+            assert (code, "not on 2025-12-30" in error) == (2, True)
+            code, _, error = await doxedge(*rata, "--measured-in", "ppm")
+            assert (code, "measured_in" in error) == (2, True)
+            code, out, _ = await doxedge("qa", "due", "--today", "2026-01-02", *where)
+            assert (code, "rata" in out, "is good until 2026-06-30" in out) == (0, True, True)
             file.write_text("nonsense\n1\n", encoding="utf-8")
             code, _, error = await doxedge(*enter)
             assert (code, "linearity.csv: line 1" in error) == (6, True)
@@ -188,7 +200,7 @@ async def test_an_operator_calibrates_and_hands_in_a_test(tmp_path: Path) -> Non
         code, out, _ = await doxedge("qa", "list", "--kind", "test", *where, "--output", "json")
         assert (code, [one["body"]["kind"] for one in json.loads(out)["entries"]]) == (
             0,
-            ["linearity", "event"],
+            ["linearity", "rata", "event"],
         )
 
 

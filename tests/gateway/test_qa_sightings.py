@@ -19,7 +19,7 @@ from doxedge.store.alarms import AlarmStore
 NOW_MS = 1_000 * HOUR_MS
 CODES = (
     "calibration.due", "calibration.expired", "calibration.failed", "monitor.out_of_control", "gas.expiring",
-    "bias.low", "qal3.drift", "test.due",
+    "bias.low", "qal3.drift", "qal2.range", "test.due",
 )  # fmt: skip
 
 
@@ -56,6 +56,7 @@ def out(standing: str) -> dict[str, Any]:
         ({"bias": (Decimal("1.092"), Decimal("1.092"))}, set()),
         ({"bias": (Decimal("1.092"), Decimal("1.091"))}, {"bias.low"}),
         ({"drifts": "zero gas: drift upwards"}, {"qal3.drift"}),
+        ({"outside": "9 of 10 hours"}, {"qal2.range"}),
         ({"test": TestTerm("rata", NOW_MS + 14 * DAY_MS, "is good")}, set()),
         ({"test": TestTerm("rata", NOW_MS - DAY_MS, "was good", 0)}, {"test.due"}),
     ],

@@ -14,7 +14,6 @@ from doxedge.measurement.bias_in_force import (
     BY_SITE,
     NO_RATA,
     InForce,
-    StatedTests,
     bias_in_force,
     combined,
     monitors_used,
@@ -23,6 +22,7 @@ from doxedge.measurement.bias_in_force import (
 from doxedge.measurement.emission import EmissionSettings, HourRecord, MinuteRate
 from doxedge.measurement.hour import HourAssembler
 from doxedge.measurement.hour_settings import HourSettings
+from doxedge.measurement.stated_tests import StatedTests
 from doxedge.measurement.tests_in_force import KeptTests, RataFactor
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from tests.measurement.readings import FLOW_M3_PER_H, HOUR, reading, settings
@@ -70,6 +70,9 @@ def test_an_older_test_that_is_handed_in_later_takes_no_place() -> None:
     tests = KeptTests([rata("1.092", hours=1, ended=0), rata("1.050", hours=3, ended=-50)])
     assert factors(tests, range(5)) == ["1.000", "1.092", "1.092", "1.092", "1.092"]
     tests.put(rata("1.092", hours=1, ended=0))
+    # Of two that ended together the one that was handed in last: a mistake was put right.
+    tests.put(rata("1.060", hours=1, ended=0))
+    assert factors(tests, range(5)) == ["1.000", "1.060", "1.060", "1.060", "1.060"]
     tests.clear()
     assert factors(tests, range(3)) == ["1.000"] * 3
 

@@ -1,4 +1,4 @@
-"""What a unit's table says of its bias factors: its own, or those of the RATAs that are handed in."""
+"""What of the tests that are handed in a unit's table lets count by itself: bias factors, calibration functions."""
 
 from __future__ import annotations
 
@@ -18,15 +18,22 @@ from doxedge.quantity import SECOND_MS
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-def bias_settings(unit: UnitTable) -> dict[str, Any]:
-    """The fields of `EmissionSettings`. Raises ValueError for what no test gives."""
+def applied_settings(unit: UnitTable) -> dict[str, Any]:
+    """The fields of `EmissionSettings`. Raises ValueError for what no test gives, or no rule knows."""
     by_rata = unit.bias_source == "rata"
     if unit.bias_low_emitter_cap and not by_rata:
         raise ValueError(
             'bias_low_emitter_cap: it caps the factor of a RATA, and bias_source is "site"; a factor of `bias` has '
             "its own `low_emitter`"
         )
+    calibrated = unit.calibration_function == "qal2"
+    if calibrated and unit.rule_set != "eu":
+        raise ValueError(
+            f"calibration_function: the function of a QAL2 is of EN 14181, and rule_set is {unit.rule_set}; "
+            "elsewhere a value counts as the analyser reads it"
+        )
     return {
+        "calibrated": calibrated,
         "bias": tuple(_bias(table) for table in unit.bias),
         "bias_by_rata": by_rata,
         "low_emitter_cap": unit.bias_low_emitter_cap,
@@ -36,22 +43,25 @@ def bias_settings(unit: UnitTable) -> dict[str, Any]:
 def require_testable(
     unit: UnitTable, hour: HourSettings, monitors: Sequence[MonitorPlan], *, source: str, place: str
 ) -> None:
-    """A RATA can be handed in of what has a `[[unit.calibration]]` table. Raises ConfigError."""
+    """A test can be handed in of what has a `[[unit.calibration]]` table. Raises ConfigError."""
     emission = hour.emission
-    if not emission.bias_by_rata:
-        return
+    applied = {
+        "bias_source": ("RATA", emission.bias_by_rata),
+        "calibration_function": ("QAL2", emission.calibrated),
+    }
     tested = {plan.quantity for plan in monitors}
     for stack in hour.stacks:
         name = stack.name_of(emission.concentration)
-        if name not in tested:
-            raise ConfigError(
-                source=source,
-                path=f"{place}.bias_source",
-                reason=f"no RATA of {name} can be handed in: it has no [[unit.calibration]] table in unit {unit.name}",
-            )
+        for key, (test, is_applied) in applied.items():
+            if is_applied and name not in tested:
+                raise ConfigError(
+                    source=source,
+                    path=f"{place}.{key}",
+                    reason=f"no {test} of {name} can be handed in: it has no [[unit.calibration]] in unit {unit.name}",
+                )
 
 
-def describe_bias(emission: EmissionSettings) -> list[str]:
+def describe_applied(emission: EmissionSettings) -> list[str]:
     """In plain words."""
     lines = [_describe(bias) for bias in emission.bias]
     if emission.bias_by_rata:
@@ -59,6 +69,11 @@ def describe_bias(emission: EmissionSettings) -> list[str]:
         before = "the factors above" if lines else "no factor"
         lines.append(
             f"mass x bias factor of the last RATA that passed, of each monitor, {cap}; {before} before the first"
+        )
+    if emission.calibrated:
+        lines.append(
+            "values x count as a + b x, the function of the last QAL2 that passed, of each monitor; as read before"
+            " the first"
         )
     return lines
 
