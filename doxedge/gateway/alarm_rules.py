@@ -19,6 +19,8 @@ CLOCK_BAD_MS: Final = Band(Decimal(5_000), Decimal(4_000))
 DISK_FREE_MB_MIN: Final = 256
 """Four times the room that the samples leave to the outbox (store.samples): there is time to act."""
 DISK_FREE_MB_BACK: Final = 320
+OUTBOX_PERCENT: Final = Band(Decimal(90), Decimal(85))
+"""Of its budget in use. The last tenth of the usual plant's 35 days is three of them: time to allow more."""
 QUEUE_AGE_MS: Final = Band(Decimal(2 * HOUR_MS), Decimal(HOUR_MS))
 """An hour is proved final seconds after it closes; two of them that wait are no accident of timing."""
 INVALID_MINUTES: Final = Band(Decimal(20), Decimal(0))
@@ -146,6 +148,18 @@ _RULES: Final = (
         priority=Priority.HIGH,
         clear_after_ms=STEADY_MS,
         signed=True,
+    ),
+    AlarmRule(
+        code="outbox.tight",
+        meaning="the outbox is nearly full: proved records will be given up before their 35 days",
+        priority=Priority.MEDIUM,
+        latched=False,  # Nothing is lost yet, and `outbox.dropped` says when it is.
+    ),
+    AlarmRule(
+        code="outbox.dropped",
+        meaning="proved records were given up before their 35 days: a late revision of theirs is refused",
+        priority=Priority.HIGH,
+        clear_after_ms=HOUR_MS,  # Not signed: the records are final, and the ledger has them.
     ),
     AlarmRule(
         code="samples.dropped",

@@ -19,6 +19,7 @@ from doxedge.gateway.alarm_rules import (
     FLOW_PERCENT_OF_SPAN,
     INVALID_MINUTES,
     MEBIBYTE,
+    OUTBOX_PERCENT,
     QUEUE_AGE_MS,
 )
 from doxedge.gateway.clock_state import ClockReading
@@ -27,6 +28,7 @@ from doxedge.measurement.collected_hour import RunningHour
 from doxedge.measurement.quality import PAIR
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Reason
+from doxedge.store.rows import Room
 
 OUT_OF_RANGE: Final = frozenset({Reason.RANGE, Reason.ABOVE_RANGE, Reason.BELOW_RANGE})
 MINUTES_JUDGED: Final = 20
@@ -69,6 +71,10 @@ class MachineFacts:
     lines: Sequence[str]
     refused: str | None = None
     """What is wrong with a configuration that was refused; None when the last one was right."""
+    outbox: Room | None = None
+    """None: not looked at."""
+    dropped_early: int = 0
+    """Proved records that had no room, since the look before."""
 
 
 def device_sightings(states: Iterable[DeviceState]) -> Iterator[Sighting]:
@@ -89,6 +95,7 @@ def machine_sightings(facts: MachineFacts) -> Iterator[Sighting]:
     yield _disk(facts.disk_free_bytes)
     text = f"{facts.samples_dropped} raw samples were dropped"
     yield Sighting("samples.dropped", "", facts.samples_dropped > 0, text)
+    yield from _outbox(facts.outbox, facts.dropped_early)
     for line in facts.lines:
         yield Sighting("line.stalled", line, line in facts.stalled, "nothing comes from this line")
     is_refused = facts.refused is not None
@@ -127,6 +134,17 @@ def _disk(free_bytes: int | None) -> Sighting:
     elif free_mb >= DISK_FREE_MB_BACK:
         holds = False
     return Sighting("disk.low", "", holds, f"{free_mb} MiB are free")
+
+
+def _outbox(room: Room | None, dropped_early: int) -> Iterator[Sighting]:
+    """A budget that is used up by what is not final is no matter of these: `outbox.old` tells that long before."""
+    if room is not None:
+        percent = 100 * room.used_bytes // room.bytes_max
+        holds = OUTBOX_PERCENT.holds(percent) if room.next_closed_ms is not None else False
+        text = f"{percent} % of its {room.bytes_max // MEBIBYTE} MiB are used; raise outbox.budget_mb"
+        yield Sighting("outbox.tight", "", holds, text)
+    text = f"{dropped_early} proved records had no room for their 35 days; raise outbox.budget_mb"
+    yield Sighting("outbox.dropped", "", dropped_early > 0, text)
 
 
 def _hour(unit: str, hour: RunningHour | None) -> Sighting:

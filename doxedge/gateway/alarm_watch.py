@@ -63,7 +63,7 @@ class AlarmWatch:
         self._records, self._clock, self._read_clock = records, clock, read_clock
         self._monitors, self._refused_words = monitors, refused
         self._digits = DigitWatch(folder, now_ms=clock.now_ms)
-        self._dropped = 0
+        self._dropped = self._dropped_early = 0
         self._refused: dict[str, int] = {}
 
     async def begin(self) -> None:
@@ -77,7 +77,7 @@ class AlarmWatch:
         """One look at everything. Raises StoreError of the disk."""
         now_ms = self._clock.now_ms()
         await self._desk.look(device_sightings(self._device_states.values()), now_ms=now_ms)
-        await self._desk.look(machine_sightings(self._machine()), now_ms=now_ms)
+        await self._desk.look(machine_sightings(await self._machine()), now_ms=now_ms)
         for unit in self._units():
             facts = await self._unit(unit)
             await self._desk.look(unit_sightings(facts, now_ms=now_ms), now_ms=now_ms)
@@ -107,7 +107,9 @@ class AlarmWatch:
             subjects |= watched_subjects(unit.table.name, unit.missing_data.rules)
         return subject in subjects
 
-    def _machine(self) -> MachineFacts:
+    async def _machine(self) -> MachineFacts:
+        room, early_before = await self._outbox.room(), self._dropped_early
+        self._dropped_early = room.dropped_early
         before = self._dropped
         queues = sum(pipeline.dropped_samples for pipeline in self._pipelines.values())
         self._dropped = self._samples.counters.dropped + queues
@@ -118,6 +120,8 @@ class AlarmWatch:
             stalled=frozenset(self._progress.stalled()),
             lines=self._progress.names,
             refused=self._refused_words(),
+            outbox=room,
+            dropped_early=room.dropped_early - early_before,
         )
 
     async def _unit(self, planned: PlannedUnit) -> UnitFacts:

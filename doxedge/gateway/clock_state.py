@@ -75,6 +75,11 @@ def read_clock() -> ClockReading:
     return ClockReading("synchronised", offset_ms)
 
 
+def is_sure(reading: ClockReading) -> bool:
+    """Whether this clock may decide that something is old: a time server disciplines it, or it is a compressed one."""
+    return reading.state in ("synchronised", "simulated")
+
+
 def state_of(reading: ClockReading) -> ClockState:
     """By which samples are judged."""
     return ClockState.UNKNOWN if reading.state == "unknown" else clock_state(reading.offset_ms)

@@ -14,7 +14,6 @@ from doxedge.backends.service import ServiceManager
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway.alarm_desk import AlarmDesk, AskAcknowledge
 from doxedge.gateway.alarm_watch import AlarmWatch, free_bytes
-from doxedge.gateway.answer_files import forget_old_answers
 from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.clock_watch import ClockWatch
 from doxedge.gateway.configuration_file import FILE_NAME, read_kept, write_kept
@@ -29,6 +28,7 @@ from doxedge.gateway.qa_office import AskCalibrate, AskCheck, AskStop
 from doxedge.gateway.qa_tests import AskEnter, AskEvent
 from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.reload import AskReload, Reloader
+from doxedge.gateway.retention import forget_old
 from doxedge.gateway.sample_clerk import answer_forever
 from doxedge.gateway.sample_queue import flush_is_due
 from doxedge.gateway.start import Start, begin
@@ -280,13 +280,9 @@ class Gateway:
     async def _prune_forever(self, equipment: Equipment) -> None:
         while True:
             await asyncio.sleep(PRUNE_EVERY_S)
-            await equipment.outbox.prune()
-            await equipment.samples.prune()
-            await forget_old_answers(
-                equipment.folder,
+            await forget_old(
+                equipment,
                 [clerk.identity for clerk in self.measuring.clerks.values()],
-                equipment.outbox,
-                now_ms=self.clock.now_ms(),
                 retention_days=self.measuring.plan.settings.samples.retention_days,
             )
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from doxedge.gateway import numbering
 from doxedge.gateway.equipment import Equipment
-from doxedge.gateway.pipeline import UnitPipeline, UnitStores
+from doxedge.gateway.pipeline import UnitPipeline
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.poster import Poster
 from doxedge.gateway.qa_desk import QaDesk
@@ -20,6 +20,7 @@ from doxedge.gateway.record_desk import UnitIdentity
 from doxedge.gateway.sample_clerk import SampleClerk
 from doxedge.gateway.together import Together
 from doxedge.gateway.unit_setup import SetupChange, UnitSetup, setup_of
+from doxedge.gateway.unit_stores import UnitStores
 from doxedge.signing import envelope
 from doxedge.signing.record import Record
 from doxedge.signing.signer import Signer

@@ -67,12 +67,13 @@ class MissingData:
         setup_at: Callable[[int], UnitSetup],
         hours: HourStore,
         outbox: Outbox,
+        clock_is_sure: Callable[[], bool],
     ) -> None:
-        """`setup_at` gives what is in force in an hour."""
+        """`setup_at` gives what is in force in an hour; hours are forgotten for their age while `clock_is_sure`."""
         self.outlook: MonitorOutlook | None = None
         """As of the last closed hour; None before the first look."""
         self._unit, self._identity, self._setup_at = identity.unit, identity, setup_at
-        self._hours, self._outbox = hours, outbox
+        self._hours, self._outbox, self._clock_is_sure = hours, outbox, clock_is_sure
         self._noted: list[KnownHour] = []
         self._untold: list[ImportedFile] = []
         self._is_stale = True
@@ -151,7 +152,7 @@ class MissingData:
         self._was_full = False
         del self._noted[: len(noted)]
         newest_ms = self._newest_ms = noted[-1].start_ms
-        if newest_ms - self._pruned_ms >= PRUNE_EVERY_HOURS * HOUR_MS:
+        if newest_ms - self._pruned_ms >= PRUNE_EVERY_HOURS * HOUR_MS and self._clock_is_sure():
             await self._hours.prune(self._unit, now_ms=newest_ms)
             self._pruned_ms = newest_ms
         return True

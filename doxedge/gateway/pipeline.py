@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import meter_exchange, sample_rows
-from doxedge.gateway.clock_state import ClockReading, state_of
+from doxedge.gateway.clock_state import ClockReading, is_sure, state_of
 from doxedge.gateway.exchange_book import ExchangeBook
 from doxedge.gateway.meter_exchange import CODE, MeterExchange, NotExchanged
 from doxedge.gateway.missing_data import MissingData
@@ -26,6 +25,7 @@ from doxedge.gateway.sample_queue import SampleQueue
 from doxedge.gateway.together import Together
 from doxedge.gateway.unit_memory import UnitMemory, read_memory, write_memory
 from doxedge.gateway.unit_setup import QualityAssurance, SetupChange, UnitJudge, UnitSetup
+from doxedge.gateway.unit_stores import UnitStores
 from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.measurement.hour import Carry, ClockJump, RunningHour
 from doxedge.measurement.hour_sequence import HourSequence
@@ -35,23 +35,9 @@ from doxedge.measurement.tests_in_force import KnownTests
 from doxedge.quantity import HOUR_MS
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
-from doxedge.store.hours import HourStore
-from doxedge.store.outbox import Outbox
 from doxedge.store.rows import SampleRow, StoredSample
-from doxedge.store.samples import SampleStore
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitStores:
-    """What a pipeline writes to."""
-
-    outbox: Outbox
-    samples: SampleStore
-    hours: HourStore
-    folder: Path
-    """Where each unit's memory lies."""
 
 
 class UnitPipeline:
@@ -94,7 +80,11 @@ class UnitPipeline:
             on_stored=on_stored,
         )
         self.missing_data = MissingData(
-            identity, setup_at=self._judge.setup_at, hours=stores.hours, outbox=stores.outbox
+            identity,
+            setup_at=self._judge.setup_at,
+            hours=stores.hours,
+            outbox=stores.outbox,
+            clock_is_sure=lambda: is_sure(read_clock()),
         )
         self._outbox_file = stores.folder / "outbox.db"
         self._packer = sample_rows.Packer()

@@ -26,6 +26,8 @@ _STATE_NAMES: Final[dict[int, EntryState]] = {
 }
 PRUNED_AT_ONCE_MAX: Final = 512
 """Entries deleted in one transaction, so that a purge never holds up an append."""
+EARLY_AT_ONCE: Final = 24
+"""Proved records that go together when there is no room: a day of one unit, and not more than is needed by much."""
 KEY_CHARACTERS_MAX: Final = 256
 _SELECT: Final = (
     "SELECT e.record_id, s.channel, s.source, e.seq, e.kind, e.key, e.envelope, e.state, e.stored_ms, e.closed_ms, "
@@ -70,9 +72,10 @@ def append(
     drafts: Sequence[Draft],
     seal: Callable[[Record], Envelope],
     now_ms: int,
+    closed_keep_ms: int,
     bytes_max: int,
-) -> list[Appended]:
-    """Number, seal and insert the drafts that are new."""
+) -> tuple[list[Appended], int]:
+    """Number, seal and insert the drafts that are new; and how many proved records had to go early for it."""
     found = _source(connection, channel, source)
     if found is None:
         raise StoreError(
@@ -102,20 +105,48 @@ def append(
         appended.append(Appended(prev, seq, new=True))
     if any(one.new for one in appended):
         _set_head(connection, source_id, seq, prev)
-        _keep_within(connection, path, bytes_max, now_ms)
-    return appended
+        return appended, _keep_within(connection, path, bytes_max, closed_before_ms=now_ms - closed_keep_ms)
+    return appended, 0
 
 
-def _keep_within(connection: sqlite3.Connection, path: Path, bytes_max: int, now_ms: int) -> None:
-    """Give up proved records before their time when the budget is used up; raise when that is not enough."""
+def _keep_within(connection: sqlite3.Connection, path: Path, bytes_max: int, *, closed_before_ms: int) -> int:
+    """Give up proved records when the budget is used up, before their time where that must be; how many of these.
+
+    Raises StoreError(BUDGET) when that is not enough.
+    """
+    early = 0
     while size_bytes(connection) > bytes_max:
-        if not prune(connection, closed_before_ms=now_ms + 1):
+        if prune(connection, closed_before_ms=closed_before_ms):
+            continue
+        first = _first_to_go(connection)
+        if first is not None:
+            early += _forget(connection, first[0], closed_before_ms=None, limit=EARLY_AT_ONCE)
+        else:
             raise StoreError(
                 Kind.BUDGET,
                 path,
                 f"the outbox holds its {bytes_max} bytes of records that are not final; is the ledger reachable? "
                 "Allow it more room, nothing in it may be dropped",
             )
+    return early
+
+
+def _first_to_go(connection: sqlite3.Connection) -> tuple[int, int] | None:
+    """(source, when it was proved) of the record that was proved first, of those that begin their source's rest."""
+    found: tuple[int, int] | None = None
+    for (source_id,) in connection.execute("SELECT id FROM source").fetchall():
+        row = connection.execute(
+            "SELECT state, closed_ms FROM entry WHERE source_id = ? ORDER BY seq LIMIT 1", (source_id,)
+        ).fetchone()
+        if row is not None and row[0] == CLOSED and (found is None or row[1] < found[1]):
+            found = source_id, row[1]
+    return found
+
+
+def room(connection: sqlite3.Connection) -> tuple[int, int | None]:
+    """(bytes in use, when the record was proved that would go first). Quick, however many are kept."""
+    first = _first_to_go(connection)
+    return size_bytes(connection), None if first is None else first[1]
 
 
 def pending(
@@ -229,31 +260,38 @@ def prune(connection: sqlite3.Connection, *, closed_before_ms: int) -> int:
     """Delete the oldest entries of each source up to the first that must stay; move the anchor behind them."""
     deleted = 0
     for (source_id,) in connection.execute("SELECT id FROM source").fetchall():
-        last: tuple[int, bytes] | None = None
-        rows = connection.execute(
-            "SELECT seq, record_id, state, closed_ms FROM entry WHERE source_id = ? ORDER BY seq LIMIT ?",
-            (source_id, PRUNED_AT_ONCE_MAX - deleted),
-        )
-        for seq, record_id, state, closed_ms in rows.fetchall():
-            if state != CLOSED or closed_ms >= closed_before_ms:
-                break
-            last = seq, record_id
-        if last is None:
-            continue
-        proofs = connection.execute(
-            "SELECT DISTINCT proof_id FROM entry WHERE source_id = ? AND seq <= ?", (source_id, last[0])
-        ).fetchall()
-        deleted += connection.execute(
-            "DELETE FROM entry WHERE source_id = ? AND seq <= ?", (source_id, last[0])
-        ).rowcount
-        connection.executemany(
-            "DELETE FROM proof WHERE id = ? AND NOT EXISTS (SELECT 1 FROM entry WHERE proof_id = proof.id)",
-            proofs,
-        )
-        connection.execute("DELETE FROM gap WHERE source_id = ? AND to_seq <= ?", (source_id, last[0]))
-        connection.execute(
-            "UPDATE source SET anchor_seq = ?, anchor_prev = ? WHERE id = ?", (*last, source_id)
-        )
+        limit = PRUNED_AT_ONCE_MAX - deleted
+        deleted += _forget(connection, source_id, closed_before_ms=closed_before_ms, limit=limit)
+    return deleted
+
+
+def _forget(
+    connection: sqlite3.Connection, source_id: int, *, closed_before_ms: int | None, limit: int
+) -> int:
+    """The same of one source, at most so many; `closed_before_ms` None: whenever they were proved."""
+    last: tuple[int, bytes] | None = None
+    rows = connection.execute(
+        "SELECT seq, record_id, state, closed_ms FROM entry WHERE source_id = ? ORDER BY seq LIMIT ?",
+        (source_id, limit),
+    )
+    for seq, record_id, state, closed_ms in rows.fetchall():
+        if state != CLOSED or (closed_before_ms is not None and closed_ms >= closed_before_ms):
+            break
+        last = seq, record_id
+    if last is None:
+        return 0
+    proofs = connection.execute(
+        "SELECT DISTINCT proof_id FROM entry WHERE source_id = ? AND seq <= ?", (source_id, last[0])
+    ).fetchall()
+    deleted = connection.execute(
+        "DELETE FROM entry WHERE source_id = ? AND seq <= ?", (source_id, last[0])
+    ).rowcount
+    connection.executemany(
+        "DELETE FROM proof WHERE id = ? AND NOT EXISTS (SELECT 1 FROM entry WHERE proof_id = proof.id)",
+        proofs,
+    )
+    connection.execute("DELETE FROM gap WHERE source_id = ? AND to_seq <= ?", (source_id, last[0]))
+    connection.execute("UPDATE source SET anchor_seq = ?, anchor_prev = ? WHERE id = ?", (*last, source_id))
     return deleted
 
 

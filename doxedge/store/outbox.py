@@ -2,7 +2,8 @@
 
 A source's records are numbered in the order of their commits, each naming the one before it, so a record that was
 removed or altered on the disk shows. An entry leaves only after the proof that it is final was stored and its retention
-has passed. Nothing is ever dropped to make room.
+has passed. What is not final is never dropped to make room; what is may go early when the budget is used up, and that
+is counted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from doxedge.signing.tags import ZERO_HASH
 from doxedge.store import entry_check, entry_rows, quarantine, salvage
 from doxedge.store.connection import Database
 from doxedge.store.entry_check import SignatureHolds
-from doxedge.store.rows import Appended, Break, Closing, Counts, Draft, Entry, Queue, SourceHead
+from doxedge.store.rows import Appended, Break, Closing, Counts, Draft, Entry, Queue, Room, SourceHead
 
 Seal = Callable[[Record], Envelope]
 
@@ -44,6 +45,7 @@ class Outbox:
         self._database = database
         self._now_ms = now_ms
         self._settings = settings
+        self._dropped_early = 0
         self.quarantined: Path | None = None
         """Where the damaged file is, when there was one."""
         self.salvaged = 0
@@ -129,7 +131,7 @@ class Outbox:
         Raises StoreError: BROKEN_CHAIN before `begin`, BUDGET, FULL; NonCanonical and InvalidRecord for a draft that
         cannot be a record; and what `seal` raises.
         """
-        return await self._database.write(
+        appended, early = await self._database.write(
             partial(
                 entry_rows.append,
                 path=self._database.path,
@@ -138,9 +140,12 @@ class Outbox:
                 drafts=tuple(drafts),
                 seal=seal,
                 now_ms=self._now_ms(),
+                closed_keep_ms=self._settings.closed_keep_ms,
                 bytes_max=self._settings.bytes_max,
             )
         )
+        self._dropped_early += early
+        return appended
 
     # Entries on their way
 
@@ -167,6 +172,11 @@ class Outbox:
     async def counts(self) -> Counts:
         """How much is here."""
         return await self._database.read(entry_rows.counts)
+
+    async def room(self) -> Room:
+        """How full the file is, and what would have to go."""
+        used_bytes, next_closed_ms = await self._database.read(entry_rows.room)
+        return Room(used_bytes, self._settings.bytes_max, self._dropped_early, next_closed_ms)
 
     async def queue(self, channel: bytes, source: bytes) -> Queue:
         """How far the records of a source have come."""

@@ -129,6 +129,18 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How full an outbox is, and what must go first when it is full."""
+
+    used_bytes: int
+    bytes_max: int
+    dropped_early: int
+    """Proved records that were given up before their time since the file was opened."""
+    next_closed_ms: int | None
+    """When the proved record was proved that would go first; None when none can go."""
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """The record that stands for a draft."""
 

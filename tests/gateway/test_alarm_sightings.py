@@ -29,6 +29,7 @@ from doxedge.measurement.missing_data_rules import MASS_RATE
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Reason
 from doxedge.quantity import HOUR_MS, MINUTE_MS, Grams
+from doxedge.store.rows import Room
 from tests.gateway.unit_bench import plan
 
 NOW_MS = 1_000 * HOUR_MS
@@ -222,6 +223,25 @@ def test_lines_and_lost_samples() -> None:
     assert said(machine_sightings(machine()), "samples.dropped", "").holds is False
 
 
+@pytest.mark.parametrize(
+    ("used_percent", "next_closed_ms", "holds"),
+    [(91, NOW_MS, T), (90, NOW_MS, N), (86, NOW_MS, N), (85, NOW_MS, F), (10, NOW_MS, F), (99, None, F)],
+)
+def test_an_outbox_is_tight_when_what_must_go_is_proved_and_the_room_is_nearly_used(
+    used_percent: int, next_closed_ms: int | None, holds: bool | None
+) -> None:
+    room = Room(used_percent * MEBIBYTE, 100 * MEBIBYTE, 0, next_closed_ms)
+    found = said(machine_sightings(machine(outbox=room)), "outbox.tight", "")
+    assert found.holds is holds
+    assert found.text == f"{used_percent} % of its 100 MiB are used; raise outbox.budget_mb"
+
+
+def test_records_that_went_early_are_told_with_their_number() -> None:
+    found = said(machine_sightings(machine(dropped_early=24)), "outbox.dropped", "")
+    assert (found.holds, found.text.partition(" had")[0]) == (True, "24 proved records")
+    assert said(machine_sightings(machine()), "outbox.dropped", "").holds is False
+
+
 def test_an_instrument_that_is_away_says_why() -> None:
     away = DeviceState("alpha-1.flow", "one", False, Reason.COMMS, "no answer in 200 ms", NOW_MS)
     back = DeviceState("alpha-1.meter", "one", True, Reason.NONE, "answers", NOW_MS)
@@ -237,7 +257,7 @@ def test_every_sighting_has_its_rule_and_every_rule_is_looked_for(tmp_path: Path
         one.code
         for one in (
             *device_sightings([state]),
-            *machine_sightings(machine()),
+            *machine_sightings(machine(outbox=Room(0, 1, 0, None))),
             *unit_sightings(facts, now_ms=NOW_MS),
             *monitor_sightings(MonitorFacts("alpha-1.nox_ppb", True, "", "", None, None), now_ms=NOW_MS),
             *availability_sightings(

@@ -24,7 +24,8 @@ from doxedge.measurement.quality import AssessmentSettings, Assessor
 from doxedge.measurement.sample import Quality, Reason, Sample
 from doxedge.quantity import HOUR_MS
 from doxedge.store.alarms import AlarmStore
-from doxedge.store.rows import Closing
+from doxedge.store.outbox import OutboxSettings
+from doxedge.store.rows import Closing, Draft
 from tests.gateway.memory_ledger import MemoryLedger
 from tests.gateway.missing_hours import remember
 from tests.gateway.plant_settings import settings_text
@@ -53,10 +54,13 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(folder: Path) -> AsyncIterator[Watched]:
+async def watched(folder: Path, *, outbox_settings: OutboxSettings | None = None) -> AsyncIterator[Watched]:
     """Everything but the daemon."""
     ledger = MemoryLedger.begin()
-    async with bench(folder) as unit, await AlarmStore.open(folder / "alarms.db", now_ms=0) as store:
+    async with (
+        bench(folder, outbox_settings=outbox_settings) as unit,
+        await AlarmStore.open(folder / "alarms.db", now_ms=0) as store,
+    ):
         poster = Poster(
             channel=unit.key[0],
             source=unit.key[1],
@@ -151,6 +155,38 @@ async def test_samples_that_the_disk_was_too_slow_for_are_told(tmp_path: Path) -
         plant.unit.pipeline._queue.dropped += 2_000
         await plant.watch.look()
         assert await plant.standing() == {("samples.dropped", "")}
+
+
+async def test_proved_records_that_have_no_room_are_told_before_they_go_and_when(tmp_path: Path) -> None:
+    small = OutboxSettings(bytes_max=400_000)
+    async with watched(tmp_path, outbox_settings=small) as plant:
+        outbox, stored = plant.unit.outbox, 0
+        seen: list[set[tuple[str, str]]] = []
+        while not seen or ("outbox.dropped", "") not in seen[-1]:
+            ours = await outbox.append(*plant.unit.key, events(stored), seal=plant.unit.pipeline.desk._seal)
+            await outbox.close_entries([Closing(one.record_id, b"proof", 0) for one in ours])
+            stored += len(ours)
+            await plant.watch.look()
+            seen.append({one for one in await plant.standing() if one[0].startswith("outbox")})
+        before = seen.index({("outbox.tight", "")})
+        assert set().union(*seen[:before]) == set()
+        assert seen[-1] == {("outbox.tight", ""), ("outbox.dropped", "")}
+        (dropped,) = [one for one in await plant.desk.wanting() if one.code == "outbox.dropped"]
+        assert dropped.text.startswith(f"{(await outbox.room()).dropped_early} proved records")
+        plant.unit.clock.run_to(plant.unit.clock.at_ms + 2 * HOUR_MS)
+        for _ in range(2):
+            await plant.watch.look()
+            plant.unit.clock.run_to(plant.unit.clock.at_ms + 2 * HOUR_MS)
+        assert ("outbox.dropped", "") not in await plant.standing()
+        assert "outbox.dropped" in {one.code for one in await plant.desk.wanting()}, (
+            "until somebody has seen it"
+        )
+
+
+def events(first: int) -> list[Draft]:
+    return [
+        Draft("event", ["alpha-1", "test", START_MS, str(n)], f"event/{n}") for n in range(first, first + 20)
+    ]
 
 
 async def test_alarms_about_what_is_gone_are_cleared_at_the_start_and_the_others_stay(tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from doxedge.gateway.clock_state import ClockReading
 from doxedge.ledger.receipt import Outcome
 from doxedge.ledger.reception_desk import GRACE_MS, look_at
 from doxedge.ledger.transaction import open_transaction
+from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.substitute_recipe import gap_in, is_recipe
 from doxedge.quantity import HOUR_MS, MINUTE_MS
+from doxedge.store.hours import KEEP_HOURS
 from tests.gateway.missing_hours import MAXIMUM, PART75, RATE, TWO_TIERS, brief, planned, remember, statements
 from tests.gateway.unit_bench import GRAMS_PER_HOUR, PERIOD_MS, bench, plan
 from tests.ledger.channels import START_MS, TestChannel
@@ -181,3 +184,18 @@ async def test_an_hour_that_late_news_make_invalid_is_substituted_by_a_revision(
         codes = [body[1] for kind, body in await unit.said() if kind == "event"]
         assert "hour.doubtful" in codes
         assert await unit.history.open_hours("alpha-1") == []
+
+
+@pytest.mark.parametrize(("state", "kept"), [("unsynchronised", True), ("synchronised", False)])
+async def test_hours_are_forgotten_for_their_age_by_a_sure_clock_only(
+    tmp_path: Path, state: str, kept: bool
+) -> None:
+    async with bench(tmp_path) as unit:
+        unit.reading = ClockReading(state, 0)
+        old_ms = START_MS - (KEEP_HOURS + 1) * HOUR_MS
+        await unit.history.begin("alpha-1", began_ms=old_ms)
+        old = KnownHour(old_ms, 100, RATE, 50_000_000, True, "01", quality_assured=True)
+        await unit.history.put("alpha-1", [old], owed=False)
+        await unit.measure(62)
+        starts = [hour.start_ms for hour in await unit.history.history("alpha-1", from_ms=0)]
+        assert starts == ([old_ms] if kept else []) + [START_MS]

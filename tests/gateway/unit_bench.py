@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from doxedge.gateway.clock_state import ClockReading
-from doxedge.gateway.pipeline import UnitPipeline, UnitStores
+from doxedge.gateway.pipeline import UnitPipeline
 from doxedge.gateway.plant import PlannedUnit, plan_units
 from doxedge.gateway.qa_desk import QaDesk
 from doxedge.gateway.qa_office import QaOffice
@@ -18,6 +18,7 @@ from doxedge.gateway.qa_ports import Command
 from doxedge.gateway.record_desk import UnitIdentity
 from doxedge.gateway.settings import parse_settings
 from doxedge.gateway.unit_setup import SetupChange, UnitSetup, setup_of
+from doxedge.gateway.unit_stores import UnitStores
 from doxedge.measurement.sample import Reason, Sample
 from doxedge.quantity import HOUR_MS, MINUTE_MS
 from doxedge.signing import envelope

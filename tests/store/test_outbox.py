@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from doxedge.quantity import DAY_MS
+from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.signing import envelope
 from doxedge.signing.canonical import NonCanonical
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import InvalidRecord, Record, decode_payload
 from doxedge.signing.tags import ZERO_HASH
+from doxedge.store.entry_rows import EARLY_AT_ONCE
 from doxedge.store.errors import Kind, StoreError
 from doxedge.store.outbox import Outbox, OutboxSettings
 from doxedge.store.rows import Appended, Closing, Draft, SourceHead
@@ -262,6 +263,50 @@ async def test_a_full_budget_gives_up_proved_records_and_never_others(tmp_path: 
         assert counts.pending == stored > 100
         assert counts.bytes <= 300_000
         assert await outbox.verify_chain() == []
+
+
+async def test_what_goes_early_is_the_oldest_and_is_counted(tmp_path: Path) -> None:
+    clock = SettableClock()
+    async with await begun(tmp_path / "outbox.db", clock, bytes_max=300_000) as outbox:
+        await outbox.begin(CHANNEL, OTHER)
+        others = await outbox.append(CHANNEL, OTHER, hours(0, 60), seal=seal)
+        await outbox.close_entries([Closing(one.record_id, b"proof", 0) for one in others])
+        proved_ms = clock.ms
+        clock.ms += DAY_MS
+        room = await outbox.room()
+        assert (room.bytes_max, room.dropped_early, room.next_closed_ms) == (300_000, 0, proved_ms)
+        stored = 0
+        while (room := await outbox.room()).dropped_early == 0:
+            assert 0 < room.used_bytes <= 300_000
+            ours = await outbox.append(CHANNEL, SOURCE, hours(stored, 20), seal=seal)
+            await outbox.close_entries([Closing(one.record_id, b"proof", 0) for one in ours])
+            stored += 20
+        left = [await outbox.entry(one.record_id) is not None for one in others]
+        assert left == [False] * room.dropped_early + [True] * (60 - room.dropped_early)
+        assert EARLY_AT_ONCE <= room.dropped_early < 60, "not more than are needed, and of the other source"
+        assert await outbox.verify_chain() == []
+
+
+async def test_what_had_its_time_is_not_dropped_early(tmp_path: Path) -> None:
+    clock = SettableClock()
+    async with await begun(tmp_path / "outbox.db", clock, bytes_max=300_000, closed_keep_ms=DAY_MS) as outbox:
+        assert (await outbox.room()).next_closed_ms is None
+        for first in range(0, 800, 20):
+            ours = await outbox.append(CHANNEL, SOURCE, hours(first, 20), seal=seal)
+            await outbox.close_entries([Closing(one.record_id, b"proof", 0) for one in ours])
+            clock.ms += 6 * HOUR_MS
+        assert (await outbox.counts()).closed < 800
+        assert (await outbox.room()).dropped_early == 0
+
+
+async def test_a_draft_that_is_refused_for_lack_of_room_drops_nothing(tmp_path: Path) -> None:
+    async with await begun(tmp_path / "outbox.db", bytes_max=100_000) as outbox:
+        proved = await outbox.append(CHANNEL, SOURCE, hours(0, 20), seal=seal)
+        await outbox.close_entries([Closing(one.record_id, b"proof", 0) for one in proved])
+        with pytest.raises(StoreError, match="is the ledger reachable"):
+            await outbox.append(CHANNEL, SOURCE, hours(20, 1_000), seal=seal)
+        assert (await outbox.room()).dropped_early == 0
+        assert (await outbox.counts()).closed == 20
 
 
 async def test_sources_do_not_disturb_each_other(tmp_path: Path) -> None:
