@@ -6,12 +6,11 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from doxedge.cli.init_answers import Answers, add_flags, from_keyboard, gather
+from doxedge.cli.init_answers import Answers, add_flags, from_keyboard
 from doxedge.cli.outcome import Exit, Failure
 
 if TYPE_CHECKING:
@@ -34,7 +33,10 @@ examples
     doxedge init --yes --company Alpha --unit alpha-1 --broker broker.example:1883 \\
       --instrument analyser=teledyne_t200@192.168.1.20,oxygen=0 \\
       --instrument flow=generic_analogue_input@192.168.1.21:502/1,flow_high=576300 \\
-      --instrument moisture=configured_moisture,moisture_percent=12
+      --instrument moisture=configured_moisture,moisture_percent=12 \\
+      --calibration nox_ppb,span=500000,zero=0/ZA1/generator,upscale=400000/CC1234/Gas works/2027-05-01
+    Two units behind one gateway: what is said of a unit follows its --unit
+    doxedge init --yes --company Alpha --unit alpha-1 --instrument ... --unit alpha-2 --instrument ...
   the regulator: found the channel of these companies
     doxedge init --yes --role node --channel found --channel-name north --place "the north geofence" \\
       --member alpha.member.toml --member beta.member.toml --broker broker.example:1883
@@ -80,46 +82,61 @@ class _Result:
     keys: dict[str, str] = field(default_factory=dict)
     """Purpose to the public line."""
     channel: str | None = None
-    source: str | None = None
+    sources: dict[str, str] = field(default_factory=dict)
+    """Unit to what numbers its records."""
     remarks: list[str] = field(default_factory=list)
     todo: list[str] = field(default_factory=list)
 
 
 def _run(options: argparse.Namespace) -> int:
     from doxedge.cli.init_files import Desk, owner_of_services
+    from doxedge.cli.init_memory import read_earlier
     from doxedge.cli.init_questions import QUESTIONS
+    from doxedge.cli.init_units import gather_all
 
     folder = options.dir.expanduser().absolute()
     answers = Answers(folder)
     flags = {question.name: getattr(options, question.name) for question in QUESTIONS}
+    unit_flags = getattr(options, "unit_flags", [])
+    earlier = read_earlier(folder)
     desk = Desk(folder, owner_of_services(options.owner))
     if options.yes:
-        gather(QUESTIONS, answers, flags, ask=None)
+        gather_all(QUESTIONS, answers, flags, unit_flags, earlier=earlier, ask=None)
         desk.open_folders()
     else:
         # Before the first question: whoever may not write here is told before he has typed for minutes.
         desk.open_folders()
         print("Answer with Enter for what stands in brackets, with ? for an explanation.", file=sys.stderr)
         try:
-            gather(QUESTIONS, answers, flags, ask=from_keyboard)
+            gather_all(QUESTIONS, answers, flags, unit_flags, earlier=earlier, ask=from_keyboard)
         except (Failure, KeyboardInterrupt):
-            desk.remember(answers)
+            _remember(answers, desk)
             raise
-    desk.remember(answers)
+    _remember(answers, desk)
     result = _set_up(answers, desk)
-    desk.remember(answers)
+    _remember(answers, desk)
     _show(answers, desk, result, as_json=options.output == "json")
     return Exit.OK
+
+
+def _remember(answers: Answers, desk: Desk) -> None:
+    """Keep the answers for the next run: the one file that is written anew each time."""
+    from doxedge.cli.init_memory import ANSWERS_FILE, answers_text
+    from doxedge.cli.init_unit_questions import UNIT_QUESTIONS
+
+    of_unit = frozenset(question.name for question in UNIT_QUESTIONS)
+    desk.replace(desk.folder / ANSWERS_FILE, answers_text(answers, of_unit).encode())
 
 
 def _set_up(answers: Answers, desk: Desk) -> _Result:
     """Keys, card, genesis, configuration: each stage goes as far as what is known allows."""
     from doxedge.cli.init_channel import card_name, card_text
+    from doxedge.cli.init_gateway import dir_flag
     from doxedge.keystore.keys import public_line
 
     result = _Result()
     keys: dict[str, Signer] = {}
-    if not (answers.text("role") == "gateway" and answers.text("source")):
+    if not (answers.text("role") == "gateway" and all(unit.text("source") for unit in answers.units)):
         keys["officer"] = desk.key(answers.text("officer_key"))
     if answers.has_node:
         keys["node"] = desk.key(_uri(answers, "node"))
@@ -133,7 +150,7 @@ def _set_up(answers: Answers, desk: Desk) -> _Result:
         if answers.text("channel") == "later":
             result.todo = [
                 f"Send {card} to the regulator. It holds public keys only; compare the key ids by telephone.",
-                f"When the genesis file has come: doxedge init{_dir_flag(answers)} --channel join --genesis FILE",
+                f"When the genesis file has come: doxedge init{dir_flag(answers)} --channel join --genesis FILE",
             ]
             return result
     genesis_path, data, genesis = _genesis(answers, desk, keys)
@@ -187,6 +204,7 @@ def _configure(
 ) -> None:
     from doxedge.cli.init_channel import membership_doubts
     from doxedge.cli.init_files import node_text
+    from doxedge.cli.init_gateway import checked, configure_gateway, dir_flag
     from doxedge.signing.tags import channel_id
 
     path, data, genesis = channel_file
@@ -203,55 +221,13 @@ def _configure(
     if answers.has_node:
         node = desk.folder / "node.toml"
         desk.put(node, node_text(answers, genesis=path, channel=channel).encode())
-        _check(lambda: _check_node(node))
+        checked(lambda: _check_node(node))
     registering: list[str] = []
     if answers.has_gateway:
-        registering = _configure_gateway(answers, desk, result, keys, channel, enrolled=not result.remarks)
-    result.todo += [*_starts(answers), *registering, f"Look at it with: doxedge doctor{_dir_flag(answers)}"]
-
-
-def _configure_gateway(
-    answers: Answers,
-    desk: Desk,
-    result: _Result,
-    keys: dict[str, Signer],
-    channel: bytes,
-    *,
-    enrolled: bool,
-) -> list[str]:
-    """`gateway.toml` and, where the officer's key is here, the registration that makes its source; what to do then."""
-    from doxedge.cli.init_files import gateway_text
-    from doxedge.cli.init_source import find_source, register_again
-    from doxedge.keystore.keys import file_of
-
-    unit, config = answers.text("unit"), desk.folder / "gateway.toml"
-    todo = []
-    if config.exists():
-        desk.files.append((config, "was there, left as it is"))
-        if again := register_again(answers, desk, channel=channel, keys=keys):
-            todo.append(again)
-    else:
-        found = find_source(answers, desk, channel=channel, keys=keys, enrolled=enrolled)
-        if found is None:
-            text = f"gateway.toml waits for the device's source: have the device of {unit} registered with the key "
-            again = f"doxedge init{_dir_flag(answers)} --yes"
-            return [
-                f"{text}`{result.keys['device']}`; then, with the node running: {again} (or add --source HEX)"
-            ]
-        desk.put(config, gateway_text(answers, channel=channel, source=found).encode())
-    result.source = _check(lambda: _check_gateway(config))
-    registration = desk.folder / f"{unit}.registration"
-    if registration.exists():
-        todo += [
-            f"Ask the regulator to register the unit {unit} and to open its account (doxedge transaction sign --help).",
-            f"Then register the device: doxedge transaction submit --node {answers.text('socket')} {registration}",
-        ]
-    officer = file_of(answers.text("officer_key"))
-    if officer is not None and officer.parent == desk.folder / "keys" and officer.exists():
-        todo.append(
-            f"Then take {officer} away from this box, to where the officer signs: no service needs it here."
+        registering, result.sources = configure_gateway(
+            answers, desk, channel=channel, keys=keys, enrolled=not result.remarks
         )
-    return todo
+    result.todo += [*_starts(answers), *registering, f"Look at it with: doxedge doctor{dir_flag(answers)}"]
 
 
 def _check_node(path: Path) -> str:
@@ -261,27 +237,6 @@ def _check_node(path: Path) -> str:
     for index, table in enumerate(settings.channel):
         read_genesis(table, source=str(path), index=index)
     return settings.party
-
-
-def _check_gateway(path: Path) -> str:
-    """The source of the first unit, after the whole plan was made as the gateway makes it."""
-    from doxedge.fieldbus.clock import RealClock
-    from doxedge.gateway.plant import plan_units
-    from doxedge.gateway.settings import load_settings
-
-    settings = load_settings(path)
-    plan_units(settings, source=str(path), clock=RealClock())
-    return settings.unit[0].source
-
-
-def _check(load: Callable[[], str]) -> str:
-    """What was written is loaded as the daemons load it. Raises Failure (2)."""
-    from doxedge.analysers.configuration import ConfigError
-
-    try:
-        return load()
-    except ConfigError as error:
-        raise Failure(Exit.USAGE, str(error)) from error
 
 
 def _uri(answers: Answers, name: str) -> str:
@@ -305,12 +260,6 @@ def _starts(answers: Answers) -> list[str]:
     ]
 
 
-def _dir_flag(answers: Answers) -> str:
-    from doxedge.cli.init_questions import SYSTEM_FOLDER
-
-    return "" if answers.folder == SYSTEM_FOLDER else f" --dir {answers.folder}"
-
-
 def _show(answers: Answers, desk: Desk, result: _Result, *, as_json: bool) -> None:
     if as_json:
         told = {
@@ -318,7 +267,8 @@ def _show(answers: Answers, desk: Desk, result: _Result, *, as_json: bool) -> No
             "files": [{"path": str(path), "what": what} for path, what in desk.files],
             "keys": result.keys,
             "channel": result.channel,
-            "source": result.source,
+            "source": next(iter(result.sources.values()), None),
+            "sources": result.sources,
             "remarks": result.remarks,
             "next": result.todo,
         }

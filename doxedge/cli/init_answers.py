@@ -12,12 +12,15 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from doxedge.analysers.configuration import ConfigError, parse_toml
 from doxedge.cli.outcome import Exit, Failure
 
-ANSWERS_FILE: Final = "init-answers.toml"
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
 TRIES_MAX: Final = 5
 """Wrong answers to one question in a row; then whoever types is a program that does not read."""
 
@@ -34,6 +37,15 @@ class Answers:
 
     folder: Path
     values: dict[str, Value] = field(default_factory=dict)
+    box: Answers | None = None
+    """Of a unit after the first: the answers that it stands among."""
+    further: list[Answers] = field(default_factory=list)
+    """The units after the first, each with the answers about it and about the box."""
+
+    @property
+    def units(self) -> list[Answers]:
+        """All units of the box, in the order of its file."""
+        return [self, *self.further]
 
     def text(self, name: str) -> str:
         """One answer; empty when there is none."""
@@ -79,6 +91,8 @@ class Question:
     dialogue: Callable[[Answers, Ask], str] | None = None
     """Puts one answer together from several smaller questions."""
     metavar: str = "TEXT"
+    of_unit: bool = False
+    """Asked of every unit; its flag belongs to the --unit before it."""
 
     @property
     def flag(self) -> str:
@@ -96,21 +110,41 @@ def add_flags(parser: argparse._ActionsContainer, questions: Iterable[Question])
         parser.add_argument(
             question.flag,
             dest=question.name,
-            action="append" if question.many else "store",
+            action=_of_unit(question) if question.of_unit else "append" if question.many else "store",
             default=None,
             metavar=question.metavar,
             help=question.about.replace("%", "%%"),
         )
 
 
+def _of_unit(question: Question) -> type[argparse.Action]:
+    """Puts what is said of a unit into `unit_flags`, one table a unit; a second --unit begins the next one."""
+
+    class OfUnit(argparse.Action):
+        @override
+        def __call__(self, _parser: Any, namespace: Any, value: Any, _option: str | None = None) -> None:
+            tables: list[dict[str, Value]] = [*(getattr(namespace, "unit_flags", None) or [{}])]
+            if question.name == "unit" and "unit" in tables[-1]:
+                tables.append({})
+            before = tables[-1].get(question.name, [])
+            tables[-1][question.name] = [*before, value] if question.many else value
+            namespace.unit_flags = tables
+
+    return OfUnit
+
+
 def gather(
-    questions: Sequence[Question], answers: Answers, flags: Mapping[str, Value | None], *, ask: Ask | None
+    questions: Sequence[Question],
+    answers: Answers,
+    flags: Mapping[str, Value | None],
+    *,
+    earlier: Mapping[str, Value],
+    ask: Ask | None,
 ) -> None:
-    """Fill `answers`, question by question. Without `ask` nobody is asked.
+    """Fill `answers`, question by question. `earlier` was answered before. Without `ask` nobody is asked.
 
     Raises Failure (2) for a flag that is wrong, and for a question that nobody has answered.
     """
-    earlier = read_earlier(answers.folder)
     # Later questions shape the defaults of earlier ones: --genesis means that a channel is joined.
     answers.values = {**earlier, **{name: value for name, value in flags.items() if value is not None}}
     for question in questions:
@@ -163,15 +197,15 @@ def _asked(question: Question, earlier: Value | None, answers: Answers, ask: Ask
     for _ in range(TRIES_MAX):
         typed = ask(f"{question.words}{shown}: ")
         if typed == "?":
-            _say(question.about)
+            explain(question.about)
             continue
         if not typed and default is None:
-            _say("there is no default; type ? for what is meant")
+            explain("there is no default; type ? for what is meant")
             continue
         try:
             return question.check(typed or default or "", answers)
         except WrongAnswer as error:
-            _say(str(error))
+            explain(str(error))
     raise Failure(Exit.USAGE, f"{question.flag}: {TRIES_MAX} wrong answers; see doxedge init --help")
 
 
@@ -189,7 +223,7 @@ def _asked_many(question: Question, earlier: Value | None, answers: Answers, ask
         typed = ask(f"{question.words}{shown}: ")
         try:
             if typed == "?":
-                _say(question.about)
+                explain(question.about)
                 continue
             if typed:
                 whole = question.dialogue(answers, _Prefilled(typed, ask)) if question.dialogue else typed
@@ -200,7 +234,7 @@ def _asked_many(question: Question, earlier: Value | None, answers: Answers, ask
             if question.check_all is not None:
                 question.check_all(chosen, answers)
         except WrongAnswer as error:
-            _say(str(error))
+            explain(str(error))
             wrong += 1
             continue
         return chosen
@@ -234,32 +268,6 @@ def from_keyboard(words: str) -> str:
     return line.strip()
 
 
-def read_earlier(folder: Path) -> dict[str, Value]:
-    """The answers of an earlier run. Raises Failure (2) for a file that is not ours."""
-    path = folder / ANSWERS_FILE
-    try:
-        found = parse_toml(path.read_text(encoding="utf-8"), source=path.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, UnicodeDecodeError, ConfigError) as error:
-        raise Failure(Exit.USAGE, f"{path} cannot be read: {error}; delete it to begin afresh") from error
-    for name, value in found.items():
-        if not isinstance(value, str) and not (
-            isinstance(value, list) and all(isinstance(item, str) for item in value)
-        ):
-            raise Failure(Exit.USAGE, f"{path}: {name} is neither text nor a list of texts")
-    return found
-
-
-def answers_text(answers: Answers) -> str:
-    """The answers as TOML: no secret is among them."""
-    lines = [
-        "# Answers given to `doxedge init`; it begins with them when it runs again. No secrets. May be deleted."
-    ]
-    lines += [f"{name} = {toml_value(value)}" for name, value in sorted(answers.values.items())]
-    return "\n".join(lines) + "\n"
-
-
 def toml_value(value: Value) -> str:
     """A text, or a list of texts, as TOML writes it: its basic strings are JSON's, but for DEL."""
     if isinstance(value, list):
@@ -267,5 +275,6 @@ def toml_value(value: Value) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _say(text: str) -> None:
+def explain(text: str) -> None:
+    """Words for whoever is typing."""
     print(f"  {text}", file=sys.stderr)

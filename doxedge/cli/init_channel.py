@@ -200,6 +200,12 @@ def registration_record(raw: bytes, *, channel: bytes) -> RecordId:
         raise Failure(Exit.USAGE, f"the registration of an earlier run cannot be read: {error}") from error
 
 
+def registration_head(raw: bytes, *, channel: bytes) -> tuple[int, bytes]:
+    """Number and record id of a registration that was signed earlier, for what follows it. Raises Failure (2)."""
+    record_id = registration_record(raw, channel=channel)
+    return open_transaction(raw, channel).record.seq, bytes(record_id)
+
+
 def known_source(devices: list[dict[str, object]], *, unit: str, device: Signer) -> SourceId | None:
     """The source of this device on the ledger, from the node's list of devices; None when it is not there."""
     for row in devices:

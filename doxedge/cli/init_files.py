@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from doxedge.analysers.configuration import ConfigError
-from doxedge.cli.init_answers import ANSWERS_FILE, Answers, answers_text, toml_value
-from doxedge.cli.init_instruments import catalogue, folders_of, parse_line, split_values
+from doxedge.cli.init_answers import Answers, toml_value
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.keystore.keys import create_key, file_of, open_signer
 from doxedge.signing.algorithms import ED25519
@@ -103,10 +102,6 @@ class Desk:
             raise _cannot("moved", path, error) from error
         self.files.append((path, f"moved to {to.name}"))
 
-    def remember(self, answers: Answers) -> None:
-        """Keep the answers for the next run: the one file that is written anew each time."""
-        self.replace(self.folder / ANSWERS_FILE, answers_text(answers).encode())
-
     def replace(self, path: Path, data: bytes) -> None:
         """Write a file whole, whatever was there. Raises Failure (7)."""
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -168,69 +163,9 @@ def node_text(answers: Answers, *, genesis: Path, channel: bytes) -> str:
     return "\n".join(lines) + "\n"
 
 
-def gateway_text(answers: Answers, *, channel: bytes, source: bytes) -> str:
-    """`gateway.toml`. Every key with its meaning stands in firmware_configs/gateway.toml."""
-    state_dir, socket = answers.text("state_dir"), answers.text("socket")
-    lines = [
-        "# Written by `doxedge init`. Every key is explained in firmware_configs/gateway.toml of the package.",
-        f"state_dir = {toml_value(state_dir or '/var/lib/doxedge')}",
-        f"key = {toml_value(key_uri(answers, 'device'))}",
-    ]
-    if answers.text("profiles"):
-        lines += [f"profiles = {toml_value(answers.text('profiles'))}"]
-    lines += [
-        "",
-        "[node]",
-        f"url = {toml_value('unix:' + (socket or '/run/doxedge/node.sock'))}",
-        "",
-        "[[unit]]",
-        f"name = {toml_value(answers.text('unit'))}",
-        f'channel = "{channel.hex()}"',
-        f'source = "{source.hex()}"',
-    ]
-    if answers.text("running") not in ("", "always"):
-        quantity, on_above, off_below = answers.text("running").split(":")
-        lines += ["", "[unit.operating]", f"quantity = {toml_value(quantity)}"]
-        lines += [f"on_above = {on_above}", f"off_below = {off_below}"]
-    if answers.text("max_power_w"):
-        lines += ["", "[unit.energy]", f"max_power_w = {answers.text('max_power_w')}"]
-    for item in answers.items("instrument"):
-        lines += _instrument(item, answers)
-    return "\n".join(lines) + "\n"
-
-
 def key_uri(answers: Answers, name: str) -> str:
     """Where the node's or the device's key lies."""
     return (answers.folder / "keys" / f"{name}.pem").as_uri()
-
-
-def _instrument(item: str, answers: Answers) -> list[str]:
-    line = parse_line(item)
-    polls, settings = split_values(line, catalogue(folders_of(answers)).get(line.profile))
-    lines = [
-        "",
-        "[[unit.instrument]]",
-        f"name = {toml_value(line.name)}",
-        f"profile = {toml_value(line.profile)}",
-    ]
-    if line.host:
-        lines += [f"host = {toml_value(line.host)}"]
-        lines += [f"port = {line.port}"] if line.port is not None else []
-    pairs = [(key, value) for key, value in line.line_values if key != "framing"]
-    if line.serial:
-        serial = [f"port = {toml_value(line.serial)}", *(f"{key} = {value}" for key, value in pairs)]
-        lines += ["serial = { " + ", ".join(serial) + " }"]
-    lines += [f"framing = {value}" for key, value in line.line_values if key == "framing"]
-    lines += [f"unit_id = {line.unit_id}"] if line.unit_id is not None else []
-    if polls:
-        lines += ["poll_ms = { " + ", ".join(f"{group} = {period}" for group, period in polls.items()) + " }"]
-    if settings:
-        written = [
-            f"{key} = {toml_value(value) if isinstance(value, str) else value}"
-            for key, value in settings.items()
-        ]
-        lines += ["settings = { " + ", ".join(written) + " }"]
-    return lines
 
 
 def _cannot(done: str, path: Path, error: OSError) -> Failure:

@@ -1,27 +1,19 @@
-"""What `doxedge init` asks: the table, and the check of each answer."""
+"""What `doxedge init` asks about a box and its channel: the table, and the check of each answer."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
 
-from doxedge.analysers.configuration import ConfigError
-from doxedge.cli import init_files
 from doxedge.cli.init_answers import Answers, Question, WrongAnswer
 from doxedge.cli.init_channel import read_genesis_file, read_member_card
-from doxedge.cli.init_instruments import FORM, NAME, ask_instrument, check_instrument
+from doxedge.cli.init_unit_questions import UNIT_QUESTIONS
 from doxedge.cli.outcome import Failure
 from doxedge.contracts.figures import FIGURES
 from doxedge.contracts.rule import REGULATOR, is_name
-from doxedge.fieldbus.clock import RealClock
-from doxedge.gateway.line_plan import make_lines
-from doxedge.gateway.plant import plan_units
-from doxedge.gateway.settings import parse_settings
-from doxedge.gateway.site_limits import VALUE_MAX
 from doxedge.signing.limits import TEXT_BYTES
 
 SYSTEM_FOLDER: Final = Path("/etc/doxedge")
@@ -152,75 +144,6 @@ def _socket(text: str, _: Answers) -> str:
     return str(path)
 
 
-def _unit(text: str, _: Answers) -> str:
-    if not NAME.fullmatch(text):
-        raise WrongAnswer(f"`{text}` is no name: small letters, digits, - and _, at most 32")
-    return text
-
-
-def _running(text: str, _: Answers) -> str:
-    if text in ("", "always"):
-        return "always"
-    parts = text.split(":")
-    try:
-        on_above, off_below = (Decimal(part.replace("_", "")) for part in parts[1:])
-    except (InvalidOperation, ValueError) as error:
-        raise WrongAnswer(
-            "write QUANTITY:ON_ABOVE:OFF_BELOW, e.g. power_w:1000000:500000, or always"
-        ) from error
-    if not off_below <= on_above:
-        raise WrongAnswer("the unit goes off below a value that is not above the one at which it goes on")
-    return f"{parts[0]}:{on_above}:{off_below}"
-
-
-def _max_power(text: str, _: Answers) -> str:
-    if not text:
-        return ""
-    try:
-        number = Decimal(text.replace("_", ""))
-    except InvalidOperation as error:
-        raise WrongAnswer(f"`{text}` is no number of watts, e.g. 120000000 for 120 MW") from error
-    if not (number.is_finite() and 0 < number <= VALUE_MAX):
-        raise WrongAnswer("the unit generates something, in watts; empty: no bound")
-    return f"{number:f}"
-
-
-def _source(text: str, _: Answers) -> str:
-    if text and not re.fullmatch(r"[0-9a-f]{32}", text):
-        raise WrongAnswer("a source has 32 hexadecimal digits, in small letters")
-    return text
-
-
-def _plan(items: Sequence[str], answers: Answers) -> None:
-    """Whether the unit can be measured with these instruments. Raises WrongAnswer with the plan's own words."""
-    if not items:
-        raise WrongAnswer("a unit is measured by at least one instrument")
-    draft = Answers(
-        answers.folder, {**answers.values, "instrument": list(items), "running": "always", "max_power_w": ""}
-    )
-    _plan_text(init_files.gateway_text(draft, channel=bytes(32), source=bytes(16)))
-
-
-def _running_planned(text: str, answers: Answers) -> str:
-    """The answer, when the unit's instruments deliver that quantity often enough."""
-    running = _running(text, answers)
-    draft = Answers(answers.folder, {**answers.values, "running": running, "max_power_w": ""})
-    _plan_text(init_files.gateway_text(draft, channel=bytes(32), source=bytes(16)))
-    return running
-
-
-def _plan_text(text: str) -> None:
-    try:
-        units = plan_units(
-            parse_settings(text, source="these answers"), source="these answers", clock=RealClock()
-        )
-        make_lines(
-            units, clock=RealClock(), chance=lambda: 0.5, on_sample=lambda _: None, on_state=lambda _: None
-        )
-    except ConfigError as error:
-        raise WrongAnswer(str(error)) from error
-
-
 def _is_system(answers: Answers) -> bool:
     return answers.folder == SYSTEM_FOLDER
 
@@ -279,35 +202,7 @@ QUESTIONS: Final = (
         "package's own", _folder_or_nothing, default=lambda _: "", applies=lambda a: a.has_gateway, asked=False,
         metavar="DIR",
     ),
-    Question(
-        "unit", "the name of the generating unit", "the unit that emits, as the regulator registers it", _unit,
-        applies=lambda a: a.has_gateway, metavar="NAME",
-    ),
-    Question(
-        "instrument", "instrument: its register map (? explains, empty: no more)",
-        f"an instrument of the unit, {FORM}; may be repeated. KEY is a setting that the register map asks for, or "
-        "one of its groups (then VALUE is the poll period in ms, 0 leaves it out). ADDRESS is HOST:PORT/UNIT, or "
-        "the path of a serial port with unit_id, baud, parity, stop_bits, rs485 as KEYs. A constant has no address: "
-        "moisture=configured_moisture,moisture_percent=12", check_instrument, default=lambda _: None,
-        applies=lambda a: a.has_gateway, many=True, check_all=_plan, dialogue=ask_instrument, metavar="LINE",
-    ),
-    Question(
-        "running", "the unit counts as running: always, or QUANTITY:ON_ABOVE:OFF_BELOW",
-        "when the unit counts as running: always, or by a measured quantity, e.g. power_w:1000000:500000 (on above "
-        "1 MW, off below 500 kW)", _running_planned, default=lambda _: "always",
-        applies=lambda a: a.has_gateway, metavar="WHEN",
-    ),
-    Question(
-        "max_power_w", "the most that the unit can generate, in W (empty: no bound)",
-        "what the unit can generate at most, in watts (its capacity and a little more): no step of its energy counter "
-        "is believed beyond it, such as that to a new meter", _max_power, default=lambda _: "",
-        applies=lambda a: a.has_gateway, metavar="WATTS",
-    ),
-    Question(
-        "source", "the device's source", "what numbers the device's records, where it is registered already (32 "
-        "digits; the node's list of devices shows it)", _source, default=lambda _: "",
-        applies=lambda a: a.has_gateway, asked=False, metavar="HEX",
-    ),
+    *UNIT_QUESTIONS,
     Question(
         "officer_key", "the officer's key", "where the key lies with which an officer acts for the company (default: "
         "DIR/keys/officer.pem); made when it is missing", lambda text, _: text,

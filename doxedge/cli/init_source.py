@@ -13,10 +13,12 @@ from doxedge.cli.init_channel import (
     known_source,
     officer_head,
     registration,
+    registration_head,
     registration_record,
     registration_source,
 )
-from doxedge.cli.init_files import Desk, gateway_text
+from doxedge.cli.init_files import Desk
+from doxedge.cli.init_gateway_file import draft_text
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.fieldbus.clock import RealClock
 from doxedge.gateway.bodies import firmware_text
@@ -28,43 +30,63 @@ if TYPE_CHECKING:
     from doxedge.signing.signer import Signer
 
 
-def find_source(
+def find_sources(
     answers: Answers, desk: Desk, *, channel: bytes, keys: dict[str, Signer], enrolled: bool
-) -> bytes | None:
-    """The source, or None while nobody can know it.
+) -> dict[str, bytes]:
+    """The source of each unit; those are left out that nobody can know yet.
 
-    A device's source is a hash over its registration. So an officer whose numbering is known signs the registration
-    here, and the gateway's file is whole before anything is on the ledger.
+    A device's source is a hash over its registration. So an officer whose numbering is known signs the registrations
+    here, one number after the other, and the gateway's file is whole before anything is on the ledger.
     """
-    if answers.text("source"):
-        return bytes.fromhex(answers.text("source"))
-    unit, device, officer = answers.text("unit"), keys["device"], keys.get("officer")
     node = _Node(Path(answers.text("socket")), channel)
+    found = {}
     try:
-        found = known_source(node.devices(), unit=unit, device=device)
-        if found is not None:
-            return found
-        if officer is None or not enrolled:
-            return None
-        path = desk.folder / f"{unit}.registration"
-        if path.exists():
-            desk.files.append((path, "was there, left as it is"))
-            return registration_source(_read(path), channel=channel)
-        raw, source = _sign(answers, node, channel=channel, device=device, officer=officer)
+        for unit in answers.units:
+            source = _source_of(unit, answers, desk, node, channel=channel, keys=keys, enrolled=enrolled)
+            if source is not None:
+                found[unit.text("unit")] = source
     finally:
         node.close()
+    return found
+
+
+def _source_of(
+    unit: Answers,
+    answers: Answers,
+    desk: Desk,
+    node: _Node,
+    *,
+    channel: bytes,
+    keys: dict[str, Signer],
+    enrolled: bool,
+) -> bytes | None:
+    if unit.text("source"):
+        return bytes.fromhex(unit.text("source"))
+    name, officer = unit.text("unit"), keys.get("officer")
+    found = known_source(node.devices(), unit=name, device=keys["device"])
+    if found is not None:
+        return found
+    if officer is None or not enrolled:
+        return None
+    path = desk.folder / f"{name}.registration"
+    if path.exists():
+        desk.files.append((path, "was there, left as it is"))
+        return registration_source(_read(path), channel=channel)
+    raw, source = _sign(name, answers, desk, node, channel=channel, keys=keys)
     desk.put(path, raw)
     return source
 
 
-def register_again(answers: Answers, desk: Desk, *, channel: bytes, keys: dict[str, Signer]) -> str | None:
+def register_again(
+    unit: Answers, answers: Answers, desk: Desk, *, channel: bytes, keys: dict[str, Signer]
+) -> str | None:
     """Sign the registration anew, where the ledger refused it and would take it now; words when it waits for others.
 
     What was refused stays refused, and its number is used up. The new record makes another source, so that the one
     line that names the source changes in the gateway's file; nothing was accepted from the old one.
     """
-    unit, officer = answers.text("unit"), keys.get("officer")
-    path, config = desk.folder / f"{unit}.registration", desk.folder / "gateway.toml"
+    name, officer = unit.text("unit"), keys.get("officer")
+    path, config = desk.folder / f"{name}.registration", desk.folder / "gateway.toml"
     if officer is None or not path.exists():
         return None
     node = _Node(Path(answers.text("socket")), channel)
@@ -73,9 +95,9 @@ def register_again(answers: Answers, desk: Desk, *, channel: bytes, keys: dict[s
         refused = node.refused(registration_record(_read(path), channel=channel))
         if refused is None:
             return None
-        if unit not in node.units():
+        if name not in node.units():
             return (
-                f"The registration of the device was refused ({refused}), and the channel has no unit {unit} yet. "
+                f"The registration of the device was refused ({refused}), and the channel has no unit {name} yet. "
                 f"Once the regulator has registered it, run doxedge init again: it signs another registration."
             )
         text = _read(config).decode("utf-8")
@@ -84,7 +106,7 @@ def register_again(answers: Answers, desk: Desk, *, channel: bytes, keys: dict[s
                 f"The registration of the device was refused ({refused}), and {config} does not name its source "
                 f"{old.hex()} once: move the file away and run doxedge init again."
             )
-        raw, new = _sign(answers, node, channel=channel, device=keys["device"], officer=officer)
+        raw, new = _sign(name, answers, desk, node, channel=channel, keys=keys)
         desk.replace(config, text.replace(old.hex(), new.hex()).encode())
         desk.move(path, path.with_name(f"{path.name}.refused"))
         desk.put(path, raw)
@@ -97,16 +119,24 @@ def register_again(answers: Answers, desk: Desk, *, channel: bytes, keys: dict[s
 
 
 def _sign(
-    answers: Answers, node: _Node, *, channel: bytes, device: Signer, officer: Signer
+    name: str, answers: Answers, desk: Desk, node: _Node, *, channel: bytes, keys: dict[str, Signer]
 ) -> tuple[bytes, SourceId]:
-    """The registration with the officer's next number, and the source that it makes."""
+    """The registration with the officer's next number, and the source that it makes.
+
+    The next number follows the ledger's, and those of registrations of other units that wait to be handed in.
+    """
+    officer = keys["officer"]
     seq, prev = node.officer_head(source_id(channel, officer.key_id))
+    for unit in answers.units:
+        path = desk.folder / f"{unit.text('unit')}.registration"
+        if path.exists():
+            seq, prev = max((seq, prev), registration_head(_read(path), channel=channel))
     return registration(
         channel=channel,
         officer=officer,
-        device=device,
-        unit=answers.text("unit"),
-        profile_hash=_profile_hash(answers),
+        device=keys["device"],
+        unit=name,
+        profile_hash=_profile_hash(name, answers),
         firmware=firmware_text(),
         seq=seq + 1,
         prev=prev,
@@ -154,13 +184,11 @@ class _Node:
         self._client.close()
 
 
-def _profile_hash(answers: Answers) -> bytes:
+def _profile_hash(name: str, answers: Answers) -> bytes:
     """What the gateway will measure with: the plan of its configuration says it, whatever the source is."""
-    text = gateway_text(answers, channel=bytes(32), source=bytes(16))
-    planned = plan_units(
-        parse_settings(text, source="gateway.toml"), source="gateway.toml", clock=RealClock()
-    )
-    return planned[0].profile_hash
+    settings = parse_settings(draft_text(answers), source="gateway.toml")
+    planned = plan_units(settings, source="gateway.toml", clock=RealClock())
+    return next(unit.profile_hash for unit in planned if unit.table.name == name)
 
 
 def _read(path: Path) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,22 +17,27 @@ import pytest
 from doxedge.analysers.catalogue import parse_map
 from doxedge.analysers.profile_build import parse_profile
 from doxedge.cli.main import main
+from doxedge.fieldbus.clock import VARIABLE
 from doxedge.fieldbus.recording import contradictions, recorded_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 KG = ["--set", "word_order=ABCD", "--set", "gas_unit=kg"]
 MAPS = ROOT / "firmware_configs" / "analysers"
+NOON_MS = 1_767_268_800_000
+"""2026-01-01 12:00 UTC."""
 
 
 @contextmanager
 def instrument(*words: str) -> Iterator[dict[str, Any]]:
-    """A simulated instrument in a process of its own."""
+    """A simulated instrument in a process of its own, on a stack at noon: at night its plant stands still."""
+    clock_text = f"{time.time_ns() // 1_000_000},{NOON_MS},1"
     with subprocess.Popen(
         [sys.executable, "-m", "simulators", "instrument", "--until-stdin-closes", *words],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, VARIABLE: clock_text},
     ) as process:
         try:
             assert process.stdout is not None

@@ -343,10 +343,11 @@ def type_in(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
 
 
 CONVERSATION = (
-    "both", "later", "", "alpha", "none", "", "?", "alpha-1",
+    "both", "later", "", "alpha", "none", "", "?", "alpha-1", "",
     "horiba", "teledyne_t200", "analyser", "127.0.0.1:5020", "oxygen calibration diagnostics",
     "",  # no more instruments, which does not suffice
     INSTRUMENTS[1], "configured_moisture", "moisture", "12", "", "", "",
+    "", "",  # no check with gas, no other unit
 )  # fmt: skip
 
 

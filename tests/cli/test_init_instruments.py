@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doxedge.cli.init_answers import Answers, WrongAnswer, toml_value
-from doxedge.cli.init_files import gateway_text
+from doxedge.cli.init_gateway_file import draft_text
 from doxedge.cli.init_instruments import parse_line
 
 
 def written(line: str) -> dict[str, object]:
     """The instrument's table in the gateway's file."""
     answers = Answers(Path("/etc/doxedge"), {"unit": "u", "instrument": [line]})
-    table = tomllib.loads(gateway_text(answers, channel=bytes(32), source=bytes(16)))
+    table = tomllib.loads(draft_text(answers))
     found: dict[str, object] = table["unit"][0]["instrument"][0]
     return found
 
