@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def test_who_names_units_names_all_and_each_keeps_what_was_said_of_it(tmp_path: 
     (plant / "gateway.toml").unlink()
     assert init(plant, "--unit", "alpha-1", "--unit", "alpha-2", "--max-power-w", "50000000") == 0
     first, second = gateway(plant).unit
-    assert (first.energy.max_power_w, second.energy.max_power_w) == (None, 50_000_000)
+    assert (first.energy.max_power_w, second.energy.max_power_w) == (None, Decimal(50_000_000))
     assert second.instrument[0].port == 5120
     (plant / "gateway.toml").unlink()
     assert init(plant, "--unit", "alpha-2") == 0
@@ -253,7 +254,11 @@ def test_a_check_has_the_schedule_that_its_rules_ask_for_unless_another_is_given
     (table,) = only.calibration
     assert (only.rule_set, table.control) == (rule_set, control)
     assert (None if table.daily_at is None else table.daily_at.isoformat()) == at
-    assert (table.span, table.zero.reference, table.upscale.reference) == (500_000, 0, 400_000)
+    assert (table.span, table.zero.reference, table.upscale.reference) == (
+        Decimal(500_000),
+        Decimal(0),
+        Decimal(400_000),
+    )
     assert (table.upscale.vendor, str(table.upscale.expires)) == ("Gas works", "2027-05-01")
     assert main(["gateway", "check", "--config", str(plant / "gateway.toml")]) == 0
     assert ask(plant).of("config both")["verdict"] == "ok"
