@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import struct
-from collections.abc import Iterable, Sequence
-from itertools import repeat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,15 +12,11 @@ from doxedge.consensus.header import decode_header
 from doxedge.ledger.transaction import open_transaction
 from doxedge.signing import tags
 from doxedge.signing.merkle import Frontier
-from doxedge.store import journal_rows
+from doxedge.store import journal_rows, name_rows
 from doxedge.store.errors import Kind, StoreError
 from doxedge.store.rows import BlockRow, Commit, Loaded, Place, StateWrite, StoredBlock, pack, unpack
 
-WIRE_ID: Final = -1
-TX_ID: Final = -2
-"""In the place of a record's number in its batch, which counts from 0."""
 CHECKSUM_BYTES: Final = 8
-_PREFIX_BYTES: Final = 8
 _SIZE_BYTES: Final = 8
 _HEIGHT_MAX: Final = 2**63 - 1
 """SQLite's largest integer; peers may ask for more."""
@@ -118,32 +112,23 @@ def _require_follows(path: Path, block: BlockRow, *, height: int, parent_id: byt
 
 
 def _write_blocks(connection: sqlite3.Connection, blocks: Sequence[BlockRow]) -> None:
-    block_rows, body_rows, name_rows, wire_ids = [], [], [], []
+    block_rows, body_rows, named, wire_ids = [], [], [], []
     for block in blocks:
         transactions = pack(transaction.raw for transaction in block.transactions)
         receipts = pack(transaction.receipt for transaction in block.transactions)
         size = len(transactions) + len(receipts)
         block_rows.append((block.height, block.block_id, block.header, block.certificate, size))
         body_rows.append((block.height, transactions, receipts))
-        for index, transaction in enumerate(block.transactions):
-            wire_id = hashlib.sha256(transaction.raw).digest()
-            wire_ids.append(wire_id)
-            name_rows += name_keys(block.height, index, wire_id, transaction.tx_id, transaction.record_ids)
+        names = [
+            name_rows.Names(one.tx_id, hashlib.sha256(one.raw).digest(), one.record_ids)
+            for one in block.transactions
+        ]
+        named.append((block.height, names))
+        wire_ids += [one.wire_id for one in names]
     connection.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?)", block_rows)
     connection.executemany("INSERT INTO body VALUES (?, ?, ?)", body_rows)
-    # In the order of the tree, so that neighbours are written together.
-    connection.executemany("INSERT OR IGNORE INTO name VALUES (?, ?, ?, ?)", sorted(name_rows))
+    name_rows.put(connection, named)
     journal_rows.release(connection, wire_ids=wire_ids)
-
-
-def name_keys(
-    height: int, index: int, wire_id: bytes, tx_id: bytes, record_ids: Iterable[bytes]
-) -> list[tuple[int, int, int, int]]:
-    """The rows by which a transaction is found."""
-    names = [tx_id, wire_id, *record_ids]
-    starts = b"".join([name[:_PREFIX_BYTES] for name in names])
-    prefixes = struct.unpack(f">{len(names)}q", starts)
-    return list(zip(prefixes, repeat(height), repeat(index), range(TX_ID, len(names) + TX_ID), strict=False))
 
 
 def _write_state(connection: sqlite3.Connection, writes: Sequence[StateWrite]) -> None:
@@ -235,13 +220,7 @@ def block_ids(connection: sqlite3.Connection, *, first: int, last: int) -> list[
 
 def find(connection: sqlite3.Connection, *, channel: bytes, name: bytes) -> Place | None:
     """The first place whose bytes have this name."""
-    if len(name) < _PREFIX_BYTES:
-        return None
-    candidates = connection.execute(
-        "SELECT height, position, record FROM name WHERE prefix = ? ORDER BY height, position",
-        (prefix(name),),
-    ).fetchall()
-    for height, index, record in candidates:
+    for height, index, record in name_rows.find(connection, name):
         row = connection.execute("SELECT transactions FROM body WHERE height = ?", (height,)).fetchone()
         transactions = _unpacked(row[0]) if row else None
         if transactions is None or index >= len(transactions):
@@ -252,13 +231,13 @@ def find(connection: sqlite3.Connection, *, channel: bytes, name: bytes) -> Plac
 
 
 def _has_name(raw: bytes, record: int, *, channel: bytes, name: bytes) -> bool:
-    if record == WIRE_ID:
+    if record == name_rows.WIRE_ID:
         return hashlib.sha256(raw).digest() == name
     try:
         opened = open_transaction(raw, channel)
     except ValueError:  # the bytes were changed on the disk; scrub says so
         return False
-    if record == TX_ID:
+    if record == name_rows.TX_ID:
         return opened.tx_id == name
     return record < len(opened.record_ids) and opened.record_ids[record] == name
 
@@ -271,14 +250,13 @@ def prune_bodies(
         "SELECT height, transactions FROM body WHERE height < ? ORDER BY height LIMIT ?",
         (below_height, blocks_max),
     ).fetchall()
-    names: list[tuple[int, int, int, int]] = []
-    for height, packed in oldest:
-        for index, raw in enumerate(unpack(packed)):
-            opened = open_transaction(raw, channel)
-            names += name_keys(height, index, opened.wire_id, opened.tx_id, opened.record_ids)
-    connection.executemany(
-        "DELETE FROM name WHERE prefix = ? AND height = ? AND position = ? AND record = ?", sorted(names)
-    )
+    if name_rows.has_early(connection):
+        for height, packed in oldest:
+            opened = [open_transaction(raw, channel) for raw in unpack(packed)]
+            names = [name_rows.Names(one.tx_id, one.wire_id, one.record_ids) for one in opened]
+            name_rows.drop_early(connection, height=height, names=names)
+    if oldest:
+        name_rows.drop(connection, to_height=oldest[-1][0])
     connection.executemany("DELETE FROM body WHERE height = ?", [(height,) for height, _ in oldest])
     return len(oldest)
 
@@ -301,11 +279,6 @@ def fact(connection: sqlite3.Connection, name: str) -> bytes | None:
 def put_fact(connection: sqlite3.Connection, name: str, value: bytes) -> None:
     """Write a named value of the channel."""
     connection.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (name, value))
-
-
-def prefix(name: bytes) -> int:
-    """The first eight bytes as SQLite's signed integer."""
-    return int.from_bytes(name[:_PREFIX_BYTES], "big", signed=True)
 
 
 def _id_at(connection: sqlite3.Connection, height: int) -> bytes | None:

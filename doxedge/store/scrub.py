@@ -21,7 +21,7 @@ from doxedge.consensus.validators import ValidatorSet
 from doxedge.ledger import state_tree
 from doxedge.ledger.genesis import InvalidGenesis, decode_genesis
 from doxedge.signing import merkle, tags
-from doxedge.store import block_rows
+from doxedge.store import block_rows, name_rows
 from doxedge.store.connection import Database
 from doxedge.store.errors import Kind, StoreError
 from doxedge.store.rows import Finding, unpack
@@ -143,11 +143,8 @@ def _check_body(
     progress.compare("transactions", f"{where}, root", header.tx_root, merkle.root(wire_ids))
     progress.compare("receipts", f"{where}, root", header.receipt_root, merkle.root(receipts))
     for index, wire_id in enumerate(wire_ids):
-        named = connection.execute(
-            "SELECT 1 FROM name WHERE prefix = ? AND height = ? AND position = ? AND record = ?",
-            (block_rows.prefix(wire_id), height, index, block_rows.WIRE_ID),
-        ).fetchone()
-        if named is None:
+        place = name_rows.Found(height, index, name_rows.WIRE_ID)
+        if not name_rows.leads_to(connection, wire_id, place):
             progress.note("name", f"{where}, transaction {index}", wire_id, "no name leads to it")
 
 
