@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from doxedge.measurement.digits import (
     BOUND,
     EVERY_MS,
+    JUDGE_FIRST,
     LEARNED_BOUND,
     SCALES_MAX,
     WINDOW_MS,
@@ -215,8 +216,30 @@ def chance_of_more(chi_square: float) -> float:
 def test_the_bounds_are_as_rare_as_they_say() -> None:
     assert 1.2e-9 < chance_of_more(BOUND) < 1.4e-9
     assert 0.0009 < chance_of_more(LEARNED_BOUND) < 0.001
-    looks = 24 * 2 * 365 * 29
-    assert looks * chance_of_more(BOUND) < 0.001
+    at_fifty = exact_chance_of_more(BOUND, of=JUDGE_FIRST)
+    assert 4.3e-8 < at_fifty < 4.5e-8
+    # The same for 100 and 200, which takes too long for a test; on the way to 2,900 it comes down to chi-square's.
+    at_a_hundred, at_two_hundred = 1.54e-8, 6.5e-9
+    a_window = at_fifty + at_a_hundred + at_two_hundred + 26 * 2 * chance_of_more(BOUND)
+    assert 24 * 2 * 365 * a_window < 0.0025
+
+
+def exact_chance_of_more(chi_square: int, *, of: int) -> float:
+    """The same for ten counts of so many, by all ways in which they can come about (the multinomial distribution)."""
+    ways: dict[tuple[int, int], float] = {(0, 0): 1.0}
+    for _ in range(10):
+        longer: dict[tuple[int, int], float] = {}
+        for (total, squares), weight in ways.items():
+            for count in range(of - total + 1):
+                key = total + count, squares + count * count
+                longer[key] = longer.get(key, 0.0) + weight / math.factorial(count)
+        ways = longer
+    more = sum(
+        weight
+        for (total, squares), weight in ways.items()
+        if total == of and 10 * squares - of * of > chi_square * of
+    )
+    return more * math.factorial(of) / 10.0**of
 
 
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=300))
