@@ -51,9 +51,8 @@ def units_by_stack(units: Sequence[UnitTable], *, source: str) -> dict[str, tupl
             continue
         at = f"unit[{place}]"
         owner = by_name.get(unit.shares_stack_of)
-        if owner is None or (reason := _no_owner(unit, owner)):
-            there = ", ".join(sorted(by_name.keys() - {unit.name})) or "none"
-            reason = reason if owner else f"there is no unit {unit.shares_stack_of}; there are: {there}"
+        reason = _not_here(unit, by_name) if owner is None else _no_owner(unit, owner)
+        if owner is None or reason:
             raise ConfigError(source=source, path=f"{at}.shares_stack_of", reason=reason)
         _require_only_its_own(unit, owner, source=source, at=at)
         stacks[owner.name] = (*stacks.get(owner.name, (owner,)), unit)
@@ -65,6 +64,16 @@ def units_by_stack(units: Sequence[UnitTable], *, source: str) -> dict[str, tupl
             reason = f"{len(shared)} units share its stack; a stack is divided among {UNITS_MAX} at most"
             raise ConfigError(source=source, path=f"unit[{place}]", reason=reason)
     return {unit.name: shared for shared in stacks.values() for unit in shared}
+
+
+def _not_here(unit: UnitTable, by_name: Mapping[str, UnitTable]) -> str:
+    """All units on a stack hear the same samples as they come, and a gateway hears its own instruments only."""
+    there = ", ".join(sorted(by_name.keys() - {unit.name})) or "none"
+    return (
+        f"there is no unit {unit.shares_stack_of} in this gateway; there are: {there}. If another gateway measures it, "
+        "bring the instruments of the stack and this unit's load meter to one of the two: units on one stack are of "
+        "one gateway"
+    )
 
 
 def _no_owner(unit: UnitTable, owner: UnitTable) -> str:
