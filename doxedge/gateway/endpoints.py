@@ -16,11 +16,13 @@ from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.phrase_map import AnyProfile
 from doxedge.analysers.profile import Transport
 from doxedge.analysers.question import Phrase
-from doxedge.fieldbus.byte_link import ByteLink, SerialLink, SerialSettings, TcpLink, UdpLink
+from doxedge.fieldbus.byte_link import ByteLink
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.line import Poll
 from doxedge.fieldbus.modbus_rtu import modbus_rtu, wire_ms
 from doxedge.fieldbus.modbus_tcp import ModbusTcp
+from doxedge.fieldbus.network_links import TcpLink, UdpLink
+from doxedge.fieldbus.serial_link import SerialLink, SerialSettings
 from doxedge.fieldbus.text_line import text_line
 from doxedge.gateway.settings import InstrumentTable, SerialTable
 

@@ -17,11 +17,14 @@ from dataclasses import replace
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import meter_exchange, sample_rows
 from doxedge.gateway.clock_state import ClockReading, is_sure, state_of
+from doxedge.gateway.dropped_samples import DroppedSamples
 from doxedge.gateway.exchange_book import ExchangeBook
+from doxedge.gateway.live_values import live_values
 from doxedge.gateway.meter_exchange import CODE, MeterExchange, NotExchanged
 from doxedge.gateway.missing_data import MissingData
 from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
 from doxedge.gateway.sample_queue import SampleQueue
+from doxedge.gateway.setup_words import change_words
 from doxedge.gateway.together import Together
 from doxedge.gateway.unit_memory import UnitMemory, read_memory, write_memory
 from doxedge.gateway.unit_setup import QualityAssurance, SetupChange, UnitJudge, UnitSetup
@@ -30,7 +33,7 @@ from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.measurement.hour import Carry, ClockJump, RunningHour
 from doxedge.measurement.hour_sequence import HourSequence
 from doxedge.measurement.reading import Reading
-from doxedge.measurement.sample import Quality, Reason, Sample
+from doxedge.measurement.sample import Sample
 from doxedge.measurement.tests_in_force import KnownTests
 from doxedge.quantity import HOUR_MS
 from doxedge.signing.envelope import Envelope
@@ -99,8 +102,7 @@ class UnitPipeline:
         self._hours: HourSequence | None = None
         self._unsaved = False
         self._jump: str | None = None
-        self._dropped = 0
-        self._told_dropped_ms = -HOUR_MS
+        self._dropped = DroppedSamples(stores.samples)
         self._clock_state = state_of(read_clock())
 
     async def restore(self, *, before: UnitSetup | None = None, change: SetupChange | None = None) -> None:
@@ -118,11 +120,9 @@ class UnitPipeline:
             await self._save()
         else:
             again = await self._continue(memory.carry, now_ms, before, change)
+            hour_ms = memory.carry.next_start_ms
             log.info(
-                "unit %s: continues at hour %d with %d stored samples",
-                self.identity.unit,
-                memory.carry.next_start_ms,
-                again,
+                "unit %s: continues at hour %d with %d stored samples", self.identity.unit, hour_ms, again
             )
         self.desk.hand_in(self._first_words(memory, now_ms, change))
         rebuilt = await self.missing_data.restore(self._outbox_file)
@@ -139,9 +139,8 @@ class UnitPipeline:
             self._hours = HourSequence(hour, start_ms=carry.next_start_ms, carry=carry, tests=self._tests)
         else:
             self._judge.begin_with(before, change)
-            self._hours = HourSequence(
-                before.hour, start_ms=carry.next_start_ms, carry=carry, tests=self._tests
-            )
+            start_ms = carry.next_start_ms
+            self._hours = HourSequence(before.hour, start_ms=start_ms, carry=carry, tests=self._tests)
             self._hours.change(change.setup.hour, from_ms=change.from_ms, kept=change.kept)
         return await self._feed_again(self._hours, carry, now_ms)
 
@@ -261,7 +260,7 @@ class UnitPipeline:
             await self._together.flush()  # duty (1)
             self.desk.hand_in(closed)
             self.missing_data.note(closed)
-        await self._tell_dropped()
+        self.desk.hand_in(await self._dropped.news(self._clock.now_ms()))
         new = await self.desk.sign()
         if not self.desk.waiting:
             new += await self.missing_data.follow(self.desk)
@@ -322,51 +321,19 @@ class UnitPipeline:
 
     def live(self) -> Mapping[str, object]:
         """What the status page shows; not signed, not stored."""
-        running = self.running_hour()
-        values = {name: None if r.value is None else str(r.value) for name, r in sorted(self.latest.items())}
-        qualities = {reading.quality for reading in self.latest.values()}
-        flags = frozenset().union(*self._judge.flags.values())
-        if any(reading.reason is Reason.OUT_OF_CONTROL for reading in self.latest.values()):
-            flags |= {Reason.OUT_OF_CONTROL.value}
-        worst = next((q for q in (Quality.BAD, Quality.UNCERTAIN) if q in qualities), Quality.GOOD)
-        return {
-            "at_ms": max((r.at_ms for r in self.latest.values()), default=0),
-            "hour_start_ms": running.start_ms if running else 0,
-            "minutes_valid": running.minutes_valid if running else 0,
-            "nox_g_running": running.nox_g if running else None,
-            "values": values,
-            "quality": worst.value if qualities else Quality.BAD.value,
-            "flags": sorted(flags),
-        }
+        return live_values(self.latest, self._judge.flags.values(), self.running_hour())
 
     def _due(self, hours: HourSequence, now_ms: int) -> tuple[HourRecord | HourGap, ...]:
         try:
             closed = hours.close(now_ms)
         except ClockJump as jump:
             if self._jump is None:
-                log.error(
-                    "unit %s: %s; correct the clock, or stop the gateway and delete %s to begin anew",
-                    self.identity.unit,
-                    jump,
-                    self._memory_file,
-                )
+                cure = f"correct the clock, or stop the gateway and delete {self._memory_file} to begin anew"
+                log.error("unit %s: %s; %s", self.identity.unit, jump, cure)
             self._jump = str(jump)
             return ()
         self._jump = None
         return closed
-
-    async def _tell_dropped(self) -> None:
-        """Have it signed that raw samples were given up: at once, and then once an hour while it goes on."""
-        now_ms, dropped = self._clock.now_ms(), self._samples.counters.dropped
-        if dropped == self._dropped or abs(now_ms - self._told_dropped_ms) < HOUR_MS:
-            return
-        tombstones = await self._samples.dropped()
-        if tombstones:
-            samples = sum(tombstone.samples for tombstone in tombstones)
-            to_ms = max(tombstone.to_ms for tombstone in tombstones)
-            text = f"{samples} raw samples up to {to_ms} were dropped for lack of room, all told"
-            self.desk.hand_in([Happening("samples.dropped", now_ms, text, key=str(samples))])
-        self._dropped, self._told_dropped_ms = dropped, now_ms
 
     async def _feed_again(self, hours: HourSequence, carry: Carry, now_ms: int) -> int:
         """The stored samples of the hours that are not closed. Those of one restart fit in memory: they did before."""
@@ -406,13 +373,8 @@ class UnitPipeline:
 
     def _tell_change(self, change: SetupChange) -> list[Happening]:
         """What of the hashes is not what was last told."""
-        words = []
-        codes = ("profile.changed", "rules.changed")
-        for code, before, now in zip(codes, self._told, change.setup.hashes, strict=True):
-            if before != now:
-                text = f"{before.hex()} was replaced by {now.hex()}{change.words}"
-                words.append(Happening(code, change.from_ms, text, key=f"{change.from_ms}/{now.hex()}"))
-                self._unsaved = True
+        words = change_words(self._told, change)
+        self._unsaved = self._unsaved or bool(words)
         self._told = change.setup.hashes
         return words
 

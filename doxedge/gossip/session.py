@@ -9,7 +9,6 @@ ever), and its callbacks only hand over to the loop: no lock, no publish (paho h
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,6 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from doxedge.gossip.link import Link
 from doxedge.gossip.topics import (
     PACKET_BYTES,
     RECEIVE_MAX,
@@ -50,11 +50,6 @@ __all__ = [
 _V3, _V5 = MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5
 _NAMES: Final = {_V3: "3.1.1", _V5: "5"}
 _UNSUPPORTED_VERSION: Final = 0x84
-_SESSION_TAKEN_OVER: Final = 0x8E
-_INCOMING_BYTES_MAX: Final = 4 * 1024 * 1024
-"""3.1.1 cannot say what is too large. Up to here it is read and dropped: else one such retained message would cut us
-off again after every reconnect."""
-
 _TICK_S: Final = 0.5
 """How often deadlines and keep-alive are looked at."""
 
@@ -92,7 +87,7 @@ class BrokerSession:
             bytes_max=settings.queue_bytes_max,
             age_s_max=settings.queue_age_s_max,
         )
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._connecting: asyncio.Future[Any] | None = None
         self._level = _V3 if settings.protocol == "3.1.1" else _V5
         self._is_v5_refused = False
@@ -140,14 +135,14 @@ class BrokerSession:
             failures = 0 if is_stable else failures + 1
             await asyncio.sleep(self.settings.pause_s(failures, chance=self._jitter()))
 
-    async def _open(self) -> _Link | None:
+    async def _open(self) -> Link | None:
         """TCP and TLS, in a thread because paho waits; None when there is no way through."""
         settings, loop = self.settings, asyncio.get_running_loop()
         if self._connecting is not None and not self._connecting.done():
             # A look-up of a name can hang for long; a second thread would only hang beside it.
             await asyncio.wait({self._connecting}, timeout=settings.connect_timeout_s)
             return None
-        link = _Link(self._new_client(), self)
+        link = Link(self._new_client(), self)
         connect = partial(link.client.connect, settings.host, settings.port, settings.keepalive_s)
         if self._level is _V5:
             wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -182,7 +177,7 @@ class BrokerSession:
             client.will_set(self._presences[0].topic, self._presences[0].offline, qos=1, retain=True)
         return client
 
-    async def _serve(self, link: _Link) -> float | None:
+    async def _serve(self, link: Link) -> float | None:
         """Until the connection is lost; how long it lived since the broker accepted it, None if it never did."""
         loop = asyncio.get_running_loop()
         self._link = link
@@ -208,7 +203,7 @@ class BrokerSession:
         self._tell(State.DISCONNECTED, reason)
         return loop.time() - link.accepted_at_s
 
-    def _check(self, link: _Link, *, now_s: float) -> None:
+    def _check(self, link: Link, *, now_s: float) -> None:
         """The keep-alive of paho and our own deadlines."""
         link.client.loop_misc()
         oldest = next(iter(self._outbox.in_flight.values()), None)
@@ -232,7 +227,7 @@ class BrokerSession:
             self.counters.sent += 1
             link.client.loop_write()
 
-    async def _leave(self, link: _Link) -> None:
+    async def _leave(self, link: Link) -> None:
         """Say offline and DISCONNECT, if the socket takes it within a second."""
         if self.connected.is_set() and not link.lost.done():
             for presence in self._presences:
@@ -240,7 +235,7 @@ class BrokerSession:
         link.client.disconnect()
         await asyncio.wait({link.lost}, timeout=1)
 
-    def _choose_protocol(self, link: _Link) -> bool:
+    def _choose_protocol(self, link: Link) -> bool:
         """For the next connection, if there is a choice. True when it is the protocol that was refused, so that
         there is no reason to wait. A broker may also hang up on what it does not know: then they take turns."""
         if self.settings.protocol != "auto":
@@ -255,7 +250,7 @@ class BrokerSession:
 
     # What the broker says
 
-    def accepted(self, link: _Link, reason: ReasonCode, properties: Properties) -> None:
+    def accepted(self, link: Link, reason: ReasonCode, properties: Properties) -> None:
         del link.due_s[0]
         if reason.is_failure:
             self.counters.refused_by_broker += 1
@@ -270,7 +265,7 @@ class BrokerSession:
         else:
             self._ready()
 
-    def _send_subscribe(self, link: _Link, filters: Sequence[tuple[str, int]]) -> None:
+    def _send_subscribe(self, link: Link, filters: Sequence[tuple[str, int]]) -> None:
         wanted: list[Any] = list(filters)
         if self._level is _V5:
             # Our own echo is of no use; 3.1.1 cannot say so, and the receiver must know his own messages.
@@ -279,7 +274,7 @@ class BrokerSession:
         if message_id is not None:
             link.due_s[message_id] = asyncio.get_running_loop().time() + self.settings.puback_deadline_s
 
-    def subscribed(self, link: _Link, message_id: int, reasons: Sequence[ReasonCode]) -> None:
+    def subscribed(self, link: Link, message_id: int, reasons: Sequence[ReasonCode]) -> None:
         link.due_s.pop(message_id, None)
         if any(reason.is_failure for reason in reasons):
             self.counters.refused_by_broker += 1
@@ -313,122 +308,6 @@ class BrokerSession:
         if change != self._last_change:
             self._last_change = change
             self._on_state(change)
-
-
-class _Link:
-    """One connection: paho's client, its socket watched by the event loop, and why it ended."""
-
-    def __init__(self, client: paho.Client, session: BrokerSession) -> None:
-        self.client = client
-        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Why; or, as exception, what a callback of the caller raised."""
-
-        self.due_s: dict[int, float] = {}
-        """Deadlines: of CONNACK (0), and of each SUBACK by its message id."""
-
-        self.accepted_at_s: float | None = None
-        self.window = 0
-        self.is_version_refused = self.is_taken_over = self.is_hung_up = False
-        self._session = session
-        self._loop = asyncio.get_running_loop()
-        self._socket: socket.socket | None = None
-        self._is_reading = False
-
-    @property
-    def takes_more(self) -> bool:
-        return not self.lost.done() and not self.client.want_write()
-
-    def attach(self) -> None:
-        """From now on the event loop watches the socket that paho has opened, and its callbacks reach us."""
-        found, client, session = self.client.socket(), self.client, self._session
-        if not isinstance(found, socket.socket):
-            raise ConnectionError("the connection ended as it began")
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = found
-        client.on_socket_close = lambda *_: self._unwatch()
-        client.on_socket_register_write = lambda *_: self._loop.add_writer(found, self._write)
-        client.on_socket_unregister_write = lambda *_: self._unwatch_write()
-        client.on_connect = lambda _c, _u, _f, reason, said: self._hand(session.accepted, self, reason, said)
-        client.on_subscribe = lambda _c, _u, mid, said, _p: self._hand(session.subscribed, self, mid, said)
-        client.on_message = lambda _c, _u, it: self._hand(session.received, it.topic, it.payload)
-        client.on_publish = self._on_publish
-        client.on_disconnect = self._on_disconnect
-        self._loop.add_reader(found, self._read)
-        self._write()
-
-    def close(self, reason: str) -> None:
-        """Cut, with or without paho's knowledge; the first reason counts."""
-        if not self.lost.done():
-            self.lost.set_result(reason)
-        found = self.client.socket()
-        if found is not None:
-            self._unwatch()
-            found.close()
-            # paho finds its socket closed, and tidies up.
-            self.client.loop_read()
-
-    def discard(self, connecting: asyncio.Future[Any]) -> None:
-        """For a connection that came too late, or not at all."""
-        if not connecting.cancelled() and connecting.exception() is None:
-            self.close("came too late")
-
-    def _read(self) -> None:
-        """One packet or a few. Paho has no bound on what comes in, so the size is looked at behind its back."""
-        self._is_reading = True
-        try:
-            self.client.loop_read()
-            # What TLS has already decrypted does not wake the event loop again.
-            while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-                self.client.loop_read()
-        except Exception as error:  # noqa: BLE001 - a hostile broker makes paho stumble in many ways
-            self.close(f"bytes that are not MQTT: {type(error).__name__}")
-        finally:
-            self._is_reading = False
-        coming: dict[str, Any] = getattr(self.client, "_in_packet", {})
-        if coming.get("remaining_length", 0) > _INCOMING_BYTES_MAX:
-            self._session.counters.received_oversize += 1
-            self.close("a packet over the limit")
-
-    def _write(self) -> None:
-        self.client.loop_write()
-        if not self.client.want_write():
-            self._hand(self._session.pump)
-
-    def _unwatch_write(self) -> None:
-        if self._socket is not None:
-            self._loop.remove_writer(self._socket)
-
-    def _unwatch(self) -> None:
-        self._unwatch_write()
-        if self._socket is not None:
-            self._loop.remove_reader(self._socket)
-            self._socket = None
-
-    def _on_publish(self, _client: Any, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
-        # While we write, paho means that a message of QoS 0 is out; while we read, it is an acknowledgement.
-        if self._is_reading:
-            self._hand(self._session.acknowledged, mid, reason)
-
-    def _on_disconnect(
-        self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _properties: Any
-    ) -> None:
-        told = flags.is_disconnect_packet_from_server
-        self.is_hung_up = not self.lost.done()
-        self.is_taken_over = told and reason.value == _SESSION_TAKEN_OVER
-        self._hand(self.close, f"the broker says: {reason}" if told else str(reason))
-
-    def _hand(self, letter: Callable[..., None], *arguments: Any) -> None:
-        """From a callback of paho to the loop's next turn, in order."""
-        self._loop.call_soon(self._open_letter, letter, arguments)
-
-    def _open_letter(self, letter: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        if self.lost.done():
-            return
-        try:
-            letter(*arguments)
-        except Exception as error:  # noqa: BLE001 - handed on: `run` raises it
-            if not self.lost.done():
-                self.lost.set_exception(error)
 
 
 def _tls_context(files: TlsFiles | None) -> ssl.SSLContext | None:

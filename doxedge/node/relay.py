@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.consensus import cosignature
-from doxedge.consensus.certificate import decode_certificate
 from doxedge.consensus.cosignature import Cosignature
 from doxedge.consensus.header import Header, InvalidBlock, decode_header
 from doxedge.contracts import numbering, parties
@@ -27,15 +25,12 @@ from doxedge.ledger.block import Block, check_body, decode_block, wire_id
 from doxedge.ledger.chain import Extension
 from doxedge.ledger.transaction import Transaction
 from doxedge.node.block_service import BlockService
+from doxedge.node.certified_heads import CertifiedHeads
 from doxedge.node.channel_node import ChannelNode
+from doxedge.node.cosignatures import collect
 from doxedge.node.intake import Intake
 from doxedge.node.outgoing import Outgoing, Publish
 from doxedge.node.rivals import find_rival
-from doxedge.node.standing import BEHIND, FORK
-from doxedge.signing import canonical
-from doxedge.signing.canonical import Value
-from doxedge.signing.tags import KeyId
-from doxedge.store import rows
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +43,6 @@ INBOX_BYTES_MAX: Final = 32 * 1024 * 1024
 SUSPECTS_MAX: Final = 1_024
 """Overtaken transactions that are looked up one after the other; in an honest channel there are none."""
 SUSPECTS_A_TURN: Final = 4
-UNCOMPARED_MAX: Final = 64
-COSIGNATURE_DEPTH: Final = 64
-"""How far below the own head a cosignature is still collected."""
 
 
 @dataclass(slots=True)
@@ -74,6 +66,7 @@ class Relay:
         self.node, self.intake = node, intake
         self.gate = Gate(node.chain.channel, self._find_member)
         self.catch_up = CatchUp()
+        self.heads = CertifiedHeads(node, self.catch_up)
         self.outgoing = Outgoing(node, publish=publish, chance=chance)
         self.notes = Notes()
         self.peers: dict[bytes, Peer] = {}
@@ -83,8 +76,6 @@ class Relay:
         self._inbox: asyncio.Queue[tuple[Message, int]] = asyncio.Queue(INBOX_MAX)
         self._inbox_bytes = 0
         self._suspects: deque[Transaction] = deque(maxlen=SUSPECTS_MAX)
-        self._uncompared: deque[tuple[Header, bytes]] = deque(maxlen=UNCOMPARED_MAX)
-        """Certified headers of a height whose block is not durable here yet."""
         self._is_taking_blocks = False
         """Blocks of an answer are being checked: asking now would ask for those again."""
         self._head_due_s = 0.0
@@ -170,8 +161,7 @@ class Relay:
                 if self.node.cosigned is not None:
                     self.outgoing.cosignature(self.node.cosigned)
             await self._judge_suspects()
-            for _ in range(len(self._uncompared)):
-                await self._compare(*self._uncompared.popleft())
+            await self.heads.compare_waiting()
             self.outgoing.resend(now_s)
             self._send_notes()
 
@@ -245,11 +235,11 @@ class Relay:
             case [bytes(data)]:
                 block = await asyncio.to_thread(decode_block, data)
                 header, size_bytes = block.header, len(data)
-                await self._believe(opened.sender, header, block.certificate)
+                await self.heads.believe(opened.sender, header, block.certificate)
                 self.node.block_arrived(block, size_bytes)
             case [bytes(header_bytes), bytes(certificate), bytes(wire_ids), list(own)]:
                 header = decode_header(header_bytes)
-                await self._believe(opened.sender, header, certificate)
+                await self.heads.believe(opened.sender, header, certificate)
                 self._fill_from_pool(header, certificate, wire_ids, message.byte_strings(own))
             case _:
                 raise InvalidMessage("a final is [block] or [header, certificate, wire ids, envelopes]")
@@ -263,7 +253,7 @@ class Relay:
             case [int(sent_ms), bytes(header_bytes), bytes(certificate)]:
                 header = decode_header(header_bytes)
                 height = header.height
-                await self._believe(opened.sender, header, certificate)
+                await self.heads.believe(opened.sender, header, certificate)
             case _:
                 raise InvalidMessage("a head is [sent_ms, header, certificate]")
         self._note_head(opened.sender, height)
@@ -279,39 +269,6 @@ class Relay:
         if peer is not None:
             peer.height = max(peer.height, height)
         self._ask(self.node.clock.monotonic_s())
-
-    async def _believe(self, sender: bytes, header: Header, certificate: bytes) -> None:
-        """Check a certificate, and what it means for us. Raises InvalidBlock when it does not hold."""
-        node = self.node
-        if header.channel != node.chain.channel:
-            raise InvalidMessage("a header of another channel")
-        own_height = node.chain.height
-        if header.height == own_height and header.block_id == node.chain.head_id:
-            return
-        node.chain.check_certificate(header, decode_certificate(certificate))
-        if header.height <= own_height:
-            await self._compare(header, certificate)
-        else:
-            if sender != node.signer.key_id:
-                self.catch_up.saw_head(sender, header.height)
-            if node.standing.saw_certified(header, own_height=own_height):
-                await node.store.persist({BEHIND: header.height.to_bytes(8, "big")})
-
-    async def _compare(self, header: Header, certificate: bytes) -> None:
-        """Two certified blocks of one height are the end of trust: stop, and keep the proof."""
-        stored = await self.node.store.headers(header.height, header.height)
-        if not stored:
-            # Executed here, and on its way to the disk: a proof needs both, so it is compared afterwards.
-            self._uncompared.append((header, certificate))
-            return
-        if stored[0].block_id == header.block_id or self.node.standing.halted:
-            return
-        proof: list[Value] = [stored[0].header, stored[0].certificate, header.encode(), certificate]
-        await self.node.store.persist({FORK: canonical.encode(proof)})
-        self.node.standing.halt(
-            f"the validators certified two blocks of height {header.height}: {stored[0].block_id.hex()} is stored here "
-            f"and {header.block_id.hex()} was shown. Tell the regulator; the proof is kept in this channel's file"
-        )
 
     def _fill_from_pool(
         self, header: Header, certificate: bytes, wire_ids: bytes, own: Sequence[bytes]
@@ -337,7 +294,7 @@ class Relay:
         try:
             for raw in raws:
                 block = await asyncio.to_thread(decode_block, raw)
-                await self._believe(opened.sender, block.header, block.certificate)
+                await self.heads.believe(opened.sender, block.header, block.certificate)
                 self.node.block_arrived(block, len(raw))
         except (InvalidBlock, InvalidMessage):
             self.catch_up.failed()
@@ -351,39 +308,12 @@ class Relay:
         self._ask(self.node.clock.monotonic_s())
 
     async def _take_cosignature(self, opened: Message) -> None:
-        match opened.body:
-            case [int(height), bytes(block_id), bytes(signature)] if height >= 1 and len(signature) == 64:
-                pass
-            case _:
-                raise InvalidMessage("a cosignature is [height, block_id, signature]")
-        node, member = self.node, self._find_member(opened.sender)
-        peer = self.peers[opened.sender]
-        is_known = peer.cosigned_height is not None and height <= peer.cosigned_height
-        if (
-            is_known
-            or member is None
-            or not node.chain.height - COSIGNATURE_DEPTH < height <= node.chain.height
-        ):
-            return
-        stored = await node.store.headers(height, height)
-        if not stored:
-            return  # executed here and on its way to the disk: the cosignature comes again
-        if stored[0].block_id != block_id:
-            raise InvalidMessage("a cosignature of a block that is not the one here")
-        given = Cosignature(height, KeyId(opened.sender), signature)
-        header = decode_header(stored[0].header)
-        holds = cosignature.holds(
-            given,
-            channel=node.chain.channel,
-            block_id=header.block_id,
-            history_root=header.history_root,
-            alg=member.alg,
-            public_key=member.public_key,
+        peer, member = self.peers[opened.sender], self._find_member(opened.sender)
+        height = await collect(
+            self.node, opened.body, sender=opened.sender, member=member, known_height=peer.cosigned_height
         )
-        if not holds:
-            raise InvalidMessage("the cosignature does not verify")
-        await node.store.add_cosignature(rows.Cosignature(height, given.key_id, signature))
-        peer.cosigned_height = height
+        if height is not None:
+            peer.cosigned_height = height
 
     async def _answer(self, opened: Message) -> None:
         """Blocks for somebody who missed them, to his own inbox and nowhere else."""

@@ -24,11 +24,13 @@ from typing import Final
 
 from doxedge.analysers.question import Answer, Function, ReadRegisters
 from doxedge.fieldbus.bound_line import BoundLine
-from doxedge.fieldbus.byte_link import ByteLink, SerialLink, TcpLink
+from doxedge.fieldbus.byte_link import ByteLink
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.errors import LineError
 from doxedge.fieldbus.modbus_rtu import modbus_rtu
 from doxedge.fieldbus.modbus_tcp import ModbusTcp
+from doxedge.fieldbus.network_links import TcpLink
+from doxedge.fieldbus.serial_link import SerialLink
 from tests.benchmarks.other_clients import LibModbus, OtherClient, PyModbus
 from tests.fieldbus.hostile_bus import BusQuestion, HostileBus, bus_on_pty, bus_on_tcp
 from tests.fieldbus.hostile_device import Question, Visit, hostile_device

@@ -13,8 +13,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from doxedge.fieldbus.byte_link import ByteLink, SerialLink, SerialSettings, TcpLink
+from doxedge.fieldbus.byte_link import ByteLink
+from doxedge.fieldbus.network_links import TcpLink
 from doxedge.fieldbus.rtu_frame import crc
+from doxedge.fieldbus.serial_link import SerialLink, SerialSettings
 
 QUESTION_BYTES = 8
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from doxedge.analysers.dialects import ak, bayern_hessen, codec, eco_physics, horiba, serinus_advanced
 from doxedge.analysers.question import Phrase
-from doxedge.fieldbus.byte_link import SerialLink, SerialSettings
+from doxedge.fieldbus.serial_link import SerialLink, SerialSettings
 
 HORIBA_DATA = f"00,20260101120000,01R31  57.62,02R31  25.58,03R31  83.2,{'0' * 16},{'0' * 32},{'0' * 32}"
 """As an APNA-370 says it."""

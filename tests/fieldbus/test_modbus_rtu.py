@@ -21,9 +21,10 @@ from doxedge.analysers.question import (
     WriteCoil,
 )
 from doxedge.fieldbus.bound_line import gap_s
-from doxedge.fieldbus.byte_link import SerialLink, SerialSettings, TcpLink
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
 from doxedge.fieldbus.modbus_rtu import modbus_rtu, wire_ms
+from doxedge.fieldbus.network_links import TcpLink
+from doxedge.fieldbus.serial_link import SerialLink, SerialSettings
 from simulators.null_modem import NullModem
 from tests.fieldbus.hostile_bus import BusBehaviour, BusQuestion, HostileBus, bus_on_pty, bus_on_tcp, honest
 from tests.gateway.waiting import until

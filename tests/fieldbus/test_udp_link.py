@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from doxedge.analysers.question import Answer
-from doxedge.fieldbus.byte_link import UdpLink
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
+from doxedge.fieldbus.network_links import UdpLink
 from doxedge.fieldbus.text_line import text_line
 from tests.fieldbus.hostile_text import ANSWERS, OTHERS, PHRASES
 from tests.ports import server_port

@@ -109,8 +109,8 @@ NEITHER = 'profile = "janitza_umg"\n'
     [
         pytest.param(
             "", sharer_text('shares_stack_of = "gamma-1"'), "unit[1].shares_stack_of",
-            "there is no unit gamma-1 in this gateway; there are: alpha-1. If another gateway measures it, bring the instruments "
-            "of the stack and this unit's load meter to one of the two", id="a unit of another gateway",
+            "there is no unit gamma-1 in this gateway; there are: alpha-1. If another gateway measures it, bring the "
+            "instruments of the stack and this unit's load meter to one of the two", id="a unit of another gateway",
         ),
         pytest.param(
             "", sharer_text(f'shares_stack_of = "{SHARER}"'), "unit[1].shares_stack_of",

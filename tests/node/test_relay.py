@@ -19,7 +19,8 @@ from doxedge.gossip.message import Kind
 from doxedge.ledger.block import Block, decode_block
 from doxedge.ledger.chain import ChainState
 from doxedge.ledger.transaction import TICK, Transaction
-from doxedge.node.relay import COSIGNATURE_DEPTH, SUSPECTS_A_TURN
+from doxedge.node.cosignatures import COSIGNATURE_DEPTH
+from doxedge.node.relay import SUSPECTS_A_TURN
 from doxedge.node.standing import FORK
 from doxedge.signing import canonical
 from doxedge.signing.canonical import Value
@@ -358,7 +359,7 @@ async def test_a_second_block_that_comes_before_the_first_is_durable_is_compared
         alpha.hear("regulator", Kind.FINAL, [block])
         await until(lambda: node.chain.height == 1)
         alpha.hear("beta", Kind.HEAD, head_body(other.encode()))
-        await until(lambda: alpha.host.relay._uncompared)
+        await until(lambda: alpha.host.relay.heads.uncompared)
         assert not node.standing.halted
         disk.set()
         await until(lambda: node.standing.halted)

@@ -11,13 +11,14 @@ from doxedge.analysers.catalogue import make_driver
 from doxedge.analysers.driver import Driver
 from doxedge.analysers.profile_choices import setting_value
 from doxedge.analysers.question import Outcome, Request, Unanswered
-from doxedge.fieldbus.byte_link import SerialLink, SerialSettings, TcpLink, UdpLink
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.errors import LineError
 from doxedge.fieldbus.identify import SearchingDriver, identify
 from doxedge.fieldbus.modbus_rtu import modbus_rtu
 from doxedge.fieldbus.modbus_tcp import ModbusTcp
+from doxedge.fieldbus.network_links import TcpLink, UdpLink
 from doxedge.fieldbus.profile_folders import load_profile, search_path
+from doxedge.fieldbus.serial_link import SerialLink, SerialSettings
 from doxedge.fieldbus.text_line import text_line
 from doxedge.measurement.sample import Sample
 from simulators.device import SimulatedDevice
