@@ -16,6 +16,7 @@ from doxedge.cli.readings import time_argument
 from doxedge.quantity import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
+    from doxedge.gateway.history_rebuild import Statement
     from doxedge.measurement.apportioning import UnitShare
     from doxedge.measurement.bias_check import Rules as BiasRules
     from doxedge.measurement.hour_history import KnownHour
@@ -211,8 +212,8 @@ class _Check:
     rules: Rules
     signed: dict[int, StoredHour]
     """As the outbox has them."""
-    masses: dict[int, tuple[int, list[object]]]
-    """Grams and recipe of the measured ones."""
+    statements: dict[int, Statement]
+    """What was signed last of each."""
     tests: KnownTests
     bias: BiasRules
 
@@ -256,7 +257,10 @@ def _verdict_on_tests(start_ms: int, check: _Check) -> tuple[str | None, str | N
     from doxedge.measurement.calibrated_check import check_functions
     from doxedge.measurement.recipe_check import Recomputed
 
-    nox_g, recipe = check.masses.get(start_ms, (0, []))
+    stated = check.statements.get(start_ms)
+    nox_g, recipe = (
+        (0, []) if stated is None or stated.is_substitute else (stated.body[4], stated.body[18] or [])
+    )
     found = [
         one
         for one in (
@@ -291,7 +295,7 @@ def _tests_of(path: Path) -> dict[str, KeptTests]:
 
 def _checks(options: argparse.Namespace, outbox: Path) -> dict[str, _Check]:
     from doxedge.analysers.configuration import ConfigError
-    from doxedge.gateway.history_rebuild import signed_hours, signed_masses
+    from doxedge.gateway.history_rebuild import signed_hours, signed_statements
     from doxedge.gateway.missing_data_settings import plan_missing_data
     from doxedge.gateway.record_desk import UnitIdentity
     from doxedge.gateway.settings import load_settings
@@ -318,7 +322,7 @@ def _checks(options: argparse.Namespace, outbox: Path) -> dict[str, _Check]:
             checks[unit.name] = _Check(
                 rules,
                 signed_hours(outbox, identity),
-                signed_masses(outbox, identity),
+                signed_statements(outbox, identity),
                 tests.get(shared[0].name, KeptTests()),
                 BiasRules(
                     low_emitter_cap=shared[0].bias_low_emitter_cap,

@@ -89,34 +89,54 @@ def signed_hours(path: Path, identity: UnitIdentity) -> dict[int, StoredHour]:
         if is_substitute(hour):
             hours[hour[1]] = StoredHour(_missing(hour), False, statements + 1, statement_in(hour), first)
         else:
-            hours[hour[1]] = StoredHour(_measured(hour), False, statements, None, first)
+            hours[hour[1]] = StoredHour(measured(hour), False, statements, None, first)
     return hours
 
 
-def signed_masses(path: Path, identity: UnitIdentity) -> dict[int, tuple[int, list[object]]]:
-    """By its beginning, (grams, recipe) of every measured hour as it was signed last. Raises StoreError."""
-    masses: dict[int, tuple[int, list[object]]] = {}
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What was signed last of an hour."""
+
+    body: list[Any]
+    first_record: bytes
+    """The first record of the hour that is still there."""
+    statements: int
+    reason: str
+    """Of a revision."""
+
+    @property
+    def is_substitute(self) -> bool:
+        """Whether it was not measured."""
+        return is_substitute(self.body)
+
+
+def signed_statements(path: Path, identity: UnitIdentity) -> dict[int, Statement]:
+    """By its beginning, what the outbox's file has of every hour that is no gap. Raises StoreError."""
+    found: dict[int, Statement] = {}
     for kept in _records(path, identity):
+        if kept.record.kind == "gap":
+            continue
         body: list[Any] = list(kept.record.body)
-        hour = body if kept.record.kind == "hour" else body[2] if kept.record.kind == "hour.revise" else None
-        if hour is not None and is_substitute(hour):
-            masses.pop(hour[1], None)
-        elif hour is not None:
-            masses[hour[1]] = (hour[4], hour[18] or [])
-    return masses
+        reason = ""
+        if kept.record.kind == "hour.revise":
+            body, reason = list(body[2]), str(body[1])
+        before = found.get(body[1])
+        first = kept.record_id if before is None else before.first_record
+        found[body[1]] = Statement(body, first, 1 if before is None else before.statements + 1, reason)
+    return found
 
 
 def _records(path: Path, identity: UnitIdentity) -> Iterator[_Kept]:
     after = 0
-    while found := look.records(path, ("hour", "hour.revise", "gap"), after=after):
+    while found := look.records(path, ("hour", "hour.revise", "gap"), after=after, source=identity.source):
         after = found[-1].row_id
         for kept in found:
-            if kept.source == identity.source:
-                record = decode_payload(envelope.decode(kept.envelope).payload)
-                yield _Kept(record, record.record_id(identity.channel))
+            record = decode_payload(envelope.decode(kept.envelope).payload)
+            yield _Kept(record, record.record_id(identity.channel))
 
 
-def _measured(body: list[Any]) -> KnownHour:
+def measured(body: list[Any]) -> KnownHour:
+    """What the body of a measured hour says of it."""
     said: list[Any] = body[18] or []
     if (stack := stack_hour_in(said)) is not None:
         method = body[8] if stack.nox_g is not None else ""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -107,6 +108,19 @@ class MissingData:
         """Take closed hours up; they are on the disk after the next `follow`."""
         for item in closed:
             self._noted += known_hours(item)
+            self._is_stale = True
+
+    async def correct(self, hours: Iterable[KnownHour]) -> None:
+        """The mass of these, which are signed, is another one now; of those that the history has. Raises StoreError."""
+        changed = []
+        for hour in hours:
+            for stored in await self._hours.between(
+                self._unit, from_ms=hour.start_ms, to_ms=hour.start_ms + 1
+            ):
+                if stored.known.nox_g not in (None, hour.nox_g):
+                    changed += [replace(stored.known, nox_g=hour.nox_g)]
+        if changed:
+            await self._hours.put(self._unit, changed, owed=False)
             self._is_stale = True
 
     async def follow(self, desk: RecordDesk) -> int:

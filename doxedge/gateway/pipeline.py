@@ -23,6 +23,7 @@ from doxedge.gateway.live_values import live_values
 from doxedge.gateway.meter_exchange import CODE, MeterExchange, NotExchanged
 from doxedge.gateway.missing_data import MissingData
 from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
+from doxedge.gateway.restatement import Restatement
 from doxedge.gateway.sample_queue import SampleQueue
 from doxedge.gateway.setup_words import change_words
 from doxedge.gateway.together import Together
@@ -34,7 +35,7 @@ from doxedge.measurement.hour import Carry, ClockJump, RunningHour
 from doxedge.measurement.hour_sequence import HourSequence
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Sample
-from doxedge.measurement.tests_in_force import KnownTests
+from doxedge.measurement.tests_in_force import KeptTests
 from doxedge.quantity import HOUR_MS
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
@@ -58,14 +59,14 @@ class UnitPipeline:
         on_stored: Callable[[], None],
         quality: QualityAssurance | None = None,
         together: Together | None = None,
-        tests: KnownTests | None = None,
+        tests: KeptTests | None = None,
     ) -> None:
         """`seal` signs; `on_stored` is called when a new record is durable; `quality` None: nothing is checked.
 
         `together` are the units that share its stack; None: it is alone there. `tests` knows what tests of the monitors
         gave; None: there are none.
         """
-        self._tests = tests
+        self._tests = KeptTests() if tests is None else tests
         self.identity = identity
         self._setup, self._told = setup, setup.hashes
         self._judge = UnitJudge(setup, quality=quality)
@@ -90,6 +91,9 @@ class UnitPipeline:
             clock_is_sure=lambda: is_sure(read_clock()),
         )
         self._outbox_file = stores.folder / "outbox.db"
+        self._restatement = Restatement(
+            identity, outbox=self._outbox_file, tests=self._tests, setup_at=self._judge.setup_at
+        )
         self._packer = sample_rows.Packer()
         self._queue = SampleQueue(identity.unit, stores.samples, make_room=self.desk.make_room)
         self._exchanges = ExchangeBook(
@@ -264,6 +268,9 @@ class UnitPipeline:
         new = await self.desk.sign()
         if not self.desk.waiting:
             new += await self.missing_data.follow(self.desk)
+            new += await self._restatement.follow(
+                self.desk, self.missing_data, open_from_ms=self.open_from_ms
+            )
         if self._unsaved and not self.desk.waiting and not self.missing_data.is_behind:
             await self._save()  # duty (2)
         return new

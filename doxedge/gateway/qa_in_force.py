@@ -1,7 +1,9 @@
 """What a test that was handed in puts in force, and from which hour on: computed from the file that is on record.
 
-A test holds from the first hour after it ended. It is handed in later than that, and the hours until then are signed:
-so it holds from the next border of an hour, which is written with it and so is the same after a restart.
+A RATA holds from the first hour after it ended: hours that were signed until it was handed in are revised
+(`restatement`), for what its factor multiplies stands in them. The function of a QAL2 holds from the next border of an
+hour after it was handed in, since signed hours do not say what was read; the border is written with the test, and so is
+the same after a restart.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ from doxedge.store.qa_rows import QaEntry
 _EPOCH = dt.date(1970, 1, 1)
 
 
-def times_of(day: str, ended_ms: int | None, *, now_ms: int) -> dict[str, int]:
+def times_of(kind: str, day: str, ended_ms: int | None, *, now_ms: int) -> dict[str, int]:
     """When a test ended that is handed in now, and from when on it holds; without a time it ended with its day."""
     ended_ms = _end_of_day_ms(day) if ended_ms is None else ended_ms
-    return {"ended_ms": ended_ms, "in_force_ms": _border(max(ended_ms, now_ms + 1))}
+    begins_ms = ended_ms if kind == TestKind.RATA else max(ended_ms, now_ms + 1)
+    return {"ended_ms": ended_ms, "in_force_ms": _border(begins_ms)}
 
 
 def rata_factor(entry: QaEntry) -> RataFactor | None:
@@ -102,11 +105,7 @@ def in_force_words(body: Mapping[str, Any]) -> str:
     """From when on a test holds, for the event; empty where the site does not let tests decide."""
     if not body.get("applied"):
         return ""
-    ended_ms, in_force_ms = body["ended_ms"], body["in_force_ms"]
-    said = f", in force from {_utc(in_force_ms)} on"
-    if _border(ended_ms) < in_force_ms:
-        said += f" (the hours from {_utc(_border(ended_ms))} until then were made without it)"
-    return said
+    return f", in force from {_utc(body['in_force_ms'])} on"
 
 
 def _require_same_file(entry: QaEntry) -> None:
@@ -118,7 +117,7 @@ def _times(entry: QaEntry) -> tuple[int, int]:
     body = entry.body
     if "in_force_ms" in body:
         return body["ended_ms"], body["in_force_ms"]
-    found = times_of(body["day"], None, now_ms=entry.at_ms)
+    found = times_of(body["kind"], body["day"], None, now_ms=entry.at_ms)
     return found["ended_ms"], found["in_force_ms"]
 
 

@@ -138,7 +138,10 @@ def test_body(
     """
     in_force: dict[str, Any] = {}
     if judged.passed and judged.kind in APPLIED:
-        in_force = {**times_of(asked.day, asked.ended_ms, now_ms=caller.at_ms), "applied": applied}
+        in_force = {
+            **times_of(asked.kind, asked.day, asked.ended_ms, now_ms=caller.at_ms),
+            "applied": applied,
+        }
     good_until = asked.good_until
     by_rules = judged.good_until or by_quarters
     if good_until is None and by_rules is not None:

@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from doxedge.gateway.bodies import answer_body, event_body, gap_body, hour_body, revision_body
 from doxedge.gateway.clock_state import ClockReading
@@ -68,7 +68,18 @@ class Answer:
     text: str
 
 
-Item = HourRecord | HourGap | Substituted | Happening | Answer
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """A signed hour with another mass, of which nothing was measured again (`restatement`)."""
+
+    key: str
+    revised: bytes
+    """The first record of the hour."""
+    reason: str
+    body: list[Any]
+
+
+Item = HourRecord | HourGap | Substituted | Restated | Happening | Answer
 
 
 def answer_key(unit: str, request: bytes) -> str:
@@ -183,6 +194,8 @@ class RecordDesk:
         if isinstance(item, Answer):
             said = answer_body(item.request, item.content_hash, item.samples, item.outcome, item.text)
             return Draft("samples.answer", said, answer_key(unit, item.request))
+        if isinstance(item, Restated):
+            return Draft("hour.revise", revision_body(item.revised, item.reason, item.body), item.key)
         if isinstance(item, HourGap):
             return await self._draft_gap(item)
         if isinstance(item, Substituted):

@@ -149,7 +149,7 @@ class UnitTable(_Table):
     bias: tuple[BiasTable, ...] = Field((), max_length=1_000)
     """Bias factors in the order of their times; none: the mass is reported as measured."""
     bias_source: Literal["site", "rata"] = "site"
-    """`rata`: the last RATA that passed gives the factor, from the hour after it was handed in; `bias` before that."""
+    """`rata`: the last RATA that passed gives the factor, from the hour after it ended; `bias` before the first."""
     bias_low_emitter_cap: bool = False
     """A low emitter by that RATA takes 1.111 instead of a greater factor (40 CFR 75, Appendix A, 7.6.5)."""
     calibration_function: Literal["none", "qal2"] = "none"

@@ -13,6 +13,7 @@ from typing import Final
 from doxedge.measurement.apportioning import stack_hour_in
 from doxedge.measurement.bias_factor import adjusted_g, factor_text
 from doxedge.measurement.bias_in_force import BY, BY_SITE, NO_RATA, combined, factor_of, stated_ratas
+from doxedge.measurement.hour_settings import BACKUP
 from doxedge.measurement.recipe_check import Recomputed
 from doxedge.measurement.tests_in_force import KnownTests
 from doxedge.quantity import Grams
@@ -77,7 +78,7 @@ def _check(
             )
         _require_none([f"{prefix}{quantity}" for quantity in rules.tested], start_ms, tests)
         return f"{told}, before the first RATA"
-    return f"{told}, by {_require_tests(factor, own, start_ms, tests, rules)}"
+    return f"{told}, by {_require_tests(prefix, factor, own, start_ms, tests, rules)}"
 
 
 def _masses(prefix: str, nox_g: int, said: Sequence[str]) -> tuple[int, int]:
@@ -85,14 +86,15 @@ def _masses(prefix: str, nox_g: int, said: Sequence[str]) -> tuple[int, int]:
     shared = None if prefix else stack_hour_in(said)
     if shared is not None and shared.nox_g is not None and shared.unadjusted_g is not None:
         return shared.unadjusted_g, shared.nox_g
-    before_g = _grams(f"{prefix}unadjusted_g", said)
-    after_g = _grams(f"{prefix}nox_g", said) if prefix else nox_g
+    before_g = grams_in(f"{prefix}unadjusted_g", said)
+    after_g = grams_in(f"{prefix}nox_g", said) if prefix else nox_g
     if before_g is None or after_g is None:
         raise Differs(f"{prefix}baf: the hour does not say what it was multiplied with")
     return before_g, after_g
 
 
-def _grams(word: str, said: Iterable[str]) -> int | None:
+def grams_in(word: str, said: Iterable[str]) -> int | None:
+    """The whole number that a remark says, as `unadjusted_g:12345`; None where none does."""
     texts = (remark.removeprefix(f"{word}:") for remark in said if remark.startswith(f"{word}:"))
     return next((int(text) for text in texts if _GRAMS.fullmatch(text)), None)
 
@@ -101,12 +103,12 @@ def _require_none(monitors: Iterable[str], start_ms: int, tests: KnownTests) -> 
     for monitor in monitors:
         if (test := tests.rata(monitor, start_ms)) is not None:
             raise Differs(
-                f"the hour names no RATA, and that of {monitor} was in force: file {test.test[:16]}"
+                f"the hour does not name the RATA of {monitor}, which was in force: file {test.test[:16]}"
             )
 
 
 def _require_tests(
-    factor: Decimal, own: Sequence[str], start_ms: int, tests: KnownTests, rules: Rules
+    prefix: str, factor: Decimal, own: Sequence[str], start_ms: int, tests: KnownTests, rules: Rules
 ) -> str:
     """Each test that is named is on record, was in force and gives what is said of it."""
     stated = stated_ratas(own, start_ms)
@@ -121,6 +123,8 @@ def _require_tests(
             raise Differs(
                 f"the file of the RATA of {one.monitor} gives {factor_text(gives)}, not {one.factor}"
             )
+    named = {one.monitor.removeprefix(f"{BACKUP}.") for one in stated}
+    _require_none({f"{prefix}{quantity}" for quantity in rules.tested} - named, start_ms, tests)
     if combined({one.monitor: one.factor for one in stated}) != factor:
         raise Differs(f"the factors of the tests do not make {factor_text(factor)}")
     return ", ".join(f"the RATA of {one.monitor} ({one.test[:16]})" for one in stated)

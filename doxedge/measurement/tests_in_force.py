@@ -85,20 +85,21 @@ class KeptTests:
         """Those that are known already."""
         self._ratas: dict[str, list[RataFactor]] = {}
         self._functions: dict[str, list[QalFunction]] = {}
+        self.version = 0
+        """Another one whenever a test has come."""
         for test in tests:
             self.put(test)
 
     def put(self, test: RataFactor | QalFunction) -> None:
         """One more; the same one twice counts once."""
         if isinstance(test, RataFactor):
-            _add(self._ratas, test)
+            self.version += _add(self._ratas, test)
         else:
-            _add(self._functions, test)
+            self.version += _add(self._functions, test)
 
-    def clear(self) -> None:
-        """Nothing is known."""
-        self._ratas.clear()
-        self._functions.clear()
+    def knows(self, test: str) -> bool:
+        """Whether the file of a RATA with this hash is among them."""
+        return any(one.test == test for tests in self._ratas.values() for one in tests)
 
     def rata(self, monitor: str, start_ms: int) -> RataFactor | None:
         """As in `KnownTests`."""
@@ -112,10 +113,13 @@ class KeptTests:
 _Test = TypeVar("_Test", RataFactor, QalFunction)
 
 
-def _add(tests: dict[str, list[_Test]], test: _Test) -> None:
+def _add(tests: dict[str, list[_Test]], test: _Test) -> bool:
+    """Whether it is a new one."""
     known = tests.setdefault(test.monitor, [])
-    if test not in known:
-        known.append(test)
+    if test in known:
+        return False
+    known.append(test)
+    return True
 
 
 def _last(tests: Sequence[_Test], start_ms: int) -> _Test | None:

@@ -37,15 +37,20 @@ class KeptRecord:
     envelope: bytes
 
 
-def records(path: Path, kinds: Sequence[str], *, after: int = 0) -> list[KeptRecord]:
-    """The next records of these kinds in the order of their signing; [] at the end. Raises StoreError."""
+def records(
+    path: Path, kinds: Sequence[str], *, after: int = 0, source: bytes | None = None
+) -> list[KeptRecord]:
+    """The next records of these kinds in the order of their signing; [] at the end. Raises StoreError.
+
+    `source` None: of all sources.
+    """
     with reading(path) as connection:
         schema_files.check_identity(connection, path=path, schema="outbox")
         rows = connection.execute(
             "SELECT e.id, s.source, e.seq, e.kind, e.state, e.outcome, e.clause, e.envelope FROM entry e "
-            "JOIN source s ON s.id = e.source_id WHERE e.id > ? AND e.kind IN (SELECT value FROM json_each(?)) "
-            "ORDER BY e.id LIMIT ?",
-            (after, json.dumps([*kinds]), RECORDS_AT_ONCE),
+            "JOIN source s ON s.id = e.source_id WHERE e.id > ?1 AND e.kind IN (SELECT value FROM json_each(?2)) "
+            "AND (?3 IS NULL OR s.source = ?3) ORDER BY e.id LIMIT ?4",
+            (after, json.dumps([*kinds]), source, RECORDS_AT_ONCE),
         ).fetchall()
     return [
         KeptRecord(row_id, source, seq, kind, _state(state, outcome), clause, envelope)

@@ -122,7 +122,7 @@ async def test_a_bias_factor_is_computed_again_from_the_file_of_its_test(
     async with office(tmp_path / "gateway", unit='bias_source = "rata"') as made:
         await own_sequence(made.it)
         await made.it.measure(2)
-        await made.enter("rata", RATA + runs(off=28))
+        await made.enter("rata", RATA + runs(off=28), day="2026-01-01", ended_ms=START_MS + 1)
         await made.it.measure(112)
     code, out, _ = await run(capsys, "--config", config, "--verify", "--output", "json")
     told = [(hour["verdict"], hour["recomputed"].split(" = ")[1]) for hour in json.loads(out)["hours"]]

@@ -184,8 +184,8 @@ async def test_an_operator_calibrates_and_hands_in_a_test(tmp_path: Path) -> Non
             file.write_text(RATA + runs(off=28), encoding="utf-8")
             rata = ("qa", "enter", "rata", str(file), *WHO, "--date", "2025-12-30", *where)
             code, out, _ = await doxedge(*rata, "--ended", "2025-12-30T16:40")
-            assert (code, "rata PASSED, good until 2026-06-30 at least, in force from" in out) == (0, True)
-            assert "the hours from 2025-12-30T17:00Z until then were made without it" in out
+            assert code == 0
+            assert "rata PASSED, good until 2026-06-30 at least, in force from 2025-12-30T17:00Z" in out
             code, _, error = await doxedge(*rata, "--ended", "2025-12-31T16:40")
             assert (code, "not on 2025-12-30" in error) == (2, True)
             code, _, error = await doxedge(*rata, "--measured-in", "ppm")

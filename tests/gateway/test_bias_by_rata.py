@@ -13,7 +13,7 @@ from doxedge.gateway.commission_words import chain_text
 from doxedge.gateway.operator_door import Caller, Refusal
 from doxedge.gateway.plant import describe
 from doxedge.gateway.qa_tests import AskEnter, file_hash
-from doxedge.quantity import HOUR_MS, MINUTE_MS, round_half_away
+from doxedge.quantity import DAY_MS, HOUR_MS, MINUTE_MS, round_half_away
 from doxedge.signing.canonical import Value
 from doxedge.store.hour_tree import leaf
 from doxedge.store.qa_rows import QaDraft, QaKind
@@ -62,35 +62,41 @@ async def to_hour(made: Office, hours: int) -> None:
     await made.it.measure((START_MS + hours * HOUR_MS - made.it.clock.at_ms) // MINUTE_MS + 2)
 
 
-async def test_a_rata_holds_from_the_next_hour_on_over_restarts_until_the_next_one(tmp_path: Path) -> None:
+async def test_a_rata_holds_from_the_hour_after_it_ended_over_restarts_until_the_next_one(
+    tmp_path: Path,
+) -> None:
     async with office(tmp_path, unit=BY_RATA) as made:
         await own_sequence(made.it)
-        await made.it.measure(2)
-        entry = (await made.enter("rata", HIGH))["entry"]
+        await made.it.measure(42)
+        entry = (await made.enter("rata", HIGH, day="2026-01-01", ended_ms=START_MS + 40 * MINUTE_MS))[
+            "entry"
+        ]
         assert (entry["in_force_ms"], entry["applied"]) == (START_MS + HOUR_MS, True)
         await to_hour(made, 2)
         first, second = await made.it.hours()
         assert named(first) == ["baf:1.000", "baf_by:no_rata"]
         assert named(second) == by(HIGH, "1.092")
         told = dict(await made.events())["rata.passed"]
-        assert ", in force from 2026-01-01T01:00Z on (the hours from 2025-12-31T00:00Z until then" in told
+        assert "good until 2026-09-30 at least, in force from 2026-01-01T01:00Z on;" in told
         clock = made.it.clock
     async with office(tmp_path, clock=clock, unit=BY_RATA) as made:
         await to_hour(made, 3)
-        await made.enter("rata", EVEN, day="2026-01-01", ended_ms=START_MS + 3 * HOUR_MS)
+        ended_ms = START_MS + 3 * HOUR_MS + 1
+        await made.enter("rata", EVEN, day="2026-01-01", ended_ms=ended_ms)
         await to_hour(made, 5)
         *_, third, fourth, fifth = await made.it.hours()
         assert [named(third), named(fourth)] == [by(HIGH, "1.092")] * 2
         assert named(fifth) == by(EVEN, "1.000")
         assert [fact.bias for fact in made.office.facts("alpha-1")] == [None]  # nobody has to copy it
+        assert [kind for kind, _ in await made.it.said() if kind == "hour.revise"] == []
 
 
 async def test_the_site_states_the_factor_until_there_is_a_test(tmp_path: Path) -> None:
     async with office(tmp_path, unit=f"{BY_RATA}\n{SITE}") as made:
         await own_sequence(made.it)
-        await made.it.measure(2)
+        await made.it.measure(22)
         await made.enter("rata", RATA + runs(off=60))  # failed: gives nothing, and nothing counts
-        await made.enter("rata", HIGH)
+        await made.enter("rata", HIGH, day="2026-01-01", ended_ms=START_MS + 20 * MINUTE_MS)
         await to_hour(made, 2)
         first, second = await made.it.hours()
     assert named(first) == ["baf:1.020", "baf_by:site"]
@@ -110,7 +116,7 @@ async def test_a_test_that_failed_or_is_older_than_the_one_in_force_changes_no_f
         )  # the same test: of its first hour
         held = made.office.in_force("alpha-1").rata(NOX, START_MS + 2 * HOUR_MS)
         assert held is not None
-        assert (held.test, held.since_ms) == (file_hash(HIGH), START_MS + HOUR_MS)
+        assert (held.test, held.since_ms) == (file_hash(HIGH), START_MS - DAY_MS)
 
 
 async def test_a_site_that_states_its_factors_is_told_and_not_adjusted(tmp_path: Path) -> None:
@@ -156,10 +162,10 @@ async def test_an_end_that_cannot_be_is_refused(tmp_path: Path, more: dict[str, 
             await made.enter("rata", HIGH, **more)
         with pytest.raises(Refusal, match="of a RATA"):
             await made.enter("ast", HIGH, ended_ms=START_MS - 1)
-        assert made.office.in_force("alpha-1").rata(NOX, START_MS + HOUR_MS) is None
+        assert made.office.in_force("alpha-1").rata(NOX, START_MS + DAY_MS) is None
 
 
-async def test_what_was_stored_before_factors_came_into_force_holds_from_the_hour_after_it_was_handed_in(
+async def test_what_was_stored_before_factors_came_into_force_holds_from_the_end_of_its_day(
     tmp_path: Path,
 ) -> None:
     async with office(tmp_path) as made:
@@ -181,8 +187,8 @@ async def test_what_was_stored_before_factors_came_into_force_holds_from_the_hou
         await made.it.checks.append([draft, broken])
     async with office(tmp_path / "old", unit=BY_RATA) as made:
         held = made.office.in_force("alpha-1")
-        assert held.rata(NOX, START_MS) is None
-        found = held.rata(NOX, START_MS + HOUR_MS)
+        assert held.rata(NOX, START_MS - DAY_MS - HOUR_MS) is None
+        found = held.rata(NOX, START_MS - DAY_MS)
         assert found is not None
         assert (found.factor, found.test) == (Decimal("1.092"), file_hash(HIGH))
 

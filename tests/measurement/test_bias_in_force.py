@@ -73,8 +73,6 @@ def test_an_older_test_that_is_handed_in_later_takes_no_place() -> None:
     # Of two that ended together the one that was handed in last: a mistake was put right.
     tests.put(rata("1.060", hours=1, ended=0))
     assert factors(tests, range(5)) == ["1.000", "1.060", "1.060", "1.060", "1.060"]
-    tests.clear()
-    assert factors(tests, range(3)) == ["1.000"] * 3
 
 
 def test_before_a_test_the_site_states_the_factor_or_nothing_is_adjusted_and_the_rule_is_named() -> None:
