@@ -17,8 +17,9 @@ from doxedge.measurement.qa_comparison import Audited, Difference
 Differences: TypeAlias = Callable[[Sequence[Audited], Iterator[str]], list[Difference]]
 
 EXITS: Final = """\
-With --compare every recomputed row is held against the row of RESULTS.csv (it may be the same file): each difference
-is listed, in JSON under "differences" of its row. Columns and cells that say nothing are not compared.
+With --compare every recomputed row is held against the row of RESULTS.csv (it may be the same file), also the raw
+values and names that it repeats: each difference is listed, in JSON under "differences" of its row. Numbers must be the
+same, however many zeros they are written with. Columns and cells that say nothing are not compared.
 
 Exit codes: 0 recomputed, and nothing differs; 2 usage; 6 something differs, or a file is not in the layout; 7 a file
 cannot be read.
@@ -144,15 +145,12 @@ def _rows(audited: Sequence[Audited], found: Sequence[Difference] | None) -> lis
     rows: list[dict[str, Any]] = [dict(row.shown) for row in audited]
     if found is None:
         return rows
-    by_key: dict[tuple[str, ...], dict[str, Any]] = {}
-    for row, shown in zip(audited, rows, strict=True):
+    for shown in rows:
         shown["differences"] = []
-        by_key.setdefault(row.key, shown)
     for difference in found:
-        shown = by_key.get(difference.key) or {"key": list(difference.key), "differences": []}
-        if difference.key not in by_key:
-            by_key[difference.key] = shown
-            rows.append(shown)
+        if difference.place is None:
+            rows.append({"key": list(difference.key), "differences": []})
+        shown = rows[-1 if difference.place is None else difference.place]
         shown["differences"].append(
             {
                 "line": difference.line,

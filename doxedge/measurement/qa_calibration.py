@@ -1,12 +1,21 @@
 """Files of calibration checks: one row for each day, recomputed from its zero and its upscale injection."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from doxedge.measurement.calibration import ErrorRule, Injection, Limits, judge
 from doxedge.measurement.parameters import fixed
-from doxedge.measurement.qa_comparison import Audited, Difference, Rule, compare, same_number, same_text
+from doxedge.measurement.qa_comparison import (
+    Audited,
+    Difference,
+    Rule,
+    as_given,
+    compare,
+    same_number,
+    same_text,
+)
 from doxedge.measurement.table_file import Row, read
 from doxedge.measurement.verdict import worst
 
@@ -47,13 +56,16 @@ def audit(lines: Iterable[str], *, limits: Limits = Limits.SEVEN_DAY) -> list[Au
 
 def differences(ours: Sequence[Audited], lines: Iterable[str]) -> list[Difference]:
     """What a results file states otherwise. Raises TableError."""
-    theirs = read(lines, required=IDENTITY, optional=(*MOMENTS, *RESULTS), what="day")
-    return compare(ours, theirs, key=_key, rules=RULES)
+    theirs = read(lines, required=IDENTITY, optional=(*RAW, *ALSO, *RESULTS), what="day")
+    both = [
+        column for column in MOMENTS if column in theirs[0].texts and all(column in day.shown for day in ours)
+    ]
+    known = [replace(day, key=tuple(str(day.shown[column]) for column in (*IDENTITY, *both))) for day in ours]
+    return compare(known, theirs, key=lambda row: _key(row, both), rules=RULES)
 
 
-def _key(row: Row) -> tuple[str, ...]:
-    moments = (row.texts[column] for column in MOMENTS if column in row.texts)
-    return (*(row.text(column) for column in IDENTITY), *moments)
+def _key(row: Row, moments: Sequence[str]) -> tuple[str, ...]:
+    return (*(row.text(column) for column in IDENTITY), *(row.texts[column] for column in moments))
 
 
 def _audited(row: Row, limits: Limits) -> Audited:
@@ -73,10 +85,12 @@ def _audited(row: Row, limits: Limits) -> Audited:
         "upscale_cal_error": fixed(checked.upscale.error, 2),
         "test_result": checked.verdict,
     }
-    return Audited(_key(row), {column: shown[column] for column in ORDER if column in shown})
+    moments = [column for column in MOMENTS if column in row.texts]
+    return Audited(_key(row, moments), {column: shown[column] for column in ORDER if column in shown})
 
 
 RULES: Final[Mapping[str, Rule]] = {
+    **dict.fromkeys((*RAW, "online_ind", "upscale_level"), as_given),
     "zero_cal_error": same_number,
     "upscale_cal_error": same_number,
     "test_result": same_text,

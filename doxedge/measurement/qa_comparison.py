@@ -1,7 +1,7 @@
-"""Recomputed results beside reported ones: what differs by more than the rules allow.
+"""Recomputed results beside reported ones: whatever differs, where the rules do not allow for it.
 
 A cell that says nothing (blank, NULL, or a column that is absent) is not compared: who states nothing states nothing
-wrong. Rows are matched by their identity and, where several have the same, by their order.
+wrong. Rows are matched by their identity and, where several have the same, with the one that is nearest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,14 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 from doxedge.measurement.conversion import reported
-from doxedge.measurement.table_file import Row
+from doxedge.measurement.table_file import Row, TableError
 
 Cell: TypeAlias = str | int | None
 
 MAX_PLACES: Final = 12
+
+MAX_LOOKED_AT: Final = 64
+"""Rows of one identity among which the nearest is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,15 @@ class Audited:
     """What is shown rounded, before rounding."""
 
     allowed: Mapping[str, tuple[Cell, ...]] = field(default_factory=dict)
-    """Other values that the rules allow in a column."""
+    """Other values that the rules allow in a column, and what a column that is not shown should say."""
+
+    def told(self, column: str) -> str:
+        """What a column should say."""
+        return str(next((value for value in self.known(column) if value is not None), "nothing"))
+
+    def known(self, column: str) -> tuple[Cell, ...]:
+        """Everything that is right in a column."""
+        return (self.shown.get(column), *self.allowed.get(column, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,8 @@ class Difference:
     column: str | None
     reported: str
     recomputed: str
+    place: int | None = field(default=None, compare=False)
+    """Which of the recomputed rows, from 0; None for a result that none of them is."""
 
     def in_words(self) -> str:
         """For people."""
@@ -63,34 +76,55 @@ def compare(
     rules: Mapping[str, Rule],
 ) -> list[Difference]:
     """Every difference, in the order of the reported rows, then what they lack. Raises TableError for a bad cell."""
-    waiting: dict[tuple[str, ...], list[Audited]] = {}
-    for audited in ours:
-        waiting.setdefault(audited.key, []).append(audited)
+    waiting: dict[tuple[str, ...], list[tuple[int, Audited]]] = {}
+    for place, audited in enumerate(ours):
+        waiting.setdefault(audited.key, []).append((place, audited))
     differences: list[Difference] = []
     for row in theirs:
         same = waiting.get(key(row))
         if not same:
             differences.append(Difference(row.line, key(row), None, "a result", "no such test"))
             continue
-        audited = same.pop(0)
-        for column, rule in rules.items():
-            if row.has(column) and not rule(audited, row, column):
-                told = str(audited.shown.get(column, "nothing"))
-                differences.append(Difference(row.line, audited.key, column, row.texts[column], told))
-    left = [audited for same in waiting.values() for audited in same]
-    differences += [Difference(None, audited.key, None, "no result", "a test") for audited in left]
-    return differences
+        found: list[list[str]] = []
+        for _, audited in same[:MAX_LOOKED_AT]:
+            found.append(_differing(audited, row, rules))
+            if not found[-1]:
+                break
+        nearest = min(range(len(found)), key=lambda at: len(found[at]))
+        place, audited = same.pop(nearest)
+        for column in found[nearest]:
+            stated, told = row.texts[column], audited.told(column)
+            differences.append(Difference(row.line, audited.key, column, stated, told, place))
+    left = [one for same in waiting.values() for one in same]
+    return differences + [
+        Difference(None, audited.key, None, "no result", "a test", place) for place, audited in left
+    ]
+
+
+def _differing(audited: Audited, row: Row, rules: Mapping[str, Rule]) -> list[str]:
+    return [column for column, rule in rules.items() if row.has(column) and not rule(audited, row, column)]
 
 
 def same_text(audited: Audited, row: Row, column: str) -> bool:
     """The same word, or another that the rules allow."""
-    return row.texts[column] in (audited.shown[column], *audited.allowed.get(column, ()))
+    return row.texts[column] in audited.known(column)
 
 
 def same_number(audited: Audited, row: Row, column: str) -> bool:
-    """The same number, however many zeros it is written with."""
-    shown = audited.shown[column]
-    return shown is not None and row.number(column) == Decimal(shown)
+    """The same number, however many zeros it is written with, or another that the rules allow."""
+    stated = row.number(column)
+    return any(value is not None and stated == Decimal(value) for value in audited.known(column))
+
+
+def as_given(audited: Audited, row: Row, column: str) -> bool:
+    """Results state the raw values and names that were recomputed from, or leave them out; as numbers or as words."""
+    given = Row(row.line, {column: str(audited.shown.get(column) or "")})
+    if not given.has(column) or given.texts[column] == row.texts[column]:
+        return True
+    try:
+        return given.number(column) == row.number(column)
+    except TableError:
+        return False
 
 
 def as_written(audited: Audited, row: Row, column: str) -> bool:
@@ -99,14 +133,3 @@ def as_written(audited: Audited, row: Row, column: str) -> bool:
     exact = audited.exact.get(column)
     _, _, decimals = row.texts[column].partition(".")
     return exact is not None and reported(exact, places=min(len(decimals), MAX_PLACES)) == stated
-
-
-def within(tolerance: Decimal) -> Rule:
-    """At most so far from the value shown, or from another that the rules allow."""
-
-    def rule(audited: Audited, row: Row, column: str) -> bool:
-        stated = row.number(column)
-        known = (audited.shown[column], *audited.allowed.get(column, ()))
-        return any(value is not None and abs(stated - Decimal(value)) <= tolerance for value in known)
-
-    return rule

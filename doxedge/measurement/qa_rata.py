@@ -11,11 +11,11 @@ from doxedge.measurement.qa_comparison import (
     Cell,
     Difference,
     Rule,
+    as_given,
     as_written,
     compare,
     same_number,
     same_text,
-    within,
 )
 from doxedge.measurement.rata import Figures, Run, figures, overall
 from doxedge.measurement.table_file import Row, read
@@ -23,6 +23,7 @@ from doxedge.measurement.verdict import PASSED_ALTERNATIVE
 
 KEY: Final = ("oris", "location", "test_num", "op_level")
 IDENTITY: Final = ("oris", "location", "test_num", "parameter", "units", "ref_method", "op_level")
+NAMES: Final = ("parameter", "units", "ref_method")
 RUN_COLUMNS: Final = (*KEY, "run", "cem_value", "ref_value", "run_status")
 USED: Final = "RUNUSED"
 STATUSES: Final = (USED, "NOTUSED", "IGNORED")
@@ -105,7 +106,7 @@ def audit(run_lines: Iterable[str], tests: Sequence[Row], *, cap: bool = True) -
 
 def differences(ours: Sequence[Audited], lines: Iterable[str]) -> list[Difference]:
     """What a results file states otherwise. Raises TableError."""
-    theirs = read(lines, required=KEY, optional=RESULTS, what="test")
+    theirs = read(lines, required=KEY, optional=(*NAMES, *RESULTS), what="test")
     return compare(ours, theirs, key=_key, rules=RULES)
 
 
@@ -163,10 +164,11 @@ def _audited(row: Row, level: Figures | None, whole: tuple[str, str | None], cap
 
 
 RULES: Final[Mapping[str, Rule]] = {
+    **dict.fromkeys(NAMES, as_given),
     **dict.fromkeys(FIGURES, as_written),
     "t_value": same_number,
-    "relative_accuracy_pct": within(Decimal("0.01")),
-    "bias_adj_factor": within(Decimal("0.001")),
+    "relative_accuracy_pct": same_number,
+    "bias_adj_factor": same_number,
     "aps_ind": same_number,
     "test_result": same_text,
     "frequency": same_text,

@@ -92,6 +92,17 @@ def test_a_reported_result_that_differs_gives_exit_code_6_and_is_listed(
     assert f"line 2, 3 5 {row['test_num']}" in captured.err
 
 
+def test_of_two_rows_with_one_identity_the_one_that_differs_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "linearity.csv"
+    again = LINEARITY.splitlines()[1].replace("PASSAPS", "PASSED")
+    file.write_text(f"{LINEARITY}{again}\n", encoding="utf-8")
+    assert main([*arguments(folder, "linearity"), "--compare", str(file), "--output", "json"]) == 6
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["differences"], second["differences"][0]["line"]) == ([], 3)
+
+
 def test_a_result_without_a_test_and_a_test_without_a_result_are_listed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

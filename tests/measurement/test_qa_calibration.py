@@ -93,6 +93,25 @@ def test_days_are_matched_by_their_moment() -> None:
     assert "2018-02-03" in difference.in_words()
 
 
+def test_results_that_leave_out_moments_are_matched_by_those_they_state() -> None:
+    lines = ["oris,location,test_num,zero_date,zero_cal_error", "991,GT1,C1,2018-02-04,0.3"]
+    ours = qa_calibration.audit([RAW, NEXT])
+    assert qa_calibration.differences(ours, lines) == []
+    (difference,) = qa_calibration.differences(ours, [lines[0], lines[1].replace("0.3", "0.4")])
+    assert (difference.place, difference.column) == (0, "zero_cal_error")
+    plain = ["oris,location,test_num,upscale_cal_error", "991,GT1,C1,2.4"]
+    assert qa_calibration.differences(ours, plain) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "column"), [(",80,", ",81,", "span"), ("70.9", "70.8", "upscale_measured")]
+)
+def test_results_of_other_readings_differ(ours: str, theirs: str, column: str) -> None:
+    days = qa_calibration.audit([RAW, DAY])
+    (difference,) = qa_calibration.differences(days, [RAW, DAY.replace(ours, theirs)])
+    assert difference.column == column
+
+
 @pytest.mark.parametrize(
     ("row", "column", "reason"),
     [

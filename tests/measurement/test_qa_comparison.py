@@ -7,11 +7,11 @@ import pytest
 from doxedge.measurement.qa_comparison import (
     Audited,
     Difference,
+    as_given,
     as_written,
     compare,
     same_number,
     same_text,
-    within,
 )
 from doxedge.measurement.table_file import Row, TableError
 
@@ -57,20 +57,36 @@ def test_an_exact_value_is_rounded_as_the_report_wrote_it(text: str, agrees: boo
     assert not as_written(OURS, row(count="1"), "count")
 
 
+@pytest.mark.parametrize(("text", "agrees"), [("0.7", True), ("0.701", False), ("0.668", False)])
+def test_another_number_is_right_only_where_it_is_allowed(text: str, agrees: bool) -> None:
+    assert same_number(OURS, row(value=text), "value") is agrees
+
+
 @pytest.mark.parametrize(
-    ("text", "agrees"), [("0.677", True), ("0.678", False), ("0.710", True), ("0.711", False)]
+    ("column", "text", "agrees"),
+    [
+        ("word", "PASSED", True),
+        ("word", "FAILED", False),
+        ("value", "0.66700", True),
+        ("value", "0.6671", False),
+        ("value", "much", False),
+        ("nothing", "5", True),
+        ("absent", "5", True),
+    ],
 )
-def test_a_tolerance_is_around_every_allowed_value(text: str, agrees: bool) -> None:
-    assert within(Decimal("0.01"))(OURS, row(value=text), "value") is agrees
+def test_a_raw_value_that_both_state_is_the_same(column: str, text: str, agrees: bool) -> None:
+    assert as_given(OURS, Row(2, {"key": "A", column: text}), column) is agrees
 
 
-def test_rows_are_matched_by_key_and_order_and_blanks_say_nothing() -> None:
+def test_rows_are_matched_by_key_and_agreement_and_blanks_say_nothing() -> None:
     other = Audited(("A",), {"word": "FAILED"})
     rules = {"word": same_text}
     told = [row(2, word="PASSED"), row(3, word="FAILED"), row(4, word=""), row(5, "B")]
     assert compare([OURS, other], told[:2], key=key, rules=rules) == []
     assert compare([OURS, other], [told[0], told[2]], key=key, rules=rules) == []
-    assert [d.line for d in compare([OURS, other], told[1::-1], key=key, rules=rules)] == [3, 2]
+    assert compare([OURS, other], told[1::-1], key=key, rules=rules) == []
+    wrong = compare([OURS, other], [row(2, word="BAD"), row(3, word="FAILED")], key=key, rules=rules)
+    assert [(d.line, d.place) for d in wrong] == [(2, 0)]
     assert compare([OURS], told[3:], key=key, rules=rules) == [
         Difference(5, ("B",), None, "a result", "no such test"),
         Difference(None, ("A",), None, "no result", "a test"),

@@ -61,6 +61,17 @@ def test_every_result_that_differs_is_found(results: str, column: str) -> None:
     (difference,) = found(results)
     assert (difference.line, difference.column) == (2, column)
     assert "3 5 T1 NOXC LOW" in difference.in_words()
+    assert "nothing" not in difference.in_words()
+
+
+def test_results_of_other_injections_differ() -> None:
+    (difference,) = qa_linearity.differences(
+        qa_linearity.audit([RAW, LOW]), [RAW, LOW.replace("21.2", "21.3")]
+    )
+    assert (difference.column, difference.reported) == (
+        "measured_1",
+        LOW.split(",")[7].replace("21.2", "21.3"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,12 +89,15 @@ def test_what_agrees_within_the_tolerances_is_no_difference(results: str) -> Non
     assert found(results) == []
 
 
-def test_rows_of_one_identity_are_matched_by_their_order() -> None:
+def test_rows_of_one_identity_are_matched_in_any_order() -> None:
     again = LOW.replace("21.2", "22.2")
     ours = qa_linearity.audit([RAW, LOW, again])
     same = [FULL, f"{LOW},21.000,5.6,1,PASSAPS,1,,,,", f"{again},21.333,7.3,1,PASSAPS,1,,,,"]
     assert qa_linearity.differences(ours, same) == []
-    assert len(qa_linearity.differences(ours, [same[0], same[2], same[1]])) == 4
+    assert qa_linearity.differences(ours, [same[0], same[2], same[1]]) == []
+    wrong = [same[0], same[2].replace("7.3", "7.4"), same[1]]
+    (difference,) = qa_linearity.differences(ours, wrong)
+    assert (difference.line, difference.column, difference.place) == (2, "linearity_error_pct", 1)
 
 
 def test_a_row_that_only_one_side_has_is_a_difference() -> None:

@@ -101,15 +101,27 @@ def found(results: str) -> list[Difference]:
     [
         RESULT,
         RESULT.replace("1.111", "1.125"),
-        RESULT.replace("11.11", "11.12"),
-        RESULT.replace("1.111", "1.112"),
+        RESULT.replace("11.11", "11.110"),
         RESULT.replace("0.00800", "0.008"),
         RESULT.replace("4QTRS", ""),
         ",,,,,,,,,,",
     ],
 )
-def test_what_agrees_within_the_tolerances_is_no_difference(results: str) -> None:
+def test_what_says_the_same_is_no_difference(results: str) -> None:
     assert found(results) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "column"),
+    [("NOXR", "NOXC", "parameter"), ("lb/mmBtu", "ppm", "units"), ("7E", "3A", "ref_method")],
+)
+def test_results_of_something_else_differ(ours: str, theirs: str, column: str) -> None:
+    tests = qa_rata.read_tests([TESTS, LOW_EMITTER])
+    audit = qa_rata.audit([RUNS, *runs("T1", "H", "0.008", "0.009")], tests)
+    other = LOW_EMITTER.replace(ours, theirs)
+    assert other != LOW_EMITTER
+    (difference,) = qa_rata.differences(audit.tests, [TESTS, other])
+    assert difference.column == column
 
 
 @pytest.mark.parametrize(
@@ -119,7 +131,8 @@ def test_what_agrees_within_the_tolerances_is_no_difference(results: str) -> Non
         (RESULT.replace("0.00900", "0.0091"), "mean_ref"),
         (RESULT.replace("0.00100", "-0.00100"), "mean_diff_ref_minus_cem"),
         (RESULT.replace("2.306", "2.262"), "t_value"),
-        (RESULT.replace("11.11", "11.13"), "relative_accuracy_pct"),
+        (RESULT.replace("11.11", "11.12"), "relative_accuracy_pct"),
+        (RESULT.replace("1.111", "1.112"), "bias_adj_factor"),
         (RESULT.replace("1.111", "1.000"), "bias_adj_factor"),
         (RESULT.replace(",1,PASS", ",0,PASS"), "aps_ind"),
         (RESULT.replace("PASSAPS", "PASSED"), "test_result"),
