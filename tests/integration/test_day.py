@@ -40,11 +40,10 @@ def test_three_hours_with_a_silent_analyser_and_two_kills_are_told_truly() -> No
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_three_hours_over_serial_lines_lose_nothing_and_state_no_wrong_mass() -> None:
+def test_two_hours_over_serial_lines_lose_nothing_and_state_no_wrong_mass() -> None:
     """What a busy machine can cost (an hour, a meter that is read late) is not asked for."""
-    ran = lived(
-        "--scenario", str(REPOSITORY / "simulators" / "scenarios" / "serial_lines.toml"), within_s=380
-    )
+    scenario = str(REPOSITORY / "simulators" / "scenarios" / "serial_lines.toml")
+    ran = lived("--scenario", scenario, "--hours", "2", within_s=380)
     result = json.loads(ran.stdout)
     assert (result["gateway_kills"], result["faults_injected"], result["outages_planned"]) == (1, 2, 2), ran
     assert result["acknowledged"] == result["final"] > 0
