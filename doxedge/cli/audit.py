@@ -27,7 +27,12 @@ Exit codes: 0 summed up, 2 usage, 6 the file is not in the layout, 7 the file ca
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The noun and its verbs."""
-    noun = subparsers.add_parser("audit", help="recompute what others reported, from their own files")
+    noun = subparsers.add_parser(
+        "audit",
+        help="recompute what others reported, from their own files",
+        description="Computes anew what a file states, by the rules that it names, and says where it differs. Needs no "
+        "gateway and no node.",
+    )
     verbs = noun.add_subparsers(title="verbs", metavar="VERB", required=True)
     add_verb(
         verbs,

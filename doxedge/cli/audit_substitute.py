@@ -72,7 +72,10 @@ def add_substitute(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     verb.add_argument("--maximum", type=_positive, default=None, metavar="VALUE", help="MPC, MER or MPF")
     verb.add_argument("--max-load", type=_positive, default=None, metavar="LOAD", help="in the file's unit")
     verb.add_argument(
-        "--look-back", choices=[reading.value for reading in Reading], default=Reading.IN_RANGE.value
+        "--look-back",
+        choices=[reading.value for reading in Reading],
+        default=Reading.IN_RANGE.value,
+        help="how far a look-back goes (default: in-range); see below",
     )
     verb.add_argument("--prior-qa-hours", type=_count, default=0, metavar="N", help="before the file begins")
     verb.add_argument(

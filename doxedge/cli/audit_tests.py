@@ -86,7 +86,10 @@ def add_tests(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         epilog=CALIBRATION_EPILOG,
     )
     calibration.add_argument(
-        "--limits", choices=[limits.value for limits in Limits], default=Limits.SEVEN_DAY.value
+        "--limits",
+        choices=[limits.value for limits in Limits],
+        default=Limits.SEVEN_DAY.value,
+        help="which test it is (default: seven-day)",
     )
     for verb in (rata, linearity, calibration):
         verb.add_argument(

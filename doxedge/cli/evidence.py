@@ -38,7 +38,10 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     build = verbs.add_parser(
-        "build", help="make the file of one record, from a node or from its state folder"
+        "build",
+        help="make the file of one record, from a node or from its state folder",
+        description="Gathers what proves one final record, checks it, and writes one file that anybody can check "
+        "without a node.",
     )
     build.add_argument("record", type=_hex32, metavar="RECORD", help="record id, 64 hexadecimal digits")
     build.add_argument("--out", type=Path, default=None, metavar="FILE", help="default: RECORD.evidence")
@@ -57,6 +60,7 @@ def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     check = verbs.add_parser(
         "check",
         help="judge a file; needs no node and no network",
+        description="Checks every step from the key to the record, and says what the file proves, in words.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

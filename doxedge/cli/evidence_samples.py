@@ -31,6 +31,7 @@ def add_samples(
     samples = verbs.add_parser(
         "samples",
         help="judge a file of raw samples against the roots of signed hours",
+        description="Computes the root of every hour's samples anew, and holds it against the signed hour's.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -39,7 +39,12 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     run = verbs.add_parser(
-        "run", help="measure and post until stopped (SIGTERM); SIGHUP takes up a changed configuration"
+        "run",
+        help="measure and post until stopped (SIGTERM); SIGHUP takes up a changed configuration",
+        description="Polls, judges, signs and posts until stopped (SIGTERM), and finishes what is under way. A start "
+        "goes on where the last run ended: hours that were open are closed from the samples on the disk. At SIGHUP "
+        "files, drop-ins and register maps are read anew, as by `doxedge gateway reload`, without a name.",
+        epilog="Exit codes: 0 stopped, 2 configuration or key, 7 disk.",
     )
     run.set_defaults(func=_run)
     run.add_argument(

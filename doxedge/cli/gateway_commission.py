@@ -46,6 +46,7 @@ def add_commission(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser = verbs.add_parser(
         "commission",
         help="have a verifier witness hours by hand, so that the hours of the unit count",
+        description="Until a verifier has recomputed some of a device's hours and signed so, its hours are on trial.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -41,11 +41,17 @@ def add_enter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = verbs.add_parser(
         "enter",
         help="enter an hour by hand, by two persons, where nothing was measured",
+        description="Two persons state the mass of an hour that nothing measured: one proposes, another confirms.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    propose = actions.add_parser("propose", help="the first person: what the hour is, and why")
+    propose = actions.add_parser(
+        "propose",
+        help="the first person: what the hour is, and why",
+        description="Keeps a proposal on the gateway's disk and says its number. Nothing is signed before it is "
+        "confirmed.",
+    )
     propose.add_argument("--unit", required=True, metavar="U", help="the unit, as in gateway.toml")
     propose.add_argument(
         "--hour", type=_hour, required=True, metavar="TIME", help="its start: 2026-01-31T13:00, UTC"
@@ -61,7 +67,12 @@ def add_enter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     add_saying(propose)
     propose.set_defaults(func=_propose)
-    confirm = actions.add_parser("confirm", help="the second person: it is signed")
+    confirm = actions.add_parser(
+        "confirm",
+        help="the second person: it is signed",
+        description="Confirms a proposal of another person, from another account of this machine; the gateway signs "
+        "the hour with both names.",
+    )
     confirm.add_argument("entry", type=_whole, metavar="ENTRY", help="its number, as `enter list` shows")
     confirm.add_argument("--name", required=True, metavar="WHO", help="who confirms: not who has proposed it")
     confirm.add_argument(
@@ -69,7 +80,11 @@ def add_enter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="why one account of the machine does both; stands in the signed hour",
     )  # fmt: skip
     confirm.set_defaults(func=_confirm)
-    listed = actions.add_parser("list", help="what was proposed and confirmed")
+    listed = actions.add_parser(
+        "list",
+        help="what was proposed and confirmed",
+        description="Lists all entries of this gateway with their names, reasons and what became of them.",
+    )
     listed.set_defaults(func=_list)
     for action in (propose, confirm, listed):
         add_place(action)

@@ -96,15 +96,20 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="checks, tests, standings and readings on charts, from the gateway's own file",
         description="Reads qa.db, in which nothing is ever changed or deleted. The gateway need not run.",
     )
-    listing.add_argument("--unit", metavar="U")
-    listing.add_argument("--kind", choices=("begun", "check", "hour", "standing", "test", "chart"))
+    listing.add_argument("--unit", metavar="U", help="default: all")
+    listing.add_argument(
+        "--kind", choices=("begun", "check", "hour", "standing", "test", "chart"), help="only such lines"
+    )
     listing.add_argument(
         "--last", type=int, default=NEWEST, metavar="N", help=f"so many lines; default: {NEWEST}"
     )
     add_place(listing)
     listing.set_defaults(func=_list)
     show = kinds.add_parser(
-        "show", help="one line of the record with every figure, and the file of a test as it was handed in"
+        "show",
+        help="one line of the record with every figure, and the file of a test as it was handed in",
+        description="Prints one line of qa.db whole: what was read and judged, who said so, and the file of a test. "
+        "The gateway need not run.",
     )
     show.add_argument("entry", type=int, metavar="ENTRY", help="its number, as `qa list` shows")
     add_place(show)
@@ -113,7 +118,7 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _add_subject(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--unit", required=True, metavar="U")
+    parser.add_argument("--unit", required=True, metavar="U", help="the unit, as in gateway.toml")
     parser.add_argument("--quantity", required=True, metavar="Q", help="such as nox_ppb")
     parser.add_argument("--name", required=True, metavar="WHO", help="who answers for it")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why, or what was done")

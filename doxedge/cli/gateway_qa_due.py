@@ -28,7 +28,7 @@ def add_due(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog="Exit codes: 0 nothing is overdue, 1 the term of a test is over and its grace with it, 2 usage, "
         "7 the files cannot be read.",
     )
-    due.add_argument("--unit", metavar="U")
+    due.add_argument("--unit", metavar="U", help="default: all")
     due.add_argument("--today", metavar="DAY", help="as of the beginning of this day, UTC; default: now")
     add_place(due)
     due.set_defaults(func=_due)

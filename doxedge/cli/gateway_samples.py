@@ -28,9 +28,19 @@ def add_samples(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "ledger. The file goes to the regulator by whatever way is agreed.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    listed = actions.add_parser("list", help="every answer file, and whether it holds")
+    listed = actions.add_parser(
+        "list",
+        help="every answer file, and whether it holds",
+        description="Checks every answer file in the state folder against the evidence in it, and shows the request "
+        "that it answers. The gateway need not run.",
+    )
     listed.set_defaults(func=_list)
-    export = actions.add_parser("export", help="check an answer file and copy it to a medium")
+    export = actions.add_parser(
+        "export",
+        help="check an answer file and copy it to a medium",
+        description="Checks the file that answers a request, and copies it whole under a new name. The regulator "
+        "judges it with `doxedge evidence samples`.",
+    )
     export.add_argument(
         "request", metavar="REQUEST", help=f"the request's record id, or its first {PREFIX_DIGITS_MIN} digits"
     )

@@ -34,8 +34,8 @@ examples
       --instrument analyser=teledyne_t200@192.168.1.20,oxygen=0 \\
       --instrument flow=generic_analogue_input@192.168.1.21:502/1,flow_high=576300 \\
       --instrument moisture=configured_moisture,moisture_percent=12 \\
-      --calibration nox_ppb,span=500000,zero=0/ZA1/generator,upscale=400000/CC1234/Gas works/2027-05-01
-    Two units behind one gateway: what is said of a unit follows its --unit
+      --calibration "nox_ppb,span=500000,zero=0/ZA1/generator,upscale=400000/CC1234/Gas works/2027-05-01"
+  two units behind one gateway: what is said of a unit follows its --unit
     doxedge init --yes --company Alpha --unit alpha-1 --instrument ... --unit alpha-2 --instrument ...
   the regulator: found the channel of these companies
     doxedge init --yes --role node --channel found --channel-name north --place "the north geofence" \\

@@ -26,7 +26,9 @@ def add_requests(
 ) -> None:
     """Add `readings requests` and `readings request`; `moment` reads a time of the command line."""
     listed = verbs.add_parser(
-        "requests", help="requests for raw samples: open, overdue, answered, late, lost"
+        "requests",
+        help="requests for raw samples: open, overdue, answered, late, lost",
+        description="Lists every request for raw samples with its unit, period and deadline, and what came of it.",
     )
     listed.add_argument(
         "--channel", default=None, metavar="CHANNEL", help="name or id (default: every channel)"
@@ -37,6 +39,7 @@ def add_requests(
     request = verbs.add_parser(
         "request",
         help="ask for the raw samples of a unit, as an officer of the regulator",
+        description="Signs a samples.request, hands it in, and waits until it is final.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -38,11 +38,16 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    listed = verbs.add_parser("list", help="the sections, with the kinds of transactions that they judge")
+    listed = verbs.add_parser(
+        "list",
+        help="the sections, with the kinds of transactions that they judge",
+        description="Lists the sections of the rules in force, with the kinds of transactions that each judges.",
+    )
     listed.set_defaults(func=_list)
     show = verbs.add_parser(
         "show",
         help="a section, a clause, or everything",
+        description="Prints a section or a clause as numbered text.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -30,9 +30,9 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "gateway take up a changed configuration; the node reads its file at the start only, and says in the log "
         "whether that file is another now and whether a restart would take it.",
     )
-    folder = Path("/etc/doxedge")
-    parser.add_argument("--gateway", type=Path, default=folder / "gateway.toml", metavar="FILE")
-    parser.add_argument("--node", type=Path, default=folder / "node.toml", metavar="FILE")
+    for name in ("gateway", "node"):
+        file = Path(f"/etc/doxedge/{name}.toml")
+        parser.add_argument(f"--{name}", type=Path, default=file, metavar="FILE", help=f"default: {file}")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.set_defaults(func=_run)
 

@@ -29,12 +29,19 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     """Add `transaction sign` and `transaction submit`."""
     from doxedge.cli.transaction_sign import add_sign
 
-    parser = nouns.add_parser("transaction", help="hand in signed records, and follow them")
+    parser = nouns.add_parser(
+        "transaction",
+        help="hand in signed records, and follow them",
+        description="What an officer says to the ledger: a record is signed into a file where the key is, and handed "
+        "in from there or from another machine.",
+    )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     add_sign(verbs)
     submit = verbs.add_parser(
         "submit",
         help="hand in signed envelopes",
+        description="Hands files to a node, in the order in which they are given, and waits until they are as far as "
+        "asked.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -42,7 +49,12 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     submit.add_argument(
         "--channel", default=None, metavar="CHANNEL", help="its name or id, when the node keeps several"
     )
-    submit.add_argument("--wait", choices=("none", "stored", "seen", "final"), default="final")
+    submit.add_argument(
+        "--wait",
+        choices=("none", "stored", "seen", "final"),
+        default="final",
+        help="default: final; see below",
+    )
     submit.add_argument(
         "--timeout-s", type=_seconds, default=30, metavar="S", help=f"1 to {WAIT_S_MAX} (default: 30)"
     )
