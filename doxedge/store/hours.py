@@ -135,7 +135,7 @@ class HourStore(SideStore):
     async def operation(self, unit: str, *, from_ms: int, to_ms: int) -> tuple[int, int]:
         """Of the hours that begin in [from_ms, to_ms): how many are known, and in how many of these the unit ran."""
         return await self._database.read(
-            partial(hour_rows.operation, unit=unit, from_ms=from_ms, to_ms=to_ms)
+            partial(import_rows.operation, unit=unit, from_ms=from_ms, to_ms=to_ms)
         )
 
     async def weeks(self, unit: str, word: str, *, from_ms: int, to_ms: int) -> list[tuple[int, int, int]]:

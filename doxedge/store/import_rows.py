@@ -144,6 +144,19 @@ def history(connection: sqlite3.Connection, *, unit: str, from_ms: int) -> list[
     return told + hour_rows.history(connection, unit=unit, from_ms=from_ms)
 
 
+def operation(connection: sqlite3.Connection, *, unit: str, from_ms: int, to_ms: int) -> tuple[int, int]:
+    """As `hour_rows.operation`, with the hours of files that are in force; several files may know an hour."""
+    own_ms = hour_rows.began_ms(connection, unit=unit)
+    known, ran = connection.execute(
+        "SELECT count(*), coalesce(sum(ran), 0) FROM (SELECT max(operating_percent) > 0 AS ran FROM imported_hour "
+        "WHERE file IN (SELECT id FROM imported_file WHERE unit = ? AND is_replaced = 0) "
+        "AND start_ms >= ? AND start_ms < ? GROUP BY start_ms)",
+        (unit, from_ms, to_ms if own_ms is None else min(to_ms, own_ms)),
+    ).fetchone()
+    own_known, own_ran = hour_rows.operation(connection, unit=unit, from_ms=from_ms, to_ms=to_ms)
+    return int(known) + own_known, int(ran) + own_ran
+
+
 def gap_begins_ms(connection: sqlite3.Connection, *, unit: str, start_ms: int) -> int:
     """The first missing hour of the gap in which an hour lies, which may be in another system's time."""
     if hour_rows.is_assured_before(connection, unit=unit, start_ms=start_ms):

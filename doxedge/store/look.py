@@ -102,7 +102,8 @@ def operation(path: Path, unit: str, spans: Sequence[tuple[int, int]]) -> list[t
     """Of the hours that begin in each [from_ms, to_ms): (known, with operation). Raises StoreError."""
     with reading(path) as connection:
         schema_files.check_identity(connection, path=path, schema="hours")
-        return [hour_rows.operation(connection, unit=unit, from_ms=begin, to_ms=end) for begin, end in spans]
+        count = import_rows.operation if _knows_files(connection) else hour_rows.operation
+        return [count(connection, unit=unit, from_ms=begin, to_ms=end) for begin, end in spans]
 
 
 def tests(path: Path) -> list[QaEntry]:

@@ -11,6 +11,7 @@ import pytest
 from doxedge.gateway.operator_door import Refusal
 from doxedge.gateway.qa_due import TestTerm, passed_tests, quarters_until
 from doxedge.measurement.hour_history import KnownHour
+from doxedge.measurement.imported_hours import TakenHours
 from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store.hours import HourStore
 from tests.gateway.test_qa_desk import NOX
@@ -71,6 +72,19 @@ async def test_what_the_history_does_not_know_counts_as_operation_and_is_said(tm
         assert answer["entry"]["good_until"] == "2025-12-31"
         words = (await first(made)).words
         assert "2025 Q4 counted, since the history of hours does not know all of it" in words
+
+
+async def test_hours_that_another_system_measured_count_as_well(tmp_path: Path) -> None:
+    async with office(tmp_path) as made:
+        hours = tuple(
+            KnownHour(at_ms, 0, 0, 0, True, "", quality_assured=False, source="f:+0")
+            for at_ms in range(Q4_MS, START_MS, HOUR_MS)
+        )
+        taken = TakenHours("f:+0", hours)
+        await made.it.history.import_file("alpha-1", taken, called="1/A", imported_ms=START_MS, said="words")
+        answer = await made.enter("linearity", GOOD, day="2025-07-15")
+        assert answer["entry"]["good_until"] == "2026-03-31"
+        assert "2025 Q4 did not count" in (await first(made)).words
 
 
 async def test_grace_is_used_up_by_hours_of_operation(tmp_path: Path) -> None:

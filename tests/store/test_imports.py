@@ -152,3 +152,26 @@ async def test_a_history_of_the_first_form_is_read_as_it_is_and_brought_to_the_s
         assert await store.began_ms("a") == 0
         await put(store, taken("f:+0", -2, 1))
     assert look.imported_units(path) == ["a"]
+
+
+async def test_operation_is_counted_over_files_in_force_and_the_gateways_own_hours(tmp_path: Path) -> None:
+    path = tmp_path / "hours.db"
+    idle = taken("f:+0", 0, 1, 1, 1, 1)
+    idle = TakenHours(
+        idle.source,
+        tuple(replace(one, operating_percent=100 if n < 2 else 0) for n, one in enumerate(idle.hours)),
+    )
+    whole = [(0, 10 * HOUR_MS)]
+    async with await HourStore.open(path, now_ms=0) as store:
+        await put(store, idle)
+        assert await store.operation("a", from_ms=0, to_ms=10 * HOUR_MS) == (4, 2)
+        await store.begin("a", began_ms=3 * HOUR_MS)
+        await store.put("a", [hour(3), hour(4)], owed=True)
+        # The fourth hour of the file is in the gateway's own time.
+        assert await store.operation("a", from_ms=0, to_ms=10 * HOUR_MS) == (5, 4)
+        assert await store.operation("a", from_ms=1 * HOUR_MS, to_ms=4 * HOUR_MS) == (3, 2)
+        assert await store.operation("b", from_ms=0, to_ms=10 * HOUR_MS) == (0, 0)
+        assert look.operation(path, "a", whole) == [(5, 4)]
+        await put(store, taken("g:+0", 1, 5), replaces=(1,))
+        assert await store.operation("a", from_ms=0, to_ms=10 * HOUR_MS) == (3, 3)
+    assert look.operation(path, "a", whole) == [(3, 3)]
