@@ -214,7 +214,7 @@ async def _register(run: Run, envelopes: list[bytes]) -> None:
     from doxedge.backends.remote import RemoteLedger
 
     ledger = RemoteLedger(NodeAddress.parse(f"unix:{run.folder}/node.sock"))
-    statuses = await ledger.submit(run.channel, envelopes, wait="final", timeout_ms=10_000)
+    statuses = await ledger.submit(run.channel, envelopes, wait="final", timeout_ms=60_000)
     await ledger.close()
     for status in statuses:
         if any(record.outcome != 0 for record in status.records):

@@ -19,7 +19,8 @@ from doxedge.signing.record import Record
 from doxedge.signing.signer import Signer
 from doxedge.signing.tags import ZERO_HASH, RecordId, SourceId, source_id
 
-FINAL_MS: Final = 20_000
+FINAL_MS: Final = 60_000
+"""As long as a node waits for anybody; a busy machine needs some of it."""
 
 
 class Node:

@@ -32,7 +32,8 @@ SOCKET_MODE: Final = 0o660
 GRACE_S: Final = 1
 """Requests in flight get so long when the node stops; a submission that is cut off is repeated by its sender."""
 STOP_S: Final = 5.0
-START_S: Final = 10.0
+START_S: Final = 60.0
+"""A busy machine may take seconds to open a socket; whoever starts the node waits far longer."""
 CONNECTIONS_MAX: Final = 256
 HEAD_TIMEOUT_S: Final = 10.0
 """Who connects and asks nothing holds one of the connections; on TCP that needs no token."""

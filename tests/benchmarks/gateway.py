@@ -60,7 +60,7 @@ FULL = Size(
     small_seconds=180.0,
     warm_up_s=3.0,
 )
-QUICK = Size(rates=(Rate(2, 100),), seconds=1.0, rounds=1, idle_seconds=1.0, small_seconds=2.0, warm_up_s=0.2)
+QUICK = Size(rates=(Rate(2, 100),), seconds=3.0, rounds=1, idle_seconds=1.0, small_seconds=2.0, warm_up_s=0.2)
 QUICK_CPU_PERCENT = 90
 """Enough of a handicap to see that it works."""
 

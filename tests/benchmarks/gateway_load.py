@@ -20,7 +20,7 @@ from doxedge.store.rows import StoredSample
 from tests.benchmarks import processes
 from tests.benchmarks.plant import NODE, REGISTERS, Plant
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 
 
 @dataclass(frozen=True)

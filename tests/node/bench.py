@@ -10,6 +10,7 @@ The file, the engine, the gate and every signature are real; only the road betwe
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,11 @@ from doxedge.signing.tags import channel_id
 from doxedge.store.rows import StoredBlock
 from tests.ledger.channels import genesis, signer
 from tests.node.network import Hand
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 GENESIS = genesis().encode()
 CHANNEL = channel_id(GENESIS)
@@ -49,6 +55,15 @@ class HandClock:
 
     async def sleep(self, plant_seconds: float) -> None:
         await RealClock().sleep(plant_seconds)
+
+
+@dataclass
+class StillClock(HandClock):
+    """The seconds since start stand still until a test adds to them: nothing falls due because the machine is busy."""
+
+    @override
+    def monotonic_s(self) -> float:
+        return self.later_s
 
 
 @dataclass

@@ -10,7 +10,7 @@ from doxedge.gossip.message import Kind, byte_strings
 from doxedge.ledger.block import decode_block
 from doxedge.node.outgoing import RESEND_BYTES, RESEND_S, RESEND_SEEN_S, RIVAL_TIMES, RIVALS_MAX
 from doxedge.signing import limits
-from tests.node.bench import CHANNEL, Bench, bench
+from tests.node.bench import CHANNEL, Bench, StillClock, bench
 from tests.node.network import Hand, until
 
 
@@ -20,7 +20,7 @@ def said_envelopes(node: Bench) -> list[bytes]:
 
 
 async def test_what_is_handed_in_is_told_at_once_and_again_until_it_is_final(tmp_path: Path) -> None:
-    async with bench(tmp_path, turns=False, votes=False) as node:
+    async with bench(tmp_path, clock=StillClock(), turns=False, votes=False) as node:
         transactions = Hand(CHANNEL).configs(3)
         raws = [t.raw for t in transactions]
         await node.host.submit(raws, wait="stored", timeout_s=1)
@@ -39,7 +39,7 @@ async def test_what_is_handed_in_is_told_at_once_and_again_until_it_is_final(tmp
 async def test_a_repetition_is_not_the_same_message_for_the_others_drop_what_they_have_seen(
     tmp_path: Path,
 ) -> None:
-    async with bench(tmp_path, turns=False, votes=False) as node:
+    async with bench(tmp_path, clock=StillClock(), turns=False, votes=False) as node:
         await node.host.submit([t.raw for t in Hand(CHANNEL).configs(1)], wait="stored", timeout_s=1)
         node.host.relay.outgoing.resend(node.clock.monotonic_s() + RESEND_S * 2)
         first, second = node.said(Kind.TRANSACTIONS)
@@ -48,7 +48,7 @@ async def test_a_repetition_is_not_the_same_message_for_the_others_drop_what_the
 
 
 async def test_what_a_validator_has_seen_is_repeated_at_leisure(tmp_path: Path) -> None:
-    async with bench(tmp_path, "alpha", turns=False) as node:
+    async with bench(tmp_path, "alpha", clock=StillClock(), turns=False) as node:
         first, second = Hand(CHANNEL).configs(2)
         await node.host.submit([first.raw, second.raw], wait="stored", timeout_s=1)
         outgoing, now_s = node.host.relay.outgoing, node.clock.monotonic_s()
@@ -61,7 +61,7 @@ async def test_what_a_validator_has_seen_is_repeated_at_leisure(tmp_path: Path) 
 
 async def test_the_first_number_that_is_due_takes_the_later_ones_along(tmp_path: Path) -> None:
     """Else each waits for its own timer and arrives before the one in front of it, which the others must refuse."""
-    async with bench(tmp_path, turns=False, votes=False) as node:
+    async with bench(tmp_path, clock=StillClock(), turns=False, votes=False) as node:
         early, *later = Hand(CHANNEL).configs(4)
         await node.host.submit([early.raw], wait="stored", timeout_s=1)
         outgoing, now_s = node.host.relay.outgoing, node.clock.monotonic_s()
@@ -75,7 +75,7 @@ async def test_the_first_number_that_is_due_takes_the_later_ones_along(tmp_path:
 
 
 async def test_what_left_the_pool_is_not_repeated(tmp_path: Path) -> None:
-    async with bench(tmp_path, turns=False, votes=False) as node:
+    async with bench(tmp_path, clock=StillClock(), turns=False, votes=False) as node:
         transactions = Hand(CHANNEL).configs(2)
         await node.host.submit([t.raw for t in transactions], wait="stored", timeout_s=1)
         node.host.node.pool.settle(node.host.node.chain.state, transactions[:1])
@@ -86,7 +86,7 @@ async def test_what_left_the_pool_is_not_repeated(tmp_path: Path) -> None:
 async def test_a_backlog_goes_out_oldest_first_within_a_budget(tmp_path: Path) -> None:
     author = Hand(CHANNEL).author("regulator officer")
     many = [author.say("config", ["warning_percent", 10, "x" * 4_000]) for _ in range(300)]
-    async with bench(tmp_path, turns=False, votes=False) as node:
+    async with bench(tmp_path, clock=StillClock(), turns=False, votes=False) as node:
         for start in range(0, len(many), 64):
             await node.host.intake.take([t.raw for t in many[start : start + 64]])
         outgoing = node.host.relay.outgoing
@@ -107,7 +107,7 @@ async def test_a_rival_is_shown_until_the_proof_stands_or_long_enough(tmp_path: 
     clone = copy(hand.author("regulator officer"))
     (first,) = hand.configs(1)
     rivals = [copy(clone).say("config", ["warning_percent", 50, str(n)]) for n in range(RIVALS_MAX + 1)]
-    async with bench(tmp_path, "alpha", turns=False) as node:
+    async with bench(tmp_path, "alpha", clock=StillClock(), turns=False) as node:
         await node.host.submit([first.raw], wait="stored", timeout_s=1)
         outgoing, now_s = node.host.relay.outgoing, node.clock.monotonic_s()
         outgoing.show_rivals(rivals[:1])
@@ -156,7 +156,7 @@ async def test_heads_and_presence_stay_at_the_broker_and_the_rest_does_not(tmp_p
 
 
 async def test_messages_that_no_queue_takes_are_counted(tmp_path: Path) -> None:
-    async with bench(tmp_path, turns=False) as node:
+    async with bench(tmp_path, clock=StillClock(), turns=False) as node:
         outgoing = node.host.relay.outgoing
         outgoing._publish = lambda topic, payload, *, qos=0, retain=False: False
         outgoing.head()

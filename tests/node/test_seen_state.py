@@ -124,12 +124,12 @@ async def test_over_http_a_submission_goes_from_stored_over_seen_to_final(tmp_pa
             (stored,) = await ledger.submit(channel, [submitted[0].raw], wait="none")
             assert whole(stored.records) == [("stored", ())]
             async with network.running("beta"):
-                (seen_now,) = await ledger.submit(channel, [submitted[0].raw], wait="seen", timeout_ms=20_000)
+                (seen_now,) = await ledger.submit(channel, [submitted[0].raw], wait="seen", timeout_ms=60_000)
                 assert whole(seen_now.records) == [("seen", ("beta",))]
                 assert await ledger.record_status(channel, record_id) == seen_now.records[0]
                 async with network.running("regulator"):
                     (final,) = await ledger.submit(
-                        channel, [submitted[0].raw], wait="final", timeout_ms=20_000
+                        channel, [submitted[0].raw], wait="final", timeout_ms=60_000
                     )
         await ledger.close()
         assert [(record.state, record.outcome, record.seen_by) for record in final.records] == [
