@@ -42,8 +42,9 @@ from doxedge.quantity import whole as rounded
 EPILOG: Final = """\
 The file is JSON with any of the keys part75 (equations of Part 75 and Method 19), eu_standardisation,
 hour_validity_60_13_h2 and protocol_frames (modbus_rtu, bayern_hessen, serinus_advanced, horiba_apna, ak, hj212). Every
-vector is computed anew. Unrounded values must agree to nine digits (vectors are often made in binary floating point),
-rounded values, verdicts, clauses, lengths and check sums exactly; frames are decoded and encoded back.
+vector is computed anew; any other key that holds objects is a failure, since nothing here checks them. Unrounded values
+must agree to nine digits (vectors are often made in binary floating point), rounded values, verdicts, clauses, lengths
+and check sums exactly; frames are decoded and encoded back.
 
 Exit codes: 0 every vector holds, 2 usage, 6 a vector does not hold or the file is of another kind, 7 it is unreadable.
 """
@@ -126,9 +127,26 @@ def _cases(content: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Mapping[
     for section, check in SECTIONS.items():
         for place, vector in enumerate(sequence(content.get(section, []), section)):
             yield _name(section, place, vector), check, vector
+    for key, value in content.items():
+        if key not in (*SECTIONS, "protocol_frames") and _holds_vectors(value):
+            yield shown(key), _unknown, {}
     for protocol, vectors in mapping(content.get("protocol_frames", {}), "protocol_frames").items():
         for place, vector in enumerate(sequence(vectors, protocol)):
             yield _name(protocol, place, vector), _frame_check(protocol), vector
+
+
+def _holds_vectors(value: Any) -> bool:
+    """Whether a key that no check knows has objects in it, and is not only words about the file."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(
+        isinstance(item, dict) or (isinstance(item, list) and any(isinstance(one, dict) for one in item))
+        for item in inside
+    )
+
+
+def _unknown(_: Mapping[str, Any]) -> None:
+    known = ", ".join((*SECTIONS, "protocol_frames"))
+    raise VectorError(f"no check knows this key; the keys are {known}")
 
 
 def _frame_check(protocol: str) -> Callable[[Mapping[str, Any]], None]:

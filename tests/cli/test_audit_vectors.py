@@ -141,6 +141,28 @@ def test_a_vector_that_does_not_hold_is_named_with_what_came_instead(
     assert result["passed"] + result["failed"] >= 14
 
 
+@pytest.mark.parametrize(
+    "section",
+    [[{"formula": "F-24A"}], {"inputs": {}}, {"modbus_tcp": [{"desc": "read"}]}],
+    ids=["vectors", "one vector", "vectors by name"],
+)
+def test_a_section_that_no_check_knows_is_named_and_does_not_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], section: object
+) -> None:
+    code, result = run(tmp_path, capsys, {**GOOD, "part60": section})
+    assert (code, result["passed"], result["failed"]) == (6, 14, 1)
+    (failure,) = result["failures"]
+    assert failure["name"] == "part60"
+    assert "no check knows this key" in failure["got"]
+    code, result = run(tmp_path, capsys, {"part60": section})
+    assert (code, result["passed"], result["failed"]) == (6, 0, 1)
+
+
+def test_words_about_a_file_are_no_vectors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = {"licence": "none", "authors": ["a", "b"], "made": {"year": 2026, "with": ["Decimal"]}, "n": 3}
+    assert run(tmp_path, capsys, {**GOOD, **words})[0] == 0
+
+
 WRITE = RtuFrame(1, bytes.fromhex("050014ff00"))
 COUNTER = RtuFrame(1, bytes.fromhex("030800000000075bcd15"))
 
