@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
+from doxedge.cli.audit_input import read_table
 from doxedge.cli.demo_officer import Node, Numbering
 from doxedge.cli.demo_site import Stage, until_served
 from doxedge.cli.demo_view import DemoView
@@ -19,7 +20,7 @@ from doxedge.evidence import check as evidence
 from doxedge.fieldbus.clock import VARIABLE, RealClock
 from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.poster import Poster
-from doxedge.measurement.hourly_file import HourlyFileError, HourlyRow, parse
+from doxedge.measurement.hourly_file import HourlyRow, parse
 from doxedge.quantity import HOUR_MS, round_half_away
 from doxedge.signing import envelope
 from doxedge.signing.algorithms import ED25519
@@ -96,13 +97,7 @@ async def _start_nodes(stage: Stage, genesis: Path) -> dict[str, Node]:
 
 
 def _read(file: Path) -> tuple[HourlyRow, ...]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = parse(lines)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(Exit.LOCAL_IO, f"{file}: {error}") from error
-    except HourlyFileError as error:
-        raise Failure(Exit.UNVERIFIED, f"{file}: {error}") from error
+    rows = read_table(file, parse)
     units = {(row.plant, row.unit) for row in rows}
     if len(units) != 1:
         raise Failure(Exit.USAGE, f"{file} holds {len(units)} units; replay takes a file of one")

@@ -80,6 +80,7 @@ def test_a_file_that_cannot_be_replayed_is_refused_with_the_place(
     ("what", "arguments", "code"),
     [
         ("a file that is not there", ["--replay", "nowhere.csv"], 7),
+        ("a file without an end", ["--replay", "/dev/zero"], 6),
         ("a broker that is no address", ["--broker", "somewhere"], 2),
         ("a broker where none listens", ["--broker", "127.0.0.1:1"], 3),
         ("a speed beyond the bounds", ["--speed", "10"], 2),
