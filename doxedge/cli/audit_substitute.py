@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -13,7 +14,7 @@ from doxedge.cli.outcome import Exit, Failure
 from doxedge.measurement import hourly_file
 from doxedge.measurement.hour_series import Series, hour_text, parse
 from doxedge.measurement.imported_hours import mass_series
-from doxedge.measurement.missing_data_rules import MASS_RATE, NoRules, Reading, Rules, rules_for
+from doxedge.measurement.missing_data_rules import MASS_RATE, Reading, Rules, Statistic, rules_for
 from doxedge.measurement.parameters import fixed
 from doxedge.measurement.recipe import recipe
 from doxedge.measurement.substitution import Substitute, max_load_of, substitutes
@@ -27,22 +28,24 @@ layout every row is an operating hour, and adjusted values count before unadjust
 
 The table of 40 CFR 75.31 and 75.33: availability over the last 8,760 operating hours, the hour itself included, one
 decimal; a gap counts operating hours; the look-back has 2,160 quality-assured hours of the load range (720 without
-ranges for SO2 and CO2), none older than 26,280 clock hours before the gap. Percentiles are nearest ranks. While fewer
-than 2,160 (720) hours were quality-assured the initial procedure holds (code 07); the file is taken to begin with the
-certification unless --prior-qa-hours and --prior-operating-hours say otherwise. The substitutes of a gap that has not
-ended are provisional.
+ranges for SO2, CO2, O2 and H2O), none older than 26,280 clock hours before the gap. Percentiles are nearest ranks.
+While fewer than 2,160 (720) hours were quality-assured the initial procedure holds (code 07); the file is taken to
+begin with the certification unless --prior-qa-hours and --prior-operating-hours say otherwise. The substitutes of a gap
+that has not ended are provisional.
 
 --look-back in-range (default): 2,160 hours that lie in the range; among-last: those of the last 2,160 that do.
 --max-load: what the ten load ranges are shares of (default: the greatest load in the file).
 --maximum: the maximum potential value. Default: NOXC 1600.0 ppm, the rule's highest for coal-fired boilers; NOXR 5.659
-lb/mmBtu, equation 19-1 with that, Fd 9,780 and 14.0 % O2. The unit's own should be given; other parameters have none.
+lb/mmBtu, equation 19-1 with that, Fd 9,780 and 14.0 % O2. The unit's own should be given; other parameters have none,
+and an hour that needs it then has no substitute (null). Nor has an hour of O2 or H2O beyond the mean of its neighbours
+(codes 06 and 07): whether a low or a high value is the safe one depends on the unit's equation.
 
 --mass: the mass rate in whole g/h, as a running gateway substitutes it (DECISIONS 40) and takes it from such a file
 (`doxedge gateway hours import --help` says which hours are quality-assured then; EPA CEM layout only). --maximum is in
 g/h and has no default, --max-load is in W.
 
-Exit codes: 0 computed; 2 usage, also where a maximum is needed and not given; 6 the file is in neither layout; 7 the
-file cannot be read.
+Exit codes: 0 computed, and on stderr for how many hours there is no substitute; 2 usage; 6 the file is in neither
+layout; 7 the file cannot be read.
 """
 
 COLUMNS: Final = (
@@ -114,13 +117,7 @@ def _parse_masses(lines: Iterator[str]) -> list[Series]:
 def _series(options: argparse.Namespace, series: Series) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     rules = _rules(options, series)
     made = list(substitutes(series.hours, rules))
-    for one in made:
-        if one.value is None:
-            raise Failure(
-                Exit.USAGE,
-                f"{options.file}: line {one.hour.line}: this hour of {printable(series.parameter)} needs the maximum "
-                "potential value of the unit; give it with --maximum",
-            )
+    _mention_gaps_that_stay(series, made)
     max_load = max_load_of(series.hours, rules)
     identity = {"plant": series.plant, "unit": series.unit, "parameter": series.parameter}
     summary = identity | {
@@ -138,11 +135,26 @@ def _series(options: argparse.Namespace, series: Series) -> tuple[dict[str, Any]
     return summary, [identity | _hour(series, one, rules, max_load) for one in made]
 
 
+def _mention_gaps_that_stay(series: Series, made: Sequence[Substitute]) -> None:
+    """On stderr: for how many hours the file alone does not say enough, and what would."""
+    name = printable(f"{series.plant} {series.unit} {series.parameter}")
+    lacking = [one.chosen for one in made if one.value is None]
+    if potential := lacking.count(Statistic.POTENTIAL):
+        print(
+            f"doxedge: {potential} hours of {name} have no substitute without the unit's maximum potential value; "
+            "give it with --maximum",
+            file=sys.stderr,
+        )
+    if either := lacking.count(Statistic.EITHER_SIDE):
+        print(
+            f"doxedge: {either} hours of {name} have no substitute: whether a low or a high value is the safe one "
+            "depends on the unit's equation",
+            file=sys.stderr,
+        )
+
+
 def _rules(options: argparse.Namespace, series: Series) -> Rules:
-    try:
-        usual = MASS_RATE if options.mass else rules_for(series.parameter, series.kind)
-    except NoRules as error:
-        raise Failure(Exit.UNVERIFIED, f"{options.file}: {printable(str(error))}") from error
+    usual = MASS_RATE if options.mass else rules_for(series.parameter, series.kind)
     prior_qa: int = options.prior_qa_hours
     prior = prior_qa if options.prior_operating_hours is None else options.prior_operating_hours
     if prior_qa > prior:
@@ -160,7 +172,6 @@ def _rules(options: argparse.Namespace, series: Series) -> Rules:
 
 
 def _hour(series: Series, one: Substitute, rules: Rules, max_load: Decimal | None) -> dict[str, Any]:
-    assert one.value is not None  # noqa: S101 - the caller has looked
     reported = series.reported[one.hour.start_ms]
     heat = reported.heat_input_mmbtu
     date, hour = hour_text(one.hour.start_ms).split(" ")
@@ -169,9 +180,9 @@ def _hour(series: Series, one: Substitute, rules: Rules, max_load: Decimal | Non
         "date": date,
         "hour": int(hour),
         "modc": one.method.code,
-        "substitute": fixed(one.value, rules.places),
+        "substitute": None if one.value is None else fixed(one.value, rules.places),
         "provisional": one.provisional,
-        "nox_lb": None if heat is None else f"{one.value * heat:f}",
+        "nox_lb": None if heat is None or one.value is None else f"{one.value * heat:f}",
         "reported": None if one.hour.value is None else f"{one.hour.value:f}",
         "reported_modc": reported.method,
         "recipe": recipe(one, rules, max_load),
@@ -184,7 +195,7 @@ def _row(hour: Mapping[str, Any]) -> dict[str, object]:
         "series": _name(hour),
         "hour": f"{hour['date']} {hour['hour']:02d}",
         "modc": hour["modc"],
-        "substitute": hour["substitute"] + (" provisional" if hour["provisional"] else ""),
+        "substitute": (hour["substitute"] or "-") + (" provisional" if hour["provisional"] else ""),
         "reported": hour["reported"],
         "reported_modc": hour["reported_modc"],
         "available": told["availability"]["percent"],

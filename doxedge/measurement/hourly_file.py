@@ -32,6 +32,7 @@ FLAGS: Final = ("HTINPUTMEASURE", "SO2MEASURE", "NOXMMEASURE", "NOXRMEASURE")
 USED: Final = frozenset({*REQUIRED, "GLOAD", "SLOAD", *FLAGS})
 
 MISSING: Final = Decimal(-9)
+MISSING_FLAG: Final = "-9"
 
 FIRST_YEAR: Final = 1970
 """Two-digit years from 70 on are of the last century; continuous monitoring reports begin in 1993."""
@@ -240,6 +241,8 @@ class _Fields:
 
     def flag(self, column: str) -> str:
         text = self.texts.get(column, "")
+        if text == MISSING_FLAG:
+            return ""
         if text and not _WHOLE.fullmatch(text):
             raise self.error(column, "a source flag is a whole number or blank")
         return text

@@ -22,6 +22,8 @@ class Statistic(Enum):
     MAXIMUM = "maximum of the look-back"
     NEIGHBOURS = "mean of the hours before and after the gap"
     POTENTIAL = "maximum potential value"
+    EITHER_SIDE = "a low or a high value, which depends on the equation"
+    """Of O2 and H2O: the equation decides which side overstates emissions (75.35, 75.37), and no file states it."""
 
 
 class Reading(Enum):
@@ -163,24 +165,21 @@ _PLAIN: Final = replace(
     look_back_hours=720,
     by_load=False,
 )
+_EITHER_SIDE: Final = replace(
+    _PLAIN,
+    tiers=tuple(
+        replace(tier, long=Method(tier.long.code, Statistic.EITHER_SIDE)) for tier in _tiers(_NEIGHBOURS)
+    ),
+)
 _PLAIN_PARAMETERS: Final = frozenset({"SO2C", "SO2", "CO2C", "CO2"})
-_KINDS: Final = frozenset({Kind.RATE, Kind.CONCENTRATION, Kind.FLOW})
-
-
-class NoRules(ValueError):
-    """A parameter whose missing hours this table does not fill."""
-
-    def __init__(self, parameter: str) -> None:
-        super().__init__(
-            f"no table for missing {parameter}; there is one for NOXR, NOXC, FLOW, SO2C and CO2C "
-            "(for O2 and H2O the safe side depends on the equation)"
-        )
 
 
 def rules_for(parameter: str, kind: Kind) -> Rules:
-    """The rules of a parameter as the regulation has them. Raises NoRules."""
+    """The rules of a parameter as the regulation has them."""
     if parameter in _PLAIN_PARAMETERS:
-        return replace(_PLAIN, places=PLACES[kind], maximum=DEFAULT_MAXIMUM.get(parameter))
-    if kind not in _KINDS:
-        raise NoRules(parameter)
-    return replace(_LOAD_BASED, places=PLACES[kind], maximum=DEFAULT_MAXIMUM.get(parameter))
+        usual = _PLAIN
+    elif kind in (Kind.DILUENT, Kind.MOISTURE):
+        usual = _EITHER_SIDE
+    else:
+        usual = _LOAD_BASED
+    return replace(usual, places=PLACES[kind], maximum=DEFAULT_MAXIMUM.get(parameter))

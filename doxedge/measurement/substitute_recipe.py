@@ -46,6 +46,7 @@ WORDS: Final = {
     Statistic.MAXIMUM: "maximum",
     Statistic.NEIGHBOURS: "neighbours",
     Statistic.POTENTIAL: "potential",
+    Statistic.EITHER_SIDE: "either",
 }
 
 

@@ -72,7 +72,8 @@ class Substitute:
     hour: OperatingHour
     gap: Gap
     value: Decimal | None
-    """Rounded as the parameter is reported; None where only the maximum potential would do and nobody states it."""
+    """Rounded as the parameter is reported; None where only the maximum potential would do and nobody states it, or
+    where the equation decides whether a low or a high value is the safe one."""
 
     exact: Decimal | None
     method: Method
@@ -259,7 +260,7 @@ def _substitute(
         tier = rules.tier(availability.percent)
         method = tier.method(len(gap.hours))
         rule = tier.in_words(len(gap.hours))
-        needs = method.statistic not in (Statistic.NEIGHBOURS, Statistic.POTENTIAL)
+        needs = method.statistic not in (Statistic.NEIGHBOURS, Statistic.POTENTIAL, Statistic.EITHER_SIDE)
         look_back = known.look_back(wanted_range, gap.hours[0].start_ms) if needs else None
     candidates: dict[Statistic, Decimal] = {}
     rank = None
@@ -270,13 +271,15 @@ def _substitute(
         beside = [one for one in (gap.before, gap.after) if one is not None]
         if gap.before is not None:  # without an hour before, nothing was ever measured
             candidates[Statistic.NEIGHBOURS] = _statistic(Statistic.MEAN, _values(beside), None)
-    if not candidates:
+    open_side = method.statistic is Statistic.EITHER_SIDE
+    if not candidates and not open_side:
         if method.code != "07" and method.statistic is not Statistic.POTENTIAL:
             method = Method("12", Statistic.POTENTIAL)
             rule += "; no hour to look back to"
         if rules.maximum is not None:
             candidates[Statistic.POTENTIAL] = rules.maximum
-    chosen = max(candidates, key=lambda statistic: candidates[statistic], default=Statistic.POTENTIAL)
+    nothing = Statistic.EITHER_SIDE if open_side else Statistic.POTENTIAL
+    chosen = max(candidates, key=lambda statistic: candidates[statistic], default=nothing)
     exact = candidates.get(chosen)
     return Substitute(
         hour,

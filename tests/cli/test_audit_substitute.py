@@ -129,10 +129,31 @@ def test_the_maximum_is_an_option_and_where_there_is_no_default_it_is_asked_for(
     assert (hour["substitute"], hour["recipe"]["maximum_potential"]) == ("0.700", "0.7")
     path = tmp_path / "flow.csv"
     path.write_text(ecmps("FLOW", "*", "1000"), encoding="utf-8")
-    assert main(["audit", "substitute", str(path)]) == 2
-    assert "line 2: this hour of FLOW needs the maximum potential value" in capsys.readouterr().err
+    assert main(["audit", "substitute", str(path)]) == 0
+    told = capsys.readouterr()
+    assert "1 hours of 7 1 FLOW have no substitute without the unit's maximum potential value" in told.err
+    assert "07    -" in told.out
+    assert main(["audit", "substitute", str(path), "--output", "json"]) == 0
+    (hour,) = json.loads(capsys.readouterr().out)["hours"]
+    assert (hour["modc"], hour["substitute"]) == ("07", None)
+    assert (hour["recipe"]["statistic"], hour["recipe"]["exact"]) == ("maximum potential value", None)
     assert main(["audit", "substitute", str(path), "--maximum", "9000"]) == 0
     assert "9000" in capsys.readouterr().out
+
+
+def test_moisture_and_oxygen_have_their_neighbours_and_else_a_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = ecmps("H2O", "8.0", "*", "9.0") + ecmps("NOXR", ".1", ".2").split("\n", 1)[1]
+    series, hours = run(tmp_path, capsys, text)
+    assert [one["parameter"] for one in series] == ["H2O", "NOXR"]
+    assert (hours[0]["modc"], hours[0]["substitute"]) == ("07", "8.5")
+    _, hours = run(tmp_path, capsys, ecmps("O2D", "5.0", *["*"] * 9), "--prior-qa-hours", "800")
+    assert (hours[0]["modc"], hours[0]["substitute"]) == ("06", "5.0")
+    options = ("--prior-qa-hours", "800", "--prior-operating-hours", "880")
+    _, hours = run(tmp_path, capsys, ecmps("O2D", "5.0", *["*"] * 9), *options)
+    assert (hours[0]["modc"], hours[0]["substitute"], hours[0]["nox_lb"]) == ("09", None, None)
+    assert hours[0]["recipe"]["statistic"] == "a low or a high value, which depends on the equation"
 
 
 def test_load_ranges_and_look_back_are_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +186,6 @@ def test_a_file_without_gaps_has_no_hours_to_tell(tmp_path: Path, capsys: pytest
     [
         (cem(".1", "x"), 6, "line 3, column NOXRATE: 'x'"),
         (ecmps("NOXR", "x"), 6, "line 2, column adjusted: 'x'"),
-        (ecmps("H2O", "1"), 6, "no table for missing H2O"),
         (ecmps("DUST", "1"), 6, "column parameter: 'DUST'"),
         ("", 6, "the file is empty"),
         ("a,b\n1,2\n", 6, "the first line must name the columns"),
@@ -228,5 +248,5 @@ def test_masses_are_judged_as_a_gateway_does_and_need_a_maximum(
     assert (hour["line"], hour["recipe"]["availability"]["percent"]) == (4, "100.0")
     young = tmp_path / "young.csv"
     young.write_text(cem(".3*").replace("NOXRMEASURE", "NOXMMEASURE"), encoding="utf-8")
-    assert main(["audit", "substitute", str(young), "--mass"]) == 2
-    assert "needs the maximum potential value of the unit" in capsys.readouterr().err
+    assert main(["audit", "substitute", str(young), "--mass"]) == 0
+    assert "have no substitute without the unit's maximum potential value" in capsys.readouterr().err

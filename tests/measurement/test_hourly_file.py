@@ -108,6 +108,11 @@ def test_the_same_row_in_another_dress_is_the_same_row(text: str) -> None:
     assert (row.nox_lb, row.local_start_ms, row.flags) == (plain.nox_lb, plain.local_start_ms, plain.flags)
 
 
+@pytest.mark.parametrize("flag", ["", "-9"])
+def test_a_flag_that_is_missing_is_no_flag(flag: str) -> None:
+    assert "NOXMMEASURE" not in one(with_field("NOXMMEASURE", flag)).flags
+
+
 def test_columns_may_come_in_any_order() -> None:
     turned = [",".join(reversed(line.split(","))) for line in (HEADER, ROW)]
     assert parse(turned) == parse([HEADER, ROW])

@@ -6,7 +6,6 @@ import pytest
 
 from doxedge.measurement.missing_data_rules import (
     DEFAULT_MAXIMUM,
-    NoRules,
     Reading,
     Statistic,
     rules_for,
@@ -61,10 +60,15 @@ def test_the_default_maxima_are_those_that_are_documented() -> None:
     assert (rules_for("FLOW", Kind.FLOW).maximum, SO2.maximum) == (None, None)
 
 
-def test_where_the_safe_side_depends_on_the_equation_there_is_no_table() -> None:
-    for parameter in ("H2O", "O2D", "O2C"):
-        with pytest.raises(NoRules, match=f"no table for missing {parameter}"):
-            rules_for(parameter, KINDS[parameter])
+@pytest.mark.parametrize("parameter", ["H2O", "O2D", "O2C"])
+def test_where_the_safe_side_depends_on_the_equation_only_neighbours_are_sure(parameter: str) -> None:
+    rules = rules_for(parameter, KINDS[parameter])
+    assert (rules.initial, rules.initial_hours) == (SO2.initial, 720)
+    for percent in (95, 90, 85, 0):
+        for gap in (1, 30):
+            ours, plain = (table.tier(Decimal(percent)).method(gap) for table in (rules, SO2))
+            assert ours.code == plain.code
+            assert ours.statistic is (plain.statistic if plain.code == "06" else Statistic.EITHER_SIDE)
 
 
 def test_a_line_of_the_table_is_told_in_words() -> None:

@@ -21,6 +21,7 @@ from doxedge.measurement.substitution import (
 from doxedge.quantity import HOUR_MS
 
 NOX = rules_for("NOXR", Kind.RATE)
+H2O = rules_for("H2O", Kind.MOISTURE)
 SO2 = rules_for("SO2C", Kind.CONCENTRATION)
 
 
@@ -328,3 +329,18 @@ def test_substitutes_can_be_asked_from_an_hour_on_and_are_the_same() -> None:
     aged = next(substitutes(hours, NOX, from_ms=4 * HOUR_MS, first_ms=-26_280 * HOUR_MS))
     assert aged.method.code == "12"
     assert list(substitutes([], NOX)) == []
+
+
+def test_where_either_side_may_be_the_safe_one_nothing_is_computed_but_neighbours() -> None:
+    assert found(series("10", None, "12", load=None), H2O) == [("07", "11.0")]
+    assert found(series("10", None, "12", load=None), old(H2O)) == [("06", "11.0")]
+    (*_, last) = substitutes(series("10", *[None] * 25, "12", load=None), old(H2O))
+    assert (last.method.code, last.value, last.chosen, last.look_back) == (
+        "08",
+        None,
+        Statistic.EITHER_SIDE,
+        None,
+    )
+    poor = replace(H2O, prior_operating_hours=5000, prior_qa_hours=1000, maximum=Decimal(20))
+    (one,) = substitutes(series("10", None, "12", load=None), poor)
+    assert (one.method.code, one.value) == ("12", None)
