@@ -98,9 +98,10 @@ class Statement:
     """What was signed last of an hour."""
 
     body: list[Any]
-    first_record: bytes
-    """The first record of the hour that is still there."""
-    statements: int
+    to_revise: bytes
+    """The record that a revision names (clause 8.12): the first of the hour; the last where that is gone."""
+    record: bytes
+    """The last one."""
     reason: str
     """Of a revision."""
 
@@ -113,6 +114,7 @@ class Statement:
 def signed_statements(path: Path, identity: UnitIdentity) -> dict[int, Statement]:
     """By its beginning, what the outbox's file has of every hour that is no gap. Raises StoreError."""
     found: dict[int, Statement] = {}
+    firsts: set[bytes] = set()
     for kept in _records(path, identity):
         if kept.record.kind == "gap":
             continue
@@ -121,8 +123,10 @@ def signed_statements(path: Path, identity: UnitIdentity) -> dict[int, Statement
         if kept.record.kind == "hour.revise":
             body, reason = list(body[2]), str(body[1])
         before = found.get(body[1])
-        first = kept.record_id if before is None else before.first_record
-        found[body[1]] = Statement(body, first, 1 if before is None else before.statements + 1, reason)
+        if kept.record.kind == "hour" and before is None:
+            firsts.add(kept.record_id)
+        named = before.to_revise if before is not None and before.to_revise in firsts else kept.record_id
+        found[body[1]] = Statement(body, named, kept.record_id, reason)
     return found
 
 

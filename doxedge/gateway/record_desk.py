@@ -74,7 +74,7 @@ class Restated:
 
     key: str
     revised: bytes
-    """The first record of the hour."""
+    """The record that it revises."""
     reason: str
     body: list[Any]
 

@@ -83,6 +83,6 @@ class Restatement:
             return None
         body = [*body]
         body[4], body[18] = again
-        # Counted, so that a test that is put right after another has a revision of its own.
-        key = f"hour/{unit}/{start_ms}/tests-{stated.statements}"
-        return Restated(key, stated.first_record, REASON, body)
+        # Named by what it follows, so that a test that is put right after another has a revision of its own.
+        key = f"hour/{unit}/{start_ms}/after-{stated.record.hex()[:32]}"
+        return Restated(key, stated.to_revise, REASON, body)

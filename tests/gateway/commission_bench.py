@@ -64,7 +64,7 @@ async def site(folder: Path, *, before: Site | None = None, flow_high: str = "57
     `before` is an earlier run of the same gateway, perhaps with another map.
     """
     if before is None:
-        node, source = await _registered(plan(flow_high=flow_high).profile_hash)
+        node, source = await registered_node(plan(flow_high=flow_high).profile_hash)
         (folder / "gateway").mkdir()
         clock = None
     else:
@@ -74,7 +74,7 @@ async def site(folder: Path, *, before: Site | None = None, flow_high: str = "57
         yield Site(folder, unit, node, source, flow_high)
 
 
-async def _registered(profile_hash: bytes) -> tuple[SmallNode, bytes]:
+async def registered_node(profile_hash: bytes) -> tuple[SmallNode, bytes]:
     """A node whose channel knows the device, and what numbers its records."""
     ledger = MemoryLedger.begin(hours_before_registration=1, commission_hours_min=HOURS)
     officer, device = ledger.channel_state.officer("alpha"), signer("alpha device")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from doxedge.gateway.qa_tests import AskEnter
 from doxedge.gateway.restatement import REASON
 from doxedge.quantity import HOUR_MS, MINUTE_MS, round_half_away
 from doxedge.signing.canonical import Value
+from doxedge.store import look
 from tests.gateway import test_stacks as stacks
 from tests.gateway.calibrations import calibration_text
+from tests.gateway.commission_bench import Site, registered_node
 from tests.gateway.missing_hours import PART75
 from tests.gateway.stack_bench import OWNER, SHARER, stack_bench
 from tests.gateway.test_bias_by_rata import (
@@ -30,7 +34,7 @@ from tests.gateway.test_bias_by_rata import (
 )
 from tests.gateway.test_qa_desk import NOX, TIMES, own_sequence
 from tests.gateway.test_qa_tests import Office, office
-from tests.gateway.unit_bench import Bench, bench
+from tests.gateway.unit_bench import Bench, bench, plan
 from tests.ledger.channels import START_MS
 
 ENDED_MS = START_MS + HOUR_MS - MINUTE_MS
@@ -70,7 +74,7 @@ async def test_hours_that_are_signed_since_the_test_ended_are_revised_once(tmp_p
             assert unchanged == [place for place in range(19) if place not in (4, 18)]
         statements = signed_statements(tmp_path / "outbox.db", made.it.pipeline.identity)
         assert [one[0] for one in told] == [
-            statements[start].first_record for start in sorted(statements) if start > START_MS
+            statements[start].to_revise for start in sorted(statements) if start > START_MS
         ]
         await to_hour(made, 4)
         assert named((await made.it.hours())[-1]) == by(HIGH, "1.092")
@@ -143,6 +147,46 @@ async def test_a_test_that_is_put_right_revises_again_and_back(tmp_path: Path) -
             await made.it.pipeline.close_hours()
         told = [named(hour_of(one)) for one in await revisions(made.it)]
     assert told == [by(HIGH, "1.092"), by(LOW, "1.114"), by(HIGH.replace("T1", "T2"), "1.092")]
+
+
+async def test_the_ledger_takes_the_revisions_before_and_after_the_first_is_final(tmp_path: Path) -> None:
+    lines, checks = BY_RATA, calibration_text(lines=TIMES)
+    node, source = await registered_node(plan(lines=lines, calibrations=checks).profile_hash)
+    planned = plan(lines=lines, calibrations=checks, channel=node.ledger.channel, source=source)
+    (tmp_path / "gateway").mkdir()
+    async with bench(tmp_path / "gateway", planned=planned) as unit:
+        site, made = Site(tmp_path, unit, node, source, "576300"), Office(unit, unit.office)
+        await own_sequence(unit)
+        await unit.measure(2)
+        await to_hour(made, 2)
+        await site.post()
+        for ended_ms, text in ((0, HIGH), (1, LOW)):
+            await enter(made, text, ended_ms=ENDED_MS + ended_ms)
+            await unit.pipeline.close_hours()
+        await site.post()
+        kept = look.records(tmp_path / "gateway" / "outbox.db", ("hour", "hour.revise"))
+    assert [(one.kind, one.state) for one in kept] == [
+        ("hour", "final"), ("hour", "final"), ("hour.revise", "final"), ("hour.revise", "final"),
+    ]  # fmt: skip
+
+
+async def test_a_revision_names_the_last_record_where_the_first_is_not_kept_any_more(tmp_path: Path) -> None:
+    async with office(tmp_path, unit=BY_RATA) as made:
+        await own_sequence(made.it)
+        await made.it.measure(2)
+        await to_hour(made, 2)
+        for ended_ms, text in ((0, HIGH), (1, LOW)):
+            await enter(made, text, ended_ms=ENDED_MS + ended_ms)
+            await made.it.pipeline.close_hours()
+        clock, identity = made.it.clock, made.it.pipeline.identity
+    outbox = tmp_path / "outbox.db"
+    with closing(sqlite3.connect(outbox)) as connection, connection:
+        connection.execute(f"DELETE FROM entry WHERE key = 'hour/alpha-1/{START_MS + HOUR_MS}/0'")
+    last = signed_statements(outbox, identity)[START_MS + HOUR_MS].record
+    async with office(tmp_path, clock=clock, unit=BY_RATA) as made:
+        await enter(made, EVEN, ended_ms=ENDED_MS + 2)
+        *_, told = await revisions(made.it)
+        assert (told[0], named(hour_of(told))) == (last, by(EVEN, "1.000"))
 
 
 async def test_hours_that_were_made_by_the_factor_of_the_site_stay_as_they_are(tmp_path: Path) -> None:
