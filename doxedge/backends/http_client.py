@@ -28,6 +28,8 @@ else:
 
 CONNECT_TIMEOUT_MS: Final = 2_000
 ANSWER_TIMEOUT_MS: Final = 10_000
+SOCKET_PATH_BYTES_MAX: Final = 107
+"""sockaddr_un.sun_path holds 108 bytes with its NUL (unix(7))."""
 ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
 """64 evidence files with the largest batches inside stay under this."""
 TOKEN_BYTES_MAX: Final = 512

@@ -13,13 +13,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from doxedge.backends.http_client import SOCKET_PATH_BYTES_MAX
 from doxedge.cli.outcome import Exit, Failure
 
 SPEED: Final = 720
 """Plant seconds in a real one: an hour takes five."""
 LONGEST_SOCKET: Final = "regulator.sock"
-SOCKET_PATH_BYTES_MAX: Final = 107
-"""sockaddr_un.sun_path holds 108 bytes with its NUL (unix(7))."""
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from doxedge.backends.http_client import SOCKET_PATH_BYTES_MAX
 from doxedge.cli.init_answers import Answers, Question, WrongAnswer
 from doxedge.cli.init_channel import read_genesis_file, read_member_card
 from doxedge.cli.init_unit_questions import UNIT_QUESTIONS
@@ -17,8 +18,6 @@ from doxedge.contracts.rule import REGULATOR, is_name
 from doxedge.signing.limits import TEXT_BYTES
 
 SYSTEM_FOLDER: Final = Path("/etc/doxedge")
-SOCKET_PATH_BYTES_MAX: Final = 107
-"""sockaddr_un.sun_path holds 108 bytes with its NUL (unix(7))."""
 _BROKER: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\],]+)(?::(\d{1,5}))?")
 
 

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from doxedge.analysers.configuration import ConfigError
+from doxedge.backends.http_client import SOCKET_PATH_BYTES_MAX
 from doxedge.web.app import create_app
 from doxedge.web.live import LiveBoard
 from doxedge.web.node_port import NodePort
@@ -203,7 +204,14 @@ def _bind(listener: Listener, stack: contextlib.ExitStack) -> list[tuple[str | N
 
 
 def _bind_unix(path: Path, stack: contextlib.ExitStack) -> socket.socket:
-    """Listen on a socket file; one that a dead process left behind is replaced, a living one is not."""
+    """Listen on a socket file; one that a dead process left behind is replaced, a living one is not.
+
+    The file has another name until its mode is narrow and somebody listens: whoever sees it can connect.
+    """
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+        raise ServeError(
+            "listen.socket", f"{path} is longer than the {SOCKET_PATH_BYTES_MAX} bytes of a socket's path"
+        )
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     stack.callback(sock.close)
     try:
@@ -214,11 +222,15 @@ def _bind_unix(path: Path, stack: contextlib.ExitStack) -> socket.socket:
                 if probe.connect_ex(str(path)) == 0:
                     raise ServeError("listen.socket", f"another node listens on {path}; stop it first")
             path.unlink()
-        # Nobody can connect before `listen`, so the mode is narrow before anybody can.
-        sock.bind(str(path))
-        stack.callback(_remove, path, path.stat().st_ino)
-        path.chmod(SOCKET_MODE)
+        made = path.with_name(f".{os.getpid():x}")
+        made.unlink(missing_ok=True)
+        sock.bind(str(made))
+        stack.callback(_remove, made, made.stat().st_ino)
+        stack.callback(_remove, path, made.stat().st_ino)
+        made.chmod(SOCKET_MODE)
         sock.listen(BACKLOG)
+        os.link(made, path)  # fails where a file is, unlike a rename
+        made.unlink()
     except OSError as error:
         raise ServeError("listen.socket", f"cannot listen on {path}: {error.strerror or error}") from error
     sock.setblocking(False)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -61,7 +62,8 @@ def without_collector() -> Iterator[None]:
 
 def parser(about: str) -> argparse.ArgumentParser:
     """The options that all benchmarks have."""
-    made = argparse.ArgumentParser(description=about)
+    program = f"python -m tests.benchmarks.{Path(sys.argv[0]).stem}"
+    made = argparse.ArgumentParser(prog=program, description=about)
     made.add_argument("--output", choices=["text", "json"], default="text", help="text is indented JSON")
     made.add_argument("--quick", action="store_true", help="a small run, to see that it runs at all")
     return made

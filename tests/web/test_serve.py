@@ -18,6 +18,10 @@ from tests.web.raw_http import PATIENCE_S, connection, get, post_cbor, read_repl
 from tests.web.small_node import SmallNode, served
 
 
+def sockets_in(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir() if each.is_socket()]
+
+
 async def refusal(listener: Listener) -> ServeError:
     with pytest.raises(ServeError) as caught:
         await asyncio.wait_for(serve(SmallNode.begin(), listener), PATIENCE_S)
@@ -31,6 +35,21 @@ async def test_the_socket_is_for_owner_and_group_and_is_gone_afterwards(tmp_path
         assert stat.S_IMODE((folder / "node.sock").stat().st_mode) == SOCKET_MODE
         assert (await get(at, "/healthz")).status == 200
     assert not (folder / "node.sock").exists()
+
+
+async def test_whoever_sees_the_socket_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until its mode is narrow and somebody listens there is no file of its name."""
+    path, seen, narrow = tmp_path / "node.sock", [], Path.chmod
+
+    def look(self: Path, mode: int) -> None:
+        seen.append(path.exists())
+        narrow(self, mode)
+        seen.append(path.exists())
+
+    monkeypatch.setattr(Path, "chmod", look)
+    async with served(SmallNode.begin(), tmp_path):
+        assert seen == [False, False]
+        assert sockets_in(tmp_path) == ["node.sock"]
 
 
 async def test_a_socket_that_a_dead_process_left_is_replaced(tmp_path: Path) -> None:
