@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -110,8 +111,11 @@ class MissingData:
             self._noted += known_hours(item)
             self._is_stale = True
 
-    async def correct(self, hours: Iterable[KnownHour]) -> None:
-        """The mass of these, which are signed, is another one now; of those that the history has. Raises StoreError."""
+    async def correct(self, hours: Iterable[KnownHour], desk: RecordDesk) -> bool:
+        """The mass of these, which are signed, is another one now; of those that the history has. Raises StoreError.
+
+        False when the disk is full and there is nothing to give up.
+        """
         changed = []
         for hour in hours:
             for stored in await self._hours.between(
@@ -119,9 +123,10 @@ class MissingData:
             ):
                 if stored.known.nox_g not in (None, hour.nox_g):
                     changed += [replace(stored.known, nox_g=hour.nox_g)]
-        if changed:
-            await self._hours.put(self._unit, changed, owed=False)
-            self._is_stale = True
+        if not changed:
+            return True
+        self._is_stale = True
+        return await self._with_room(desk, partial(self._hours.put, self._unit, changed, owed=False))
 
     async def follow(self, desk: RecordDesk) -> int:
         """Write what was noted and have signed what is owed; how many records are new. Raises StoreError.
@@ -152,8 +157,19 @@ class MissingData:
     async def _write(self, desk: RecordDesk) -> bool:
         """Duty (2). False when the disk is full and there is nothing to give up."""
         noted = tuple(self._noted)
+        if not await self._with_room(desk, partial(self._put, noted)):
+            return False
+        del self._noted[: len(noted)]
+        newest_ms = self._newest_ms = noted[-1].start_ms
+        if newest_ms - self._pruned_ms >= PRUNE_EVERY_HOURS * HOUR_MS and self._clock_is_sure():
+            await self._hours.prune(self._unit, now_ms=newest_ms)
+            self._pruned_ms = newest_ms
+        return True
+
+    async def _with_room(self, desk: RecordDesk, write: Callable[[], Awaitable[object]]) -> bool:
+        """Write, making room once if need be. False when the disk is full and there is nothing to give up."""
         try:
-            await self._put(noted)
+            await write()
         except StoreError as error:
             if error.kind is not Kind.FULL:
                 raise
@@ -162,13 +178,8 @@ class MissingData:
                     log.error("unit %s: its history waits for the disk: %s", self._unit, error)
                 self._was_full = True
                 return False
-            await self._put(noted)
+            await write()
         self._was_full = False
-        del self._noted[: len(noted)]
-        newest_ms = self._newest_ms = noted[-1].start_ms
-        if newest_ms - self._pruned_ms >= PRUNE_EVERY_HOURS * HOUR_MS and self._clock_is_sure():
-            await self._hours.prune(self._unit, now_ms=newest_ms)
-            self._pruned_ms = newest_ms
         return True
 
     async def _note_told(self) -> None:

@@ -63,7 +63,8 @@ class Restatement:
                 return new
             # Also what an earlier run has signed: power may have failed before the history knew.
             bodies = [one.body for one in owed] + [s.body for s in stated.values() if s.reason == REASON]
-            await missing_data.correct([measured(body) for body in bodies])  # duty (2)
+            if not await missing_data.correct([measured(body) for body in bodies], desk):  # duty (2)
+                return new
             if not owed:
                 self._seen = version
         return new

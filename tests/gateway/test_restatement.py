@@ -34,6 +34,7 @@ from tests.gateway.test_bias_by_rata import (
 )
 from tests.gateway.test_qa_desk import NOX, TIMES, own_sequence
 from tests.gateway.test_qa_tests import Office, office
+from tests.gateway.test_record_desk import limit_pages
 from tests.gateway.unit_bench import Bench, bench, plan
 from tests.ledger.channels import START_MS
 
@@ -117,6 +118,32 @@ async def test_what_the_history_did_not_learn_before_power_failed_it_learns_at_t
         assert await revisions(made.it) == [told]
         (again,) = await made.it.history.history("alpha-1", from_ms=START_MS + HOUR_MS)
         assert again.nox_g == hour_of(told)[4]
+
+
+async def test_a_history_without_room_learns_the_mass_when_there_is_room_again(tmp_path: Path) -> None:
+    async with office(tmp_path, unit=BY_RATA) as made:
+        await own_sequence(made.it)
+        await made.it.measure(2)
+        await to_hour(made, 2)
+        history = made.it.history._database
+        # Every change of an hour takes pages that are not there: SQLite says SQLITE_FULL, as on a full disk.
+        await history.write(
+            lambda connection: connection.execute("CREATE TABLE padding (bytes BLOB)").fetchall()
+        )
+        trigger = "CREATE TRIGGER pad AFTER UPDATE ON hour BEGIN INSERT INTO padding VALUES (zeroblob(1000000)); END"
+        await history.write(lambda connection: connection.execute(trigger).fetchall())
+        await limit_pages(history, 1)
+        # Nothing can be given up either.
+        while await made.it.samples.make_room(2**30) is not None:
+            pass
+        await enter(made, HIGH)
+        (told,) = await revisions(made.it)  # signed all the same
+        (kept,) = await made.it.history.history("alpha-1", from_ms=START_MS + HOUR_MS)
+        assert kept.nox_g != hour_of(told)[4]
+        await limit_pages(history, None)
+        assert await revisions(made.it) == [told]
+        (kept,) = await made.it.history.history("alpha-1", from_ms=START_MS + HOUR_MS)
+        assert kept.nox_g == hour_of(told)[4]
 
 
 async def test_nothing_is_signed_before_the_numbering_is_agreed_and_nothing_twice_after_it(
