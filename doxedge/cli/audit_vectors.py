@@ -67,6 +67,12 @@ VECTOR_INPUTS: Final = {
     "Q_scfh_wet": "flow_scfh",
     "NOXR_lb_mmBtu": "rate",
     "HI_mmBtu_h": "heat_input",
+    "H_pct": "hydrogen",
+    "C_pct": "carbon",
+    "S_pct": "sulphur",
+    "N_pct": "nitrogen",
+    "O_pct": "oxygen",
+    "GCV_Btu_lb": "gcv_btu_per_lb",
 }
 """What the vectors call the symbols of `measurement/part75.py`."""
 

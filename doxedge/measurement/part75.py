@@ -206,6 +206,8 @@ def _mass_f26b(*, ppm_dry: Decimal, flow_scfh: Decimal, moisture: Decimal) -> De
 _RATE: Final = "lb/mmBtu"
 _HEAT: Final = "mmBtu/h"
 _MASS: Final = "lb/h"
+_FACTOR: Final = "scf/mmBtu"
+_ANALYSIS: Final = ("hydrogen", "carbon", "sulphur", "nitrogen", "oxygen")
 
 EQUATIONS: Final = (
     Equation(("19-1", "F-5"), rate_19_1, ("ppm_dry", "fd", "o2_dry"), 3, _RATE),
@@ -228,6 +230,8 @@ EQUATIONS: Final = (
     Equation(("F-31",), moisture_f31, ("o2_dry", "o2_wet"), 1, "pct"),
     Equation(("F-14A",), co2_f14a, ("fc", "fd", "o2_dry"), 1, "pct"),
     Equation(("F-14B",), co2_f14b, ("fc", "fd", "o2_wet", "moisture"), 1, "pct"),
+    Equation(("F-7A",), fd_f7a, (*_ANALYSIS, "gcv_btu_per_lb"), 1, _FACTOR),
+    Equation(("F-7B",), fc_f7b, ("carbon", "gcv_btu_per_lb"), 1, _FACTOR),
 )
 
 BY_CODE: Final[Mapping[str, Equation]] = {code: equation for equation in EQUATIONS for code in equation.codes}

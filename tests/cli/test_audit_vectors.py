@@ -163,6 +163,17 @@ def test_words_about_a_file_are_no_vectors(tmp_path: Path, capsys: pytest.Captur
     assert run(tmp_path, capsys, {**GOOD, **words})[0] == 0
 
 
+def test_factors_of_a_fuel_are_computed_from_its_analysis(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    coal = {"H_pct": 5, "C_pct": 70, "S_pct": 1, "N_pct": 1.5, "O_pct": 8, "GCV_Btu_lb": 12500}
+    vectors = [
+        {"formula": "F-7A", "inputs": coal, "expected_unrounded": 9792.0, "expected": 9792.0, "decimals": 1},
+        {"formula": "F-7B", "inputs": {"C_pct": 70, "GCV_Btu_lb": 12500}, "expected": 1797.6},
+    ]
+    assert run(tmp_path, capsys, {"part75": vectors}) == (0, {"passed": 2, "failed": 0, "failures": []})
+
+
 WRITE = RtuFrame(1, bytes.fromhex("050014ff00"))
 COUNTER = RtuFrame(1, bytes.fromhex("030800000000075bcd15"))
 

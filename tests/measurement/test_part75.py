@@ -82,6 +82,10 @@ TWINS: dict[str, Callable[..., Fraction]] = {
     "F-31": lambda o2_dry, o2_wet: 100 * (o2_dry - o2_wet) / o2_dry,
     "F-14A": lambda fc, fd, o2_dry: 100 * fc / fd * (AIR - o2_dry) / AIR,
     "F-14B": lambda fc, fd, o2_wet, moisture: 100 / AIR * fc / fd * (AIR * (100 - moisture) / 100 - o2_wet),
+    "F-7A": lambda hydrogen, carbon, sulphur, nitrogen, oxygen, gcv_btu_per_lb: (
+        10**4 * (364 * hydrogen + 153 * carbon + 57 * sulphur + 14 * nitrogen - 46 * oxygen) / gcv_btu_per_lb
+    ),
+    "F-7B": lambda carbon, gcv_btu_per_lb: 321_000 * carbon / gcv_btu_per_lb,
 }
 RANGES: dict[str, tuple[int | str, int | str, int]] = {
     "ppm_dry": (0, 2000, 1),
@@ -99,6 +103,12 @@ RANGES: dict[str, tuple[int | str, int | str, int]] = {
     "flow_scfh": (1000, 10**9, 0),
     "rate": (0, 5, 3),
     "heat_input": (0, 20000, 1),
+    "hydrogen": (1, 25, 2),
+    "carbon": (30, 90, 2),
+    "sulphur": (0, 6, 2),
+    "nitrogen": (0, 3, 2),
+    "oxygen": (0, 20, 2),
+    "gcv_btu_per_lb": (4000, 24000, 0),
 }
 
 
