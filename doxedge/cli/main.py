@@ -7,6 +7,7 @@ unknown outcome, 6 verification failed, 7 local disk or line, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -31,6 +32,9 @@ NOUNS: Final = {
 }
 """Every noun has a file of its name in this folder; only the one that is asked for is imported."""
 
+NO_PLACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Why a write to stdout fails: disk, quota or limit are full, or the device is broken."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -42,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return Exit.USAGE
     try:
-        return int(options.func(options))
+        return _done(options)
     except Failure as failure:
         print(f"doxedge: {failure}", file=sys.stderr)
         return failure.code
@@ -50,9 +54,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("doxedge: interrupted", file=sys.stderr)
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Point stdout elsewhere, or the interpreter complains at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()  # the reader (head, less) has seen enough
         return Exit.OK
+    except OSError as error:
+        if error.filename is not None or error.errno not in NO_PLACE:
+            raise
+        _let_go_of_stdout()
+        print(
+            f"doxedge: cannot write the output: {error.strerror}; make room, or write elsewhere",
+            file=sys.stderr,
+        )
+        return Exit.LOCAL_IO
+
+
+def _done(options: argparse.Namespace) -> int:
+    code = int(options.func(options))
+    sys.stdout.flush()  # here, where what goes wrong has an exit code
+    return code
+
+
+def _let_go_of_stdout() -> None:
+    """Point it elsewhere, or the interpreter complains at exit about what it still holds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser(*, only: str | None = None) -> argparse.ArgumentParser:
