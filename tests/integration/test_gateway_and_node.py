@@ -84,21 +84,25 @@ async def register(ledger: RemoteLedger, channel: RegisteredChannel) -> None:
 
 
 async def has_records(ledger: RemoteLedger, channel: RegisteredChannel, count: int) -> bool:
-    """Whether so many records of the device are final."""
-    head = await ledger.source_head(
-        bytes(channel.chain.channel), bytes(channel.authors["alpha-1 device"].source)
-    )
+    """Whether so many records of the device are final. A node that is too busy to answer is asked again."""
+    source = bytes(channel.authors["alpha-1 device"].source)
+    try:
+        head = await ledger.source_head(bytes(channel.chain.channel), source)
+    except LedgerError:
+        return False
     return head is not None and head.seq >= count
 
 
 async def is_stated(node: Path, channel: RegisteredChannel, start_ms: int) -> bool:
-    """Whether the regulator's desk has this hour, as an hour or as a gap."""
+    """Whether the regulator's desk has this hour, as an hour or as a gap. A busy node is asked again."""
     path = (
         f"/v1/channels/{channel.chain.channel.hex()}/readings?from_ms={start_ms}&to_ms={start_ms + HOUR_MS}"
     )
     client = NodeClient(NodeAddress(socket_path=node))
     try:
         rows = json.loads((await asyncio.to_thread(client.request, "GET", path)).body)
+    except LedgerError:
+        return False
     finally:
         client.close()
     return any(row["device"] == "alpha-gw" and row["hours_accepted"] + row["hours_gap"] == 1 for row in rows)
