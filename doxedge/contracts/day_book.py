@@ -69,6 +69,26 @@ def find_on(page: Page, start_ms: int) -> HourEntry | None:
     return None
 
 
+def state_on(
+    page: Page,
+    start_ms: int,
+    *,
+    nox_g: int,
+    energy_wh: int,
+    record_id: bytes,
+    standing: int,
+    device: str,
+    with_own_map: bool,
+    is_substituted: bool,
+) -> None:
+    """Write the first statement of an hour of the page's day."""
+    slot = start_ms % DAY_MS // HOUR_MS
+    row: list[Value] = [slot, nox_g, energy_wh, record_id, record_id, 0, standing, device, with_own_map]
+    if is_substituted:
+        row.append(True)
+    _put_row(page, slot, row)
+
+
 def write_on(page: Page, entry: HourEntry) -> None:
     """Write one hour of the page's day, replacing the entry of the same start."""
     slot = entry.start_ms % DAY_MS // HOUR_MS
@@ -85,13 +105,7 @@ def write_on(page: Page, entry: HourEntry) -> None:
     ]
     if entry.is_substituted:
         row.append(True)
-    rows = page.rows
-    if rows and rows[-1][0] >= slot:
-        others = [other for other in rows if other[0] != slot]
-        rows[:] = sorted([*others, row], key=lambda other: other[0])
-    else:
-        rows.append(row)
-    page.is_written = True
+    _put_row(page, slot, row)
 
 
 def put_page(book: Book, page: Page) -> None:
@@ -137,6 +151,17 @@ def day(book: Book, unit: str, at_ms: int) -> Iterator[HourEntry]:
     midnight_ms = at_ms - at_ms % DAY_MS
     for row in _rows(book, _key(unit, at_ms)):
         yield HourEntry(midnight_ms + row[0] * HOUR_MS, *row[1:])
+
+
+def _put_row(page: Page, slot: int, row: list[Value]) -> None:
+    """Hours come in order, nearly always."""
+    rows = page.rows
+    if rows and rows[-1][0] >= slot:
+        others = [other for other in rows if other[0] != slot]
+        rows[:] = sorted([*others, row], key=lambda other: other[0])
+    else:
+        rows.append(row)
+    page.is_written = True
 
 
 def _rows(book: Book, key: bytes) -> list[Any]:

@@ -15,6 +15,8 @@ from doxedge.quantity import DAY_MS, HOUR_MS, MINUTE_MS
 ROOM: Final = "emissions"
 _TOTAL: Final = shape(int, int, int, int, bool, bool)
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
+WELL, WARNED, EXCEEDED = range(3)
+"""How an account stands to the emissions of its unit (§ 9)."""
 YEAR_MIN: Final = 1970
 YEAR_MAX: Final = 2200
 
@@ -32,13 +34,18 @@ class YearTotal:
     exceeded: bool
     """Emissions have passed the holding, and that was said."""
 
+    @property
+    def standing(self) -> int:
+        """What was said last."""
+        return EXCEEDED if self.exceeded else WARNED if self.warned else WELL
 
-_NOTHING: Final = YearTotal(0, 0, 0, 0, False, False)
+
+NOTHING: Final = YearTotal(0, 0, 0, 0, False, False)
 
 
 def find(book: Book, unit: str, year: int) -> YearTotal:
     """The total; empty where no hour counts yet, and for a number that is not a year."""
-    return book.read(ROOM, _key(unit, year), _total) if is_year(year) else _NOTHING
+    return book.read(ROOM, _key(unit, year), _total) if is_year(year) else NOTHING
 
 
 def put(book: Book, unit: str, year: int, total: YearTotal) -> None:
@@ -50,17 +57,37 @@ def put(book: Book, unit: str, year: int, total: YearTotal) -> None:
     )
 
 
-def with_hour(total: YearTotal, start_ms: int, *, grams: int, hours: int) -> YearTotal:
-    """The total after an hour came, or another statement of it."""
-    first_ms, last_ms, end_ms = total.first_start_ms, total.last_end_ms, start_ms + HOUR_MS
-    return YearTotal(
-        total.emitted_g + grams,
-        total.hours + hours,
-        first_ms if total.hours and first_ms < start_ms else start_ms,
-        max(end_ms, last_ms),
-        total.warned,
-        total.exceeded,
-    )
+class OpenTotal:
+    """The total of a year while hours are stated one after the other: it changes in place and is put back once."""
+
+    __slots__ = ("emitted_g", "first_start_ms", "hours", "last_end_ms", "standing", "year")
+
+    def __init__(self, year: int, read: YearTotal) -> None:
+        """As it stands on the ledger."""
+        self.year = year
+        self.emitted_g, self.hours = read.emitted_g, read.hours
+        self.first_start_ms, self.last_end_ms = read.first_start_ms, read.last_end_ms
+        self.standing = read.standing
+        """What was said last of the account: WELL, WARNED or EXCEEDED."""
+
+    def add(self, start_ms: int, *, grams: int, hours: int) -> None:
+        """An hour has come, or another statement of it."""
+        if not self.hours or start_ms < self.first_start_ms:
+            self.first_start_ms = start_ms
+        self.emitted_g += grams
+        self.hours += hours
+        self.last_end_ms = max(self.last_end_ms, start_ms + HOUR_MS)
+
+    def read(self) -> YearTotal:
+        """As it is now."""
+        return YearTotal(
+            self.emitted_g,
+            self.hours,
+            self.first_start_ms,
+            self.last_end_ms,
+            self.standing >= WARNED,
+            self.standing == EXCEEDED,
+        )
 
 
 def year_of(book: Book, at_ms: int) -> int:
@@ -93,7 +120,7 @@ def _year_of_day(days: int) -> int:
 
 def _total(value: Value) -> YearTotal:
     fields = fields_of(value, _TOTAL)
-    return _NOTHING if fields is None else YearTotal(*fields)
+    return NOTHING if fields is None else YearTotal(*fields)
 
 
 def _key(unit: str, year: int) -> bytes:

@@ -12,12 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from doxedge.contracts import accounts, emissions, figures
-from doxedge.contracts.emissions import YearTotal
+from doxedge.contracts.emissions import EXCEEDED, WARNED, WELL, YearTotal
 from doxedge.contracts.rule import Book
 from doxedge.fact import fact
 from doxedge.quantity import HOUR_MS, round_down
-
-WELL, WARNED, EXCEEDED = range(3)
 
 
 @fact
@@ -37,9 +35,11 @@ def look(book: Book, account: str, year: int) -> None:
     if entry is None or entry.unit is None:
         return
     total = emissions.find(book, entry.unit, year)
-    judged = judge(book, allowance(book, account, year), total)
-    if judged is not total:
-        emissions.put(book, entry.unit, year, judged)
+    allowed = allowance(book, account, year)
+    now = standing(allowed, total.emitted_g)
+    if now != total.standing:
+        say(book, allowed, total, now)
+        emissions.put(book, entry.unit, year, replace(total, warned=now >= WARNED, exceeded=now == EXCEEDED))
 
 
 def allowance(book: Book, account: str, year: int) -> Allowance:
@@ -49,28 +49,25 @@ def allowance(book: Book, account: str, year: int) -> Allowance:
     return Allowance(account, year, held_g, reserved_g, figures.figure(book, "warning_percent"))
 
 
-def judge(book: Book, allowed: Allowance, total: YearTotal) -> YearTotal:
-    """Compare emission and holding; say what has changed, and return the total that remembers it was said."""
-    held_g = allowed.held_g
-    headroom_g = held_g - allowed.reserved_g - total.emitted_g
+def standing(allowed: Allowance, emitted_g: int) -> int:
+    """WELL, WARNED or EXCEEDED, for what was emitted in the year."""
+    headroom_g = allowed.held_g - allowed.reserved_g - emitted_g
     if headroom_g < 0:
-        now = EXCEEDED
-    elif headroom_g * 100 < held_g * allowed.warning_percent:
-        now = WARNED
-    else:
-        now = WELL
-    before = EXCEEDED if total.exceeded else WARNED if total.warned else WELL
-    if now == before:
-        return total
+        return EXCEEDED
+    return WARNED if headroom_g * 100 < allowed.held_g * allowed.warning_percent else WELL
+
+
+def say(book: Book, allowed: Allowance, total: YearTotal, now: int) -> None:
+    """Put on the receipt how the account stands now, and did not before."""
     account, year = allowed.account, allowed.year
+    headroom_g = allowed.held_g - allowed.reserved_g - total.emitted_g
     if now == EXCEEDED:
-        book.emit(["headroom.exceeded", account, year, total.emitted_g, held_g])
+        book.emit(["headroom.exceeded", account, year, total.emitted_g, allowed.held_g])
     elif now == WARNED:
         runs_out_ms = forecast_ms(book, total, year, headroom_g)
         book.emit(["headroom.warning", account, year, headroom_g, runs_out_ms])
     else:
         book.emit(["headroom.recovered", account, year, headroom_g])
-    return replace(total, warned=now >= WARNED, exceeded=now == EXCEEDED)
 
 
 def forecast_ms(book: Book, total: YearTotal, year: int, headroom_g: int) -> int | None:

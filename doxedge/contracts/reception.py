@@ -39,23 +39,54 @@ def find(book: Book, unit: str) -> UnitReception:
     return UnitReception() if fields is None else UnitReception(*fields)
 
 
-def with_hour(sheet: UnitReception, hour: Hour, *, trial: bool, filled_gap: bool) -> UnitReception:
-    """The sheet after an hour has come."""
-    first_ms, last_ms, end_ms = sheet.first_start_ms, sheet.last_end_ms, hour.start_ms + HOUR_MS
-    newest = hour if end_ms >= last_ms else sheet
-    return UnitReception(
-        first_ms if last_ms and first_ms < hour.start_ms else hour.start_ms,
-        max(end_ms, last_ms),
-        sheet.hours + 1,
-        sheet.trial_hours + trial,
-        sheet.gap_hours - filled_gap,
-        sheet.revisions,
-        sheet.events,
-        newest.clock_state,
-        newest.clock_offset_ms,
-        newest.profile_hash,
-        newest.firmware,
-    )
+class OpenSheet:
+    """The sheet of a unit while its hours are stated one after the other: it changes in place and is put back once."""
+
+    __slots__ = (
+        "_read", "clock_offset_ms", "clock_state", "events", "firmware", "first_start_ms", "gap_hours", "hours",
+        "last_end_ms", "profile_hash", "revisions", "trial_hours",
+    )  # fmt: skip
+
+    def __init__(self, read: UnitReception) -> None:
+        """As it stands on the ledger."""
+        self._read = read
+        self.first_start_ms, self.last_end_ms = read.first_start_ms, read.last_end_ms
+        self.hours, self.trial_hours, self.gap_hours = read.hours, read.trial_hours, read.gap_hours
+        self.revisions, self.events = read.revisions, read.events
+        self.clock_state, self.clock_offset_ms = read.clock_state, read.clock_offset_ms
+        self.profile_hash, self.firmware = read.profile_hash, read.firmware
+
+    def add_hour(self, hour: Hour, *, trial: bool, filled_gap: bool) -> None:
+        """An hour has come."""
+        start_ms = hour.start_ms
+        end_ms = start_ms + HOUR_MS
+        if not self.last_end_ms or start_ms < self.first_start_ms:
+            self.first_start_ms = start_ms
+        self.hours += 1
+        self.trial_hours += trial
+        self.gap_hours -= filled_gap
+        if end_ms >= self.last_end_ms:
+            self.last_end_ms = end_ms
+            self.clock_state, self.clock_offset_ms = hour.clock_state, hour.clock_offset_ms
+            self.profile_hash, self.firmware = hour.profile_hash, hour.firmware
+
+    def close(self, book: Book, unit: str) -> None:
+        """Write it where it has changed."""
+        now = UnitReception(
+            self.first_start_ms,
+            self.last_end_ms,
+            self.hours,
+            self.trial_hours,
+            self.gap_hours,
+            self.revisions,
+            self.events,
+            self.clock_state,
+            self.clock_offset_ms,
+            self.profile_hash,
+            self.firmware,
+        )
+        if now != self._read:
+            put(book, unit, now)
 
 
 def note_gap(book: Book, unit: str, *, hours: int, to_ms: int) -> None:

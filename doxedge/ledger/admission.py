@@ -90,6 +90,5 @@ def check_signature(
 
 def check_kinds(transaction: Transaction) -> None:
     """Raise Inadmissible for a kind that this version of the rules does not have."""
-    for record in transaction.records:
-        if record.kind not in KINDS:
-            raise Inadmissible("unknown_kind", f"`{record.kind}` is not a kind of record on this channel")
+    for kind in sorted(transaction.kinds.difference(KINDS)):
+        raise Inadmissible("unknown_kind", f"`{kind}` is not a kind of record on this channel")

@@ -58,9 +58,14 @@ def decode_block(data: bytes) -> Block:
     return block
 
 
-def check_body(header: Header, transactions: Sequence[bytes]) -> None:
-    """Raise InvalidBlock unless these are the transactions that the header counts and roots."""
+def check_size(transactions: Sequence[bytes]) -> None:
+    """Raise InvalidBlock when they are more than a block may hold."""
     if len(transactions) > TRANSACTIONS_MAX or sum(map(len, transactions)) > limits.BODY_BYTES:
         raise InvalidBlock("the body of the block is over its limits")
+
+
+def check_body(header: Header, transactions: Sequence[bytes]) -> None:
+    """Raise InvalidBlock unless these are the transactions that the header counts and roots."""
+    check_size(transactions)
     if len(transactions) != header.tx_count or tx_root(transactions) != header.tx_root:
         raise InvalidBlock("the body is not the one that the header names")

@@ -94,7 +94,7 @@ class ChainState:
     ) -> Extension:
         """Execute a new block on the head and make its header. The first transaction is the tick."""
         execution = self._execute(transactions, view=view, time_ms=time_ms, verified=verified)
-        receipts = tuple(execution.encoded_receipts)
+        receipts = execution.encoded_receipts
         header = Header(
             channel=self.channel,
             epoch=self.validators.epoch,
@@ -134,7 +134,7 @@ class ChainState:
             except (InvalidEnvelope, NonCanonical, InvalidRecord) as error:
                 raise InvalidBlock(f"transaction {wire_id(raw).hex()}: {error}") from error
         execution = self._execute(transactions, view=header.view, time_ms=header.time_ms, verified=verified)
-        receipts = tuple(execution.encoded_receipts)
+        receipts = execution.encoded_receipts
         _same("receipt root", merkle.root(receipts), header.receipt_root)
         _same("state root", execution.sealed.root, header.state_root)
         return Extension(header, tuple(transactions), execution, receipts)

@@ -38,14 +38,11 @@ class Execution:
     """What a list of transactions leaves behind."""
 
     receipts: tuple[Receipt, ...]
+    encoded_receipts: tuple[bytes, ...]
+    """The leaves of the receipt tree: encoded one by one, while what they say is at hand."""
     sealed: SealedWrites
     clock_ms: int
     """The execution clock after the block's tick."""
-
-    @property
-    def encoded_receipts(self) -> list[bytes]:
-        """The leaves of the receipt tree."""
-        return [receipt.encode() for receipt in self.receipts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,8 @@ class Setting:
     leader_key_id: bytes | None = None
     """Whose tick it must be; None where the order comes without views and any validator may give it."""
 
+
+_ACCEPTED: Final = int(Outcome.ACCEPTED)
 
 _Judged: TypeAlias = tuple[Outcome, str | None, list[list[Value]]]
 """Of one record: what became of it, the clause, and its events."""
@@ -89,11 +88,14 @@ def execute(
     draft = state.draft()
     run = _Run(draft, setting, verified)
     receipts = [run.tick(transactions[0])]
+    encoded = [receipts[0].encode()]
     for transaction in transactions[1:]:
         if transaction.record.kind == TICK:
             raise InvalidBlock("a tick stands only at the beginning of a block")
-        receipts.append(run.transaction(transaction))
-    return Execution(tuple(receipts), draft.seal(), run.clock_ms)
+        receipt = run.transaction(transaction)
+        receipts.append(receipt)
+        encoded.append(receipt.encode())
+    return Execution(tuple(receipts), tuple(encoded), draft.seal(), run.clock_ms)
 
 
 class _Run:
@@ -168,10 +170,14 @@ class _Run:
                 one, source = self._record(place, source, transaction, key)
                 judged.append(one)
         events: list[list[Value]] = []
-        for record, (outcome, clause, own) in zip(transaction.records, judged, strict=True):
-            events.append(["record", record.seq, int(outcome), clause])
+        refused: list[str | None] = []
+        for seq, (outcome, clause, own) in enumerate(judged, transaction.first_seq):
+            if outcome is Outcome.ACCEPTED:
+                events.append(["record", seq, _ACCEPTED, None])
+            else:
+                events.append(["record", seq, int(outcome), clause])
+                refused.append(clause)
             events += own
-        refused = [clause for outcome, clause, _ in judged if outcome is not Outcome.ACCEPTED]
         worst = Outcome.REFUSED if refused else Outcome.ACCEPTED
         return Receipt(transaction.tx_id, worst, refused[0] if refused else None, tuple(events))
 

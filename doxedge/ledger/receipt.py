@@ -38,7 +38,7 @@ class Receipt:
     def encode(self) -> bytes:
         """The canonical bytes: a leaf of the receipt tree."""
         events: list[Value] = list(self.events)
-        return canonical.encode([self.tx_id, int(self.outcome), self.clause, events])
+        return canonical.encode_known([self.tx_id, int(self.outcome), self.clause, events])
 
 
 def decode_receipt(data: bytes) -> Receipt:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import field
-from typing import Final
+from typing import Any, Final
 
-from doxedge.contracts.entry import fields_of, shape
 from doxedge.fact import fact
 from doxedge.signing import envelope, limits
 from doxedge.signing.envelope import Envelope
@@ -23,7 +22,8 @@ _RECORD_TAG: Final = tag("record")
 _sha256 = hashlib.sha256
 _FIVE_ITEMS: Final = b"\x85"
 """CBOR head of an array of five (RFC 8949, 3.1)."""
-_ENTRY: Final = shape(str, int, bytes, list)
+_ENTRY: Final = [str, int, bytes, list]
+"""Types of `[kind, seq, prev, body]`, exact: true and false are integers to Python and not to the wire."""
 _SOURCE_HEAD: Final = b"\x50"
 """Of a byte string of sixteen."""
 _FIVE_ITEMS_AT: Final = 2
@@ -39,9 +39,11 @@ class Transaction:
     raw: bytes
     envelope: Envelope
     record: Record
-    """What was signed; for a batch the frame around its records."""
+    """What was signed; for a batch the frame around its records, without them."""
     records: tuple[Record, ...]
     """The records that are numbered: the one, or those of the batch."""
+    kinds: frozenset[str]
+    """Of its records."""
     record_ids: tuple[RecordId, ...]
     tx_id: TxId
     wire_id: WireId
@@ -73,15 +75,18 @@ def open_transaction(raw: bytes, channel: bytes) -> Transaction:
     opened = envelope.decode(raw)
     if opened.payload.startswith(_BATCH_START):
         record, entries = decode_frame(opened.payload)
-        records, ids = _open_batch(record, entries, channel)
+        records, ids, kinds = _open_batch(record, entries, channel)
+        record = Record(record.kind, record.source, record.seq, record.prev, [])
     else:
         record = decode_payload(opened.payload)
         records, ids = (record,), (_name(channel, _FIVE_ITEMS + opened.payload[_FIVE_ITEMS_AT:]),)
+        kinds = frozenset((record.kind,))
     return Transaction(
         raw=raw,
         envelope=opened,
         record=record,
         records=records,
+        kinds=kinds,
         record_ids=ids,
         tx_id=opened.tx_id(channel, object_name=TX),
         wire_id=WireId(hashlib.sha256(raw).digest()),
@@ -101,8 +106,8 @@ def _name(channel: bytes, five_items: bytes) -> RecordId:
 
 def _open_batch(
     frame: Record, encoded: Sequence[bytes], channel: bytes
-) -> tuple[tuple[Record, ...], tuple[RecordId, ...]]:
-    """The records of a batch and their ids, each following the one before.
+) -> tuple[tuple[Record, ...], tuple[RecordId, ...], frozenset[str]]:
+    """The records of a batch, their ids, each following the one before, and their kinds.
 
     `encoded` are the bytes of its entries: with the source behind the kind, they are what a record id covers.
     """
@@ -113,24 +118,26 @@ def _open_batch(
         raise InvalidRecord("the batch numbers its records beyond 2^63-1")
     records: list[Record] = []
     ids: list[RecordId] = []
-    last_kind, start, kind_end = None, b"", 0
+    kinds: set[str] = set()
+    last_kind, start, kind_end = "", b"", 0
     for entry, data in zip(frame.body, encoded, strict=True):
-        fields = fields_of(entry, _ENTRY)
-        if fields is None:
+        if type(entry) is not list or [*map(type, entry)] != _ENTRY:
             raise InvalidRecord("a record of a batch is [kind, seq, prev, body]")
+        fields: list[Any] = entry
         kind, own_seq, own_prev, body = fields
         if kind != last_kind:
             _check_inner_kind(kind)
+            kinds.add(kind)
             last_kind, kind_end = kind, len(kind) + (2 if len(kind) < 24 else 3)
             start = b"".join((_RECORD_TAG, channel, _FIVE_ITEMS, data[1:kind_end], _SOURCE_HEAD, source))
         if own_seq != seq or own_prev != prev:
             raise InvalidRecord(f"record {len(records)} of the batch does not follow the one before it")
-        # Source, number and predecessor follow from those of the frame, which were checked.
-        records.append(Record(kind, source, own_seq, own_prev, body))
+        # Source, number and predecessor follow from those of the frame, which were checked; what is equal is kept once.
+        records.append(Record(last_kind, source, own_seq, prev, body))
         prev = RecordId(_sha256(start + data[kind_end:]).digest())
         ids.append(prev)
         seq += 1
-    return tuple(records), tuple(ids)
+    return tuple(records), tuple(ids), frozenset(kinds)
 
 
 def _check_inner_kind(kind: str) -> None:

@@ -55,7 +55,11 @@ class Accusations:
 
     def judged(self, transactions: Iterable[Transaction]) -> None:
         """Forget what a final block has answered: a refused proof would come back in every block."""
-        answered = [r.body for t in transactions for r in t.records if r.kind == CONFLICT]
+        if not self._waiting:
+            return
+        answered = [
+            r.body for t in transactions if CONFLICT in t.kinds for r in t.records if r.kind == CONFLICT
+        ]
         for name in [name for name, body in self._waiting.items() if body in answered]:
             del self._waiting[name]
 

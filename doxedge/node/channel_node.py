@@ -157,7 +157,7 @@ class ChannelNode:
         """
         fresh = [transaction for transaction in transactions if not self.is_held(transaction)]
         if fresh:
-            await self.store.hold([transaction.raw for transaction in fresh])
+            await self.store.hold({transaction.wire_id: transaction.raw for transaction in fresh})
             self._held.update(transaction.wire_id for transaction in fresh)
             self.work_arrived()
             await self._release_stale()
@@ -340,7 +340,7 @@ class ChannelNode:
         if dropped and self.listener is not None:
             self.listener.cannot_follow(dropped)
         gone = [(transaction, "wrong_sequence", "its number was consumed") for transaction in dropped]
-        if any(r.kind in proposal.SIGNERS_CHANGE for t in extension.transactions for r in t.records):
+        if not all(t.kinds.isdisjoint(proposal.SIGNERS_CHANGE) for t in extension.transactions):
             stuck = proposal.find_stuck(self.chain.state, self.pool)
             self.pool.settle(self.chain.state, stuck)
             gone += [(t, "suspended", "its source was suspended, or its key revoked") for t in stuck]
@@ -378,7 +378,7 @@ def _to_store(group: Sequence[tuple[Extension, bytes]]) -> list[rows.Commit]:
 
 def _commit_of(extension: Extension, certificate: bytes) -> rows.Commit:
     transactions = tuple(
-        rows.TransactionRow(raw=t.raw, receipt=receipt, tx_id=t.tx_id, record_ids=tuple(t.record_ids))
+        rows.TransactionRow(t.raw, receipt, t.tx_id, t.wire_id, t.record_ids)
         for t, receipt in zip(extension.transactions, extension.receipts, strict=True)
     )
     header = extension.header

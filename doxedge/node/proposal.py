@@ -9,7 +9,7 @@ from doxedge.consensus.engine import Build
 from doxedge.consensus.header import InvalidBlock
 from doxedge.contracts import numbering
 from doxedge.ledger import admission
-from doxedge.ledger.block import TRANSACTIONS_MAX, check_body
+from doxedge.ledger.block import TRANSACTIONS_MAX, check_size
 from doxedge.ledger.chain import ChainState, Extension
 from doxedge.ledger.pool import Pool
 from doxedge.ledger.state import State
@@ -57,15 +57,14 @@ def build(
     verified: Container[bytes] = frozenset(),
 ) -> Extension:
     """Execute them on the head. Raises InvalidBlock for a block that no other node would take."""
-    extension = chain.build(
+    check_size([transaction.raw for transaction in transactions])
+    return chain.build(
         transactions,
         view=wanted.view,
         parent_view=wanted.parent_view,
         time_ms=wanted.time_ms,
         verified=verified,
     )
-    check_body(extension.header, [transaction.raw for transaction in transactions])
-    return extension
 
 
 def find_stuck(state: State, pool: Pool) -> list[Transaction]:

@@ -119,10 +119,7 @@ def _write_blocks(connection: sqlite3.Connection, blocks: Sequence[BlockRow]) ->
         size = len(transactions) + len(receipts)
         block_rows.append((block.height, block.block_id, block.header, block.certificate, size))
         body_rows.append((block.height, transactions, receipts))
-        names = [
-            name_rows.Names(one.tx_id, hashlib.sha256(one.raw).digest(), one.record_ids)
-            for one in block.transactions
-        ]
+        names = [name_rows.Names(one.tx_id, one.wire_id, one.record_ids) for one in block.transactions]
         named.append((block.height, names))
         wire_ids += [one.wire_id for one in names]
     connection.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?)", block_rows)

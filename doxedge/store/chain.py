@@ -34,7 +34,7 @@ class ChainStore:
         that `Database.open` raises.
         """
         database = await Database.open(
-            path, schema="chain", read_only=read_only, check=check, linger_ms=linger_ms
+            path, schema="chain", read_only=read_only, check=check, linger_ms=linger_ms, is_busy=True
         )
         try:
             await database.read(partial(block_rows.check_channel, path=path, channel=channel))
@@ -93,9 +93,9 @@ class ChainStore:
         """Keep records of the consensus engine under their keys; None deletes."""
         await self._database.write(partial(journal_rows.put, records=dict(journal)))
 
-    async def hold(self, raws: Sequence[bytes]) -> int:
-        """Keep transactions until they are in a block; how many of them are new."""
-        return await self._database.write(partial(journal_rows.hold, raws=tuple(raws)))
+    async def hold(self, raws: Mapping[bytes, bytes]) -> int:
+        """Keep transactions, by their wire ids, until they are in a block; how many of them are new."""
+        return await self._database.write(partial(journal_rows.hold, raws=dict(raws)))
 
     async def release(self, wire_ids: Iterable[bytes]) -> None:
         """Forget transactions that will never be in a block."""

@@ -36,6 +36,10 @@ GROUP_WRITES_MAX: Final = 1_024
 LINGER_MS_MAX: Final = 1_000
 _BUSY_TIMEOUT_S: Final = 5.0
 _CACHE_KIB: Final = 1_024
+_BUSY_CACHE_KIB: Final = 4_096
+"""Room for the pages that a busy ledger changes again and again; the file of a small channel never fills it."""
+_BUSY_CHECKPOINT_PAGES: Final = 4_096
+"""Pages in the log (16 MiB) at which they move to their places: one that changes in every commit moves once."""
 _PAGES_A_STEP: Final = 256
 _WAL_BYTES_KEPT: Final = 4 * 1024 * 1024
 """What stays of the write-ahead log after a checkpoint. It is room already taken, so that the small transactions which
@@ -77,29 +81,39 @@ class Database:
 
     @classmethod
     async def open(
-        cls, path: Path, *, schema: str, read_only: bool = False, check: bool = True, linger_ms: int = 0
+        cls,
+        path: Path,
+        *,
+        schema: str,
+        read_only: bool = False,
+        check: bool = True,
+        linger_ms: int = 0,
+        is_busy: bool = False,
     ) -> Self:
         """Open the file, making it when it is missing, and bring it to the newest form of `schema`.
 
         `check` runs SQLite's quick_check over the whole file first. With `linger_ms` a group stays open that long for
-        further callers. Raises StoreError: LOCKED, CORRUPT, FOREIGN, NEWER, PERMISSION, FULL, IO.
+        further callers. `is_busy` gives the writer more memory and a longer log. Raises StoreError: LOCKED, CORRUPT,
+        FOREIGN, NEWER, PERMISSION, FULL, IO.
         """
         if not 0 <= linger_ms <= LINGER_MS_MAX:
             raise ValueError(f"linger_ms is {linger_ms}; 0 to {LINGER_MS_MAX} are allowed")
         database = cls(path, linger_ms=linger_ms)
         try:
-            await database._open(schema=schema, read_only=read_only, check=check)
+            await database._open(schema=schema, read_only=read_only, check=check, is_busy=is_busy)
         except BaseException:
             await database.close()
             raise
         return database
 
-    async def _open(self, *, schema: str, read_only: bool, check: bool) -> None:
+    async def _open(self, *, schema: str, read_only: bool, check: bool, is_busy: bool) -> None:
         if not read_only:
             self._lock = _take_lock(self.path)
             _create_privately(self.path)
             self._writer = await _Connection.open(self.path, read_only=False)
             await self._writer.run(partial(_prepare, path=self.path, schema=schema, check=check))
+            if is_busy:
+                await self._writer.run(_configure_busy)
             self._committer = asyncio.create_task(self._commit_groups(), name=f"commits to {self.path.name}")
         elif not self.path.exists():
             raise StoreError(Kind.PERMISSION, self.path, "there is no such file; has the service ever run?")
@@ -314,6 +328,11 @@ def _configure_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
+
+
+def _configure_busy(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA cache_size = -{_BUSY_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_BUSY_CHECKPOINT_PAGES}").fetchall()
 
 
 def _configure_reader(connection: sqlite3.Connection) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from doxedge.store.rows import Cosignature
 
@@ -25,11 +24,11 @@ def journal(connection: sqlite3.Connection) -> dict[bytes, bytes]:
     return dict(connection.execute("SELECT key, value FROM journal"))
 
 
-def hold(connection: sqlite3.Connection, *, raws: Sequence[bytes]) -> int:
-    """Keep transactions that are not kept yet."""
+def hold(connection: sqlite3.Connection, *, raws: Mapping[bytes, bytes]) -> int:
+    """Keep transactions, by their wire ids, that are not kept yet; how many these were."""
     return connection.executemany(
         "INSERT INTO pool (wire_id, raw) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [(hashlib.sha256(raw).digest(), raw) for raw in raws],
+        list(raws.items()),
     ).rowcount
 
 

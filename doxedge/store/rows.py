@@ -19,9 +19,11 @@ class TransactionRow(NamedTuple):
     """One transaction of a block, to be written."""
 
     raw: bytes
-    """The envelope as it travelled; its SHA-256 is the wire id."""
+    """The envelope as it travelled."""
     receipt: bytes
     tx_id: bytes
+    wire_id: bytes
+    """SHA-256 of `raw`."""
     record_ids: tuple[bytes, ...]
     """In the order of a batch; one for a single record."""
 

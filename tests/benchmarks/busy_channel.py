@@ -53,7 +53,7 @@ class MeteredStore(ChainStore):
             await super().append(commits, journal=journal)
 
     @override
-    async def hold(self, raws: Sequence[bytes]) -> int:
+    async def hold(self, raws: Mapping[bytes, bytes]) -> int:
         with self._booked("hold"):
             return await super().hold(raws)
 

@@ -213,7 +213,7 @@ async def write_folder(folder: Path) -> None:
                 header=extension.header.encode(),
                 certificate=certified(extension, first).certificate,
                 transactions=tuple(
-                    TransactionRow(t.raw, receipt, t.tx_id, t.record_ids)
+                    TransactionRow(t.raw, receipt, t.tx_id, t.wire_id, t.record_ids)
                     for t, receipt in zip(extension.transactions, extension.receipts, strict=True)
                 ),
             ),

@@ -73,9 +73,9 @@ def test_a_change_of_the_program_changes_the_copy(what: str, change: tuple[str, 
 
 def test_a_section_that_decides_without_clauses_shows_its_program() -> None:
     section = next(section for section in reading_copy.read(SOURCES) if section.name == "headroom")
-    judge = next(term for term in section.terms if term.name == "judge")
-    assert "headroom_g * 100 < held_g * allowed.warning_percent" in judge.program
-    assert textwrap.indent(judge.program, " " * 10) in reading_copy.section_text(section)
+    standing = next(term for term in section.terms if term.name == "standing")
+    assert "headroom_g * 100 < allowed.held_g * allowed.warning_percent" in standing.program
+    assert textwrap.indent(standing.program, " " * 10) in reading_copy.section_text(section)
 
 
 def test_figures_and_bounds_are_told_with_their_reason() -> None:

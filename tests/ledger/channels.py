@@ -11,6 +11,7 @@ from doxedge.consensus.validators import Validator
 from doxedge.ledger.block import Block
 from doxedge.ledger.chain import ChainState, Extension
 from doxedge.ledger.genesis import Genesis, Member
+from doxedge.ledger.receipt import decode_receipt
 from doxedge.ledger.transaction import TICK, Transaction, sign_record
 from doxedge.signing.canonical import Value
 from doxedge.signing.record import Record
@@ -107,12 +108,13 @@ class TestChannel:
         return self.authors[name]
 
     def block(self, *transactions: Transaction) -> Extension:
-        """Build, certify and take a block of these."""
+        """Build, certify and take a block of these; every receipt reads back as what was said, and is canonical."""
         leader = self.author("regulator node", signer("regulator node"))
         tick = leader.say(TICK, [self.now_ms])
         view = (self.chain.head.view if self.chain.head else 0) + 1
         time_ms = max(self.now_ms, self.chain.head.time_ms + 1 if self.chain.head else 0)
         extension = self.chain.build([tick, *transactions], view=view, parent_view=view - 1, time_ms=time_ms)
+        assert tuple(map(decode_receipt, extension.receipts)) == extension.execution.receipts
         self.chain.take(extension)
         return extension
 

@@ -280,6 +280,13 @@ def test_the_parts_of_what_stands_last_are_read_with_the_whole(
     assert decode_apart(data) == (value, [encode(item) for item in last])
 
 
+@pytest.mark.parametrize("long", [["x" * 4_096] * 9, [bytes(40_000)], list(range(2_000)), [bytes(4_097)]])
+def test_long_items_are_told_apart_too(long: list[Value]) -> None:
+    last: list[Value] = [[1], long, "a", [long, long], []]
+    value: list[Value] = [1, bytes(5_000), last]
+    assert decode_apart(encode(value), limit=1 << 20) == (value, [encode(item) for item in last])
+
+
 def test_where_no_array_stands_last_there_are_no_parts() -> None:
     without: list[Value] = [7, [], ["text", b"bytes"], [[1], None]]
     for value in without:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -45,6 +47,11 @@ def small_channel(blocks: int = 6, name: str = "north") -> StoredChannel:
     return StoredChannel(bytes(chain.channel), chain.genesis_bytes, first_state, tuple(commits))
 
 
+def by_wire_id(raws: Iterable[bytes]) -> dict[bytes, bytes]:
+    """As the node hands them to the store."""
+    return {hashlib.sha256(raw).digest(): raw for raw in raws}
+
+
 def state_rows(state: State) -> list[tuple[str, bytes, bytes]]:
     """(room, key, canonical value) of a whole state."""
     names = [(room, key) for room in sorted(state.rooms) for key, _ in state.items(room)]
@@ -55,7 +62,7 @@ def commit_of(extension: Extension, certificate: bytes) -> Commit:
     """As the node hands it to the store."""
     header = extension.header
     transactions = tuple(
-        TransactionRow(t.raw, receipt, t.tx_id, tuple(t.record_ids))
+        TransactionRow(t.raw, receipt, t.tx_id, t.wire_id, t.record_ids)
         for t, receipt in zip(extension.transactions, extension.receipts, strict=True)
     )
     writes = tuple(StateWrite(*row) for row in extension.execution.sealed.rows())

@@ -16,7 +16,7 @@ from doxedge.signing import merkle
 from doxedge.store.chain import ChainStore
 from doxedge.store.errors import Kind, StoreError
 from doxedge.store.rows import Commit, Cosignature, Place, StateWrite
-from tests.store.chains import StoredChannel, small_channel
+from tests.store.chains import StoredChannel, by_wire_id, small_channel
 
 
 async def filled(path: Path, stored: StoredChannel, blocks: int | None = None) -> ChainStore:
@@ -181,8 +181,8 @@ async def test_held_transactions_survive_until_they_are_in_a_block(tmp_path: Pat
     path = tmp_path / "ledger.db"
     raws = [t.raw for t in channel.commits[2].block.transactions]
     async with await filled(path, channel, blocks=2) as store:
-        assert await store.hold([b"later", *raws]) == 1 + len(raws)
-        assert await store.hold([*raws, b"another"]) == 1
+        assert await store.hold(by_wire_id([b"later", *raws])) == 1 + len(raws)
+        assert await store.hold(by_wire_id([*raws, b"another"])) == 1
     async with await ChainStore.open(path, channel.channel) as store:
         assert await store.held() == [b"later", *raws, b"another"]
         await store.append(channel.commits[2:3])
@@ -243,7 +243,7 @@ async def test_writers_of_all_kinds_share_commits(tmp_path: Path) -> None:
         await asyncio.gather(
             store.append(channel.commits[1:3]),
             store.append(channel.commits[3:]),
-            *(store.hold([b"%d" % k]) for k in range(20)),
+            *(store.hold(by_wire_id([b"%d" % k])) for k in range(20)),
             store.persist({b"vote": b"1"}),
         )
         assert store._database.commits - before <= 2
@@ -288,5 +288,5 @@ async def test_a_reader_looks_on_while_the_node_writes(tmp_path: Path) -> None:
             assert (await reader.head()).height == 6  # type: ignore[union-attr]
             assert await reader.scrub() == []
             with pytest.raises(StoreError):
-                await reader.hold([b"x"])
+                await reader.hold(by_wire_id([b"x"]))
         assert await store.size_bytes() > 0
