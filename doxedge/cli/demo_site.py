@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import os
 import socket
@@ -37,6 +38,16 @@ PLANT_HOURS_BACK: Final = 48
 """Plant time starts so long ago and never passes the real clock."""
 
 
+def plant_origin_ms(real_ms: int) -> int:
+    """When plant time starts: at a full hour, and early enough for the whole story to lie in one year.
+
+    The credits that are issued are of that year, and what is emitted in the next one is held against others.
+    """
+    origin_ms = (real_ms // HOUR_MS - PLANT_HOURS_BACK) * HOUR_MS
+    first, last = (dt.datetime.fromtimestamp(at_ms // 1_000, dt.UTC).year for at_ms in (origin_ms, real_ms))
+    return origin_ms if first == last else origin_ms - PLANT_HOURS_BACK * HOUR_MS
+
+
 @dataclass
 class Stage:
     """Folder, clock and processes of one run."""
@@ -52,7 +63,7 @@ class Stage:
     def set_clock(self) -> None:
         """All processes share plant time from now on."""
         real_ms = time.time_ns() // 1_000_000
-        self.plant_origin_ms = (real_ms // HOUR_MS - PLANT_HOURS_BACK) * HOUR_MS
+        self.plant_origin_ms = plant_origin_ms(real_ms)
         self.environment = {**os.environ, VARIABLE: f"{real_ms},{self.plant_origin_ms},{self.speed}"}
         os.environ[VARIABLE] = self.environment[VARIABLE]
 
