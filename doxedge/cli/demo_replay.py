@@ -101,6 +101,12 @@ def _read(file: Path) -> tuple[HourlyRow, ...]:
     units = {(row.plant, row.unit) for row in rows}
     if len(units) != 1:
         raise Failure(Exit.USAGE, f"{file} holds {len(units)} units; replay takes a file of one")
+    last = max(rows, key=lambda row: row.start_ms())
+    if last.start_ms() + HOUR_MS > RealClock().now_ms():
+        raise Failure(
+            Exit.UNVERIFIED,
+            f"{file}: line {last.line}: this hour has not ended yet; a ledger takes hours of the past",
+        )
     return tuple(sorted(rows, key=lambda row: row.start_ms()))
 
 

@@ -67,6 +67,12 @@ def test_a_replayed_file_is_on_the_ledger_to_the_gram_with_a_gap_for_all_it_leav
         ("two units", [OFF.format(day=1, hour=1), OFF.format(day=1, hour=2).replace("B-1", "B-2")], 2, "one"),
         ("an hour twice", [OFF.format(day=1, hour=1)] * 2, 6, "line 3"),
         ("no hour", [], 6, "holds no hour"),
+        (
+            "an hour to come",
+            [OFF.replace("0701", "6901").format(day=1, hour=1)],
+            6,
+            "line 2: this hour has not ended",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_replayed_is_refused_with_the_place(
