@@ -16,6 +16,7 @@ from doxedge.cli.vector_check import (
     VectorError,
     expect,
     expect_close,
+    expects_only,
     mapping,
     number,
     numbers_in,
@@ -172,6 +173,7 @@ def _expected(vector: Any) -> str:
 
 
 def _formula(vector: Mapping[str, Any]) -> None:
+    expects_only(vector, "expected", "expected_unrounded")
     code = text(vector.get("formula"), "formula")
     equation = _equation(code)
     given = {
@@ -201,6 +203,7 @@ def _equation(code: str) -> Equation:
 
 
 def _standardisation(vector: Mapping[str, Any]) -> None:
+    expects_only(vector, "expected")
     given = mapping(vector.get("inputs"), "inputs")
     constants = mapping(vector.get("const", {}), "const")
     usual = Standard()
@@ -251,6 +254,7 @@ def _standardisation(vector: Mapping[str, Any]) -> None:
 
 
 def _hour(vector: Mapping[str, Any]) -> None:
+    expects_only(vector)
     spans = sequence(vector.get("op"), "op")
     pairs = [spans] if spans and not isinstance(spans[0], list) else spans
     operating = [tuple(_at(minute) for minute in numbers_in(pair, "op")) for pair in pairs]

@@ -43,6 +43,13 @@ def expect_close(expected: Decimal, got: Decimal | None, relative: Decimal) -> N
         raise Mismatch(expected, got)
 
 
+def expects_only(vector: Mapping[str, Any], *known: str) -> None:
+    """What a vector expects under a name that no check knows must not pass unseen."""
+    for key in vector:
+        if key.startswith(("expect", "decode")) and key not in known:
+            raise VectorError(f"no check knows the key {shown(key)!r}")
+
+
 def shown(value: object) -> str:
     """A value in a report, of bounded length."""
     text = value.hex() if isinstance(value, bytes) else str(value)

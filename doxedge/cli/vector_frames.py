@@ -21,6 +21,7 @@ from doxedge.cli.vector_check import (
     VectorError,
     expect,
     expect_close,
+    expects_only,
     hex_bytes,
     mapping,
     number,
@@ -47,6 +48,13 @@ def check_frame(protocol: str, vector: Vector) -> None:
     """Raises Mismatch, FrameError or VectorError where the vector does not hold."""
     if protocol not in CHECKS:
         raise VectorError(f"no dialect is called {protocol!r}; there are {', '.join(CHECKS)}")
+    decoded = {
+        "modbus_rtu": tuple(
+            key for key in vector if key.startswith("decode")
+        ),  # as many as there are registers
+        "hj212": (),
+    }
+    expects_only(vector, *decoded.get(protocol, ("decode",)))
     CHECKS[protocol](vector)
 
 

@@ -158,6 +158,25 @@ def test_a_section_that_no_check_knows_is_named_and_does_not_pass(
     assert (code, result["passed"], result["failed"]) == (6, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ("part75.0", "expected_lb_h"),
+        ("eu_standardisation.0", "expected_unrounded"),
+        ("hour_validity_60_13_h2.0", "expected"),
+        ("protocol_frames.serinus_advanced.0", "decode_ppm"),
+        ("protocol_frames.bayern_hessen.0", "expected"),
+        ("protocol_frames.ak.0", "decode_ppm"),
+    ],
+)
+def test_an_expectation_that_no_check_knows_does_not_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str, key: str
+) -> None:
+    code, result = run(tmp_path, capsys, changed(f"{place}.{key}", 1))
+    assert (code, result["failed"]) == (6, 1)
+    assert result["failures"][0]["got"] == f"no check knows the key {key!r}"
+
+
 def test_words_about_a_file_are_no_vectors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = {"licence": "none", "authors": ["a", "b"], "made": {"year": 2026, "with": ["Decimal"]}, "n": 3}
     assert run(tmp_path, capsys, {**GOOD, **words})[0] == 0
