@@ -55,7 +55,8 @@ class _Level:
     kind: Kind
     runs: list[Run] = field(default_factory=list)
     rejected: int = 0
-    numbers: set[str] = field(default_factory=set)
+    numbers: set[tuple[str, bool]] = field(default_factory=set)
+    """Of the runs, each with whether it counts: a rejected run may be repeated under its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,12 @@ def _key(row: Row) -> tuple[str, ...]:
 
 
 def _gather(level: _Level, row: Row) -> None:
-    number = row.text("run")
+    used = row.one_of("run_status", STATUSES) == USED
+    number = (row.text("run"), used)
     if number in level.numbers:
         raise row.error("run", "the same run of the same test is there before")
     level.numbers.add(number)
-    if row.one_of("run_status", STATUSES) != USED:
+    if not used:
         level.rejected += 1
         return
     level.runs.append(Run(_value(row, "cem_value"), _value(row, "ref_value")))

@@ -80,6 +80,13 @@ def test_the_levels_of_a_flow_test_are_judged_as_one() -> None:
     assert (high["aps_ind"], high["mean_cem"]) == (0, "1000000.00000")
 
 
+def test_a_rejected_run_may_be_repeated_under_its_number() -> None:
+    again = ["3,6A,T1,H,4,0.020,0.009,NOTUSED", *runs("T1", "H", "0.008", "0.009")]
+    assert audited([LOW_EMITTER], again) == audited([LOW_EMITTER], again[1:])
+    (test,) = audited([LOW_EMITTER], [*[again[0].replace("H,4", f"H,{k}") for k in range(4)], *again[1:]])
+    assert test["test_result"] == "INVALID"
+
+
 def test_runs_of_no_test_are_counted() -> None:
     tests = qa_rata.read_tests([TESTS, LOW_EMITTER])
     audit = qa_rata.audit([RUNS, *runs("T1", "H", "1", "1"), *runs("T9", "H", "1", "1")], tests)
@@ -153,6 +160,7 @@ def test_every_result_that_differs_is_found(results: str, column: str) -> None:
         ([LOW_EMITTER], ["3,6A,T1,H,1,1,-1,RUNUSED"], 2, "ref_value", "no negative value"),
         ([LOW_EMITTER], ["3,6A,T1,H,1,1,1,USED"], 2, "run_status", "RUNUSED, NOTUSED, IGNORED"),
         ([LOW_EMITTER], ["3,6A,T1,H,1,1,1,RUNUSED"] * 2, 3, "run", "there before"),
+        ([LOW_EMITTER], ["3,6A,T1,H,1,1,1,NOTUSED"] * 2, 3, "run", "there before"),
     ],
 )
 def test_what_cannot_be_judged_is_refused_where_it_is_wrong(
