@@ -54,6 +54,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def _run(options: argparse.Namespace) -> int:
     from doxedge.backends.service import ServiceManager
     from doxedge.fieldbus.clock import from_environment
+    from doxedge.node.collector import spare_ledger
     from doxedge.node.daemon import Node
     from doxedge.node.settings import load_settings
 
@@ -67,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
         )
     except ConfigError as error:
         raise Failure(Exit.USAGE, str(error)) from error
-    return asyncio.run(run_until_signal(node.run()))
+    return asyncio.run(run_until_signal(node.run(started=spare_ledger)))
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -42,6 +42,7 @@ def _run(options: argparse.Namespace) -> int:
     from doxedge.fieldbus.clock import from_environment
     from doxedge.gateway.daemon import Gateway
     from doxedge.gateway.plan import load_plan
+    from doxedge.node.collector import spare_ledger
     from doxedge.node.daemon import Node
     from doxedge.node.settings import load_settings
 
@@ -62,8 +63,13 @@ def _run(options: argparse.Namespace) -> int:
 
     async def both() -> None:
         serving = asyncio.Event()
+
+        def started() -> None:
+            spare_ledger()
+            serving.set()
+
         async with asyncio.TaskGroup() as group:
-            group.create_task(node.run(started=serving.set), name="node")
+            group.create_task(node.run(started=started), name="node")
             await serving.wait()
             group.create_task(gateway.run(), name="gateway")
 

@@ -325,6 +325,9 @@ def _configure_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
+    # Debian's SQLite overwrites what is deleted with zeros: an eighth of all that a busy ledger writes, for bytes that
+    # are no secret to whoever can read the file.
+    connection.execute("PRAGMA secure_delete = OFF").fetchall()
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")

@@ -112,12 +112,22 @@ class BusyChannel:
         await self.store.close()
 
     async def pass_through(self, envelopes: Sequence[bytes]) -> None:
-        """Submit, and wait until all of it is in final blocks on the disk. AssertionError when one is not admitted."""
+        """Submit, and wait until all of it is in final blocks on the disk and the node has cosigned the last.
+
+        What it does after a block is of that block, and not of whatever is measured next. AssertionError when one is
+        not admitted.
+        """
         taken = await self.intake.take(envelopes)
         assert len(taken.new) == len(envelopes), [s for s in taken.statuses if s.code][:1]
         async with asyncio.timeout(PATIENCE_S):
             while len(self.node.pool):
                 await self.node.committed.wait()
+            while not self._has_cosigned_all():  # noqa: ASYNC110 - no event tells, and the measured node has no listener
+                await asyncio.sleep(0.001)
+
+    def _has_cosigned_all(self) -> bool:
+        cosigned = self.node.cosigned
+        return cosigned is not None and cosigned.height == self.node.chain.height
 
     def transfers(self, count: int) -> list[Transaction]:
         """Signed transfers between accounts taken at random."""

@@ -20,10 +20,11 @@ from doxedge.contracts import parties
 from doxedge.ledger import execution
 from doxedge.ledger.pool import Pool
 from doxedge.ledger.transaction import TICK, TX, Transaction, open_transaction
+from doxedge.node.collector import spare_ledger
 from doxedge.signing import envelope, merkle
 from doxedge.signing.record import decode_payload
 from tests.benchmarks.busy_channel import BATCH, BusyChannel
-from tests.benchmarks.measuring import CpuMeter, parser, report, rounded, say, without_collector
+from tests.benchmarks.measuring import CpuMeter, parser, report, rounded, say
 
 STAGES = ("decode", "id", "signature", "admission", "hold", "execution", "state_root", "receipts", "commit")
 
@@ -59,6 +60,7 @@ async def _measure(folder: Path, size: Size) -> dict[str, Any]:
     say(f"registering {size.accounts} accounts")
     channel = await BusyChannel.open(folder, companies=size.companies, accounts=size.accounts)
     try:
+        spare_ledger()  # as `doxedge node run` does when it has started
         transfers, readings = CpuMeter(), CpuMeter()
         for number in range(size.rounds):
             say(f"round {number + 1} of {size.rounds}")
@@ -102,13 +104,12 @@ def _figures(meter: CpuMeter, count: int) -> dict[str, Any]:
 async def _round(channel: BusyChannel, transactions: Sequence[Transaction], meter: CpuMeter) -> None:
     """The stages one by one on the state as it is, then the real road of the same bytes through the node."""
     raws = [transaction.raw for transaction in transactions]
-    with without_collector():
-        _bare(channel, transactions, meter)
-        _stages(channel, raws, meter)
-        channel.store.meter = meter
-        with meter.book("whole"):
-            await channel.pass_through(raws)
-        channel.store.meter = None
+    _bare(channel, transactions, meter)
+    _stages(channel, raws, meter)
+    channel.store.meter = meter
+    with meter.book("whole"):
+        await channel.pass_through(raws)
+    channel.store.meter = None
     meter.end_round()
 
 

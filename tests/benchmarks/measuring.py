@@ -6,7 +6,6 @@ CPU time of a process is what a busy machine disturbs least; a ratio of two figu
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import statistics
 import sys
@@ -47,17 +46,6 @@ class CpuMeter:
     def median_us(self, name: str, *, count: int) -> float:
         """Median over the rounds, in microseconds for one of `count` things."""
         return statistics.median(self.rounds[name]) / count * 1e6
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Without the cyclic collector's pauses, which fall on whatever happens to run."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def parser(about: str) -> argparse.ArgumentParser:
