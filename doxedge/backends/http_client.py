@@ -59,7 +59,12 @@ class NodeAddress:
             raise ValueError(
                 f"`{text}` is no node address; give the path of its socket, unix:/path, or http://127.0.0.1:PORT"
             )
-        return cls(socket_path=Path(path).expanduser())
+        try:
+            return cls(socket_path=Path(path).expanduser())
+        except RuntimeError as error:  # `~name` of nobody here
+            raise ValueError(
+                f"`{text}` begins with the home of an account that this machine does not have; write the path out"
+            ) from error
 
     @classmethod
     def _parse_tcp(cls, text: str, token_file: Path | None) -> NodeAddress:

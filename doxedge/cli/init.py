@@ -94,7 +94,12 @@ def _run(options: argparse.Namespace) -> int:
     from doxedge.cli.init_questions import QUESTIONS
     from doxedge.cli.init_units import gather_all
 
-    folder = options.dir.expanduser().absolute()
+    try:
+        folder = options.dir.expanduser().absolute()
+    except RuntimeError as error:  # `~name` of nobody here
+        raise Failure(
+            Exit.USAGE, f"--dir {options.dir}: there is no such account; write the path out"
+        ) from error
     answers = Answers(folder)
     flags = {question.name: getattr(options, question.name) for question in QUESTIONS}
     unit_flags = getattr(options, "unit_flags", [])

@@ -21,6 +21,15 @@ SYSTEM_FOLDER: Final = Path("/etc/doxedge")
 _BROKER: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\],]+)(?::(\d{1,5}))?")
 
 
+def _absolute(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:  # `~name` of nobody here
+        raise WrongAnswer(
+            f"{text} begins with the home of an account that is not here; write the path out"
+        ) from error
+
+
 def _role(text: str, _: Answers) -> str:
     if text not in ("gateway", "node", "both"):
         raise WrongAnswer(f"`{text}` is none of gateway, node, both")
@@ -53,7 +62,7 @@ def _genesis_default(answers: Answers) -> str | None:
 
 
 def _genesis(text: str, _: Answers) -> str:
-    path = Path(text).expanduser().absolute()
+    path = _absolute(text)
     try:
         read_genesis_file(path)
     except Failure as failure:
@@ -74,7 +83,7 @@ def _place(text: str, _: Answers) -> str:
 
 
 def _member(text: str, answers: Answers) -> str:
-    path = Path(text).expanduser().absolute()
+    path = _absolute(text)
     try:
         card = read_member_card(path)
     except Failure as failure:
@@ -118,7 +127,7 @@ def _brokers(items: Sequence[str], _: Answers) -> None:
 def _file_or_nothing(text: str, _: Answers) -> str:
     if not text or text == "none":
         return ""
-    path = Path(text).expanduser().absolute()
+    path = _absolute(text)
     if not path.is_file() or not os.access(path, os.R_OK):
         raise WrongAnswer(f"{path} is no file that can be read")
     return str(path)
@@ -131,11 +140,11 @@ def _folder_or_nothing(text: str, _: Answers) -> str:
 
 
 def _path(text: str, _: Answers) -> str:
-    return str(Path(text).expanduser().absolute())
+    return str(_absolute(text))
 
 
 def _socket(text: str, _: Answers) -> str:
-    path = Path(text).expanduser().absolute()
+    path = _absolute(text)
     if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
         raise WrongAnswer(
             f"{path} is longer than the {SOCKET_PATH_BYTES_MAX} bytes that a socket's path may have"

@@ -54,6 +54,8 @@ def test_an_address_is_a_path_or_a_port_of_this_machine(text: str, shown: str) -
         "http://127.0.0.1:8080?x=1",
         "http://0.0.0.0:8080",
         "tcp://127.0.0.1:1",
+        "~no-such-account-here/node.sock",
+        "unix:~no-such-account-here/node.sock",
     ],
 )
 def test_anything_else_is_no_address(text: str) -> None:

@@ -98,6 +98,11 @@ def test_root_gives_the_keys_to_the_user_of_the_services(tmp_path: Path) -> None
     assert plant.stat().st_gid == nobody.pw_gid
 
 
+def test_a_folder_of_nobody_here_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert init(Path("~no-such-account-here/box"), *plant_flags()) == 2
+    assert "there is no such account; write the path out" in capsys.readouterr().err
+
+
 def test_an_owner_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init(tmp_path / "plant", *plant_flags(), "--owner", "no-such-user") == 2
     assert "--owner" in capsys.readouterr().err
@@ -241,6 +246,8 @@ WRONG = {
     "a power of nothing": (["--max-power-w", "0"], "the unit generates something"),
     "a power that is none": (["--max-power-w", "nan"], "--max-power-w:"),
     "a source too short": (["--source", "abc"], "--source: a source has 32 hexadecimal digits"),
+    "a socket of nobody here": (["--socket", "~no-such-account/s"], "begins with the home of an account"),
+    "a genesis of nobody here": (["--channel", "join", "--genesis", "~no-such-account/g"], "write the path out"),
     "a socket with a long path": (["--socket", "/" + "s" * 120], "--socket:"),
     "an officer's key that is a path": (["--officer-key", "/k/o.pem"], "did you mean file:///k/o.pem"),
 }  # fmt: skip
