@@ -92,19 +92,6 @@ def is_plain(kind: str) -> bool:
     return kind in _PLAIN
 
 
-def plain_facts(kind: str) -> Callable[[list[Value]], object]:
-    """What makes the facts of a plain kind from a body, for many of them. It raises InvalidBody."""
-    shape = SHAPES[kind]
-    types, make = shape.types, shape.make
-
-    def facts(body: list[Value]) -> object:
-        if tuple(map(type, body)) not in types:
-            raise InvalidBody(f"the body of `{kind}` is [{shape.words}]")
-        return make(None, *body)
-
-    return facts
-
-
 def hour_facts(body: list[Value]) -> statements.Hour:
     """The facts of an hour, which need nothing but the body: for readers of the ledger. Raises InvalidBody."""
     facts = facts_of("hour", body, None)

@@ -192,17 +192,14 @@ class Pool:
     def _check_bodies(self, state: State, transaction: Transaction) -> None:
         """Every body means something; what it means is kept where that cannot change until it is executed."""
         found: list[object | None] = []
-        plain = {kind: bodies.plain_facts(kind) for kind in transaction.kinds if bodies.is_plain(kind)}
         for record, record_id in zip(transaction.records, transaction.record_ids, strict=True):
-            kind = record.kind
+            plain = bodies.is_plain(record.kind)
+            context = None if plain else bodies.BodyContext(self._channel, record_id, state)
             try:
-                if kind in plain:
-                    found.append(plain[kind](record.body))
-                else:
-                    bodies.facts_of(kind, record.body, bodies.BodyContext(self._channel, record_id, state))
-                    found.append(None)
+                facts = bodies.facts_of(record.kind, record.body, context)
             except bodies.InvalidBody as error:
-                raise Inadmissible("bad_body", f"record {record.seq} ({kind}): {error}") from error
+                raise Inadmissible("bad_body", f"record {record.seq} ({record.kind}): {error}") from error
+            found.append(facts if plain else None)
         transaction.facts[:] = found
 
     def _covers(self, transaction: Transaction) -> bool:

@@ -83,7 +83,9 @@ def find(connection: sqlite3.Connection, name: bytes) -> list[Found]:
         "SELECT p.names FROM name_run r JOIN name_page p ON p.id = r.id * ? + ?", (_PAGES, prefix[0])
     ):
         found += [_unpacked(page, at) for at in _places(page, prefix, _ENTRY_BYTES)]
-    for height, records, prefixes in connection.execute("SELECT height, records, prefixes FROM name_young"):
+    for height, records, prefixes in connection.execute(
+        "SELECT height, records, prefixes FROM name_young WHERE instr(prefixes, ?)", (prefix,)
+    ):
         found += [_stands_at(height, records, at) for at in _places(prefixes, prefix, PREFIX_BYTES)]
     return sorted(found)
 
@@ -160,9 +162,11 @@ def _fold(connection: sqlite3.Connection) -> None:
         "SELECT height, records, prefixes FROM name_young ORDER BY height"
     ):
         starts, places = prefixes.decode(_ONE_BYTE), _all_places(height, records).decode(_ONE_BYTE)
+        # A row that was changed on the disk has more of the one than of the other: scrub tells which names are lost.
+        whole = min(len(starts), len(places)) // PREFIX_BYTES * PREFIX_BYTES
         entries += [
             starts[at : at + PREFIX_BYTES] + places[at : at + PREFIX_BYTES]
-            for at in range(0, len(starts), PREFIX_BYTES)
+            for at in range(0, whole, PREFIX_BYTES)
         ]
         heights.append(height)
     entries.sort()
@@ -198,11 +202,10 @@ def _ids(run: int) -> tuple[int, int]:
 
 def _all_places(height: int, records: bytes) -> bytes:
     """Eight bytes for each name of a block."""
-    counts = struct.unpack(f">{len(records) // 2}H", records)
     first = height << 24
     places = [
         first | position << 8 | name
-        for position, count in enumerate(counts)
+        for position, count in enumerate(_counts(records))
         for name in range(_OWN_NAMES + count)
     ]
     return struct.pack(f">{len(places)}Q", *places)
@@ -216,10 +219,15 @@ def _unpacked(page: bytes, index: int) -> Found:
 
 def _stands_at(height: int, records: bytes, index: int) -> Found:
     """Which name of a block the one with this index is."""
-    counts = struct.unpack(f">{len(records) // 2}H", records)
-    starts = [0, *accumulate(_OWN_NAMES + count for count in counts)]
+    starts = [0, *accumulate(_OWN_NAMES + count for count in _counts(records))]
     position = bisect_right(starts, index) - 1
     return Found(height, position, index - starts[position] + TX_ID)
+
+
+def _counts(records: bytes) -> tuple[int, ...]:
+    """Of each transaction of a block, how many records it has."""
+    count = len(records) // 2
+    return struct.unpack(f">{count}H", records[: 2 * count])
 
 
 def _places(data: bytes, prefix: bytes, stride: int) -> Iterator[int]:

@@ -145,6 +145,22 @@ def test_names_of_an_earlier_version_are_found_and_forgotten() -> None:
         assert_all_found(connection, 2)
 
 
+@pytest.mark.parametrize("records", [b"", b"\0", b"\0\3\0", b"\0\3" * 9])
+def test_a_row_that_was_changed_costs_its_own_names_only(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, records: bytes
+) -> None:
+    name_rows.put(connection, [(1, names_of(1)), (2, names_of(2))])
+    connection.execute("UPDATE name_young SET records = ? WHERE height = 1", (records,))
+    name_rows.find(connection, names_of(1)[1].tx_id)
+    name_rows.leads_to(connection, names_of(1)[1].tx_id, Found(1, 1, TX_ID))
+    assert_all_found(connection, 2)
+    monkeypatch.setattr(name_rows, "YOUNG_ROWS_MAX", 1)
+    name_rows.put(connection, [(3, names_of(3))])
+    assert count(connection, "name_young") == 0
+    assert_all_found(connection, 2)
+    assert_all_found(connection, 3)
+
+
 @pytest.mark.parametrize(
     ("height", "transactions", "records"), [(2**40, 1, 1), (1, 2**16 + 1, 0), (1, 1, 254)]
 )
