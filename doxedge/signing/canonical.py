@@ -115,25 +115,9 @@ def _write_apart(value: Value) -> tuple[list[bytes], bytes]:
     """The bytes of each item of the array that stands last, and those of the whole value."""
     if not isinstance(value, list) or not value or not isinstance(value[-1], list):
         return [], cbor2.dumps(value)
-    parts, sheet = value[-1], _Sheet()
-    encode = cbor2.CBOREncoder(sheet).encode  # type: ignore[arg-type]  # one for all: each `dumps` makes its own
-    for item in parts:
-        encode(item)
-    items = list(sheet)
-    if len(items) != len(parts):  # a long item comes in pieces
-        items = [cbor2.dumps(item) for item in parts]
+    items = [cbor2.dumps(item) for item in value[-1]]
     fields = [cbor2.dumps(field) for field in value[:-1]]
     return items, b"".join((_array_head(len(value)), *fields, _array_head(len(items)), *items))
-
-
-class _Sheet(list[bytes]):
-    """Where an encoder writes: an item is one entry, or several where it is long."""
-
-    write = list.append
-
-    def writable(self) -> bool:
-        """Asked by cbor2."""
-        return True
 
 
 def _array_head(count: int) -> bytes:
