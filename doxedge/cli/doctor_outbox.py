@@ -29,8 +29,8 @@ UNIT_DAY_BYTES: Final = 24 * 900
 WAITING_MS_WARN: Final = 2 * HOUR_MS
 WAITING_MS_MAX: Final = 24 * HOUR_MS
 """An hour is due a quarter of an hour after its end; a day without any that became final is no hiccup."""
-REFUSED_FILES: Final = "*.registration.refused"
-"""What `doxedge init` calls a registration that the ledger refused, when it signs another."""
+REFUSED_FILES: Final = "*.registration.refused*"
+"""What `doxedge init` calls registrations that the ledger refused, when it signs others."""
 REGISTRATION_BYTES_MAX: Final = 64 * 1024
 _NO_NUMBERING: Final = "records without a numbering"
 

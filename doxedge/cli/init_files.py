@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pwd
 import secrets
@@ -95,7 +96,9 @@ class Desk:
         return signer
 
     def move(self, path: Path, to: Path) -> None:
-        """Give a file another name. Raises Failure (7)."""
+        """Give a file another name, with a number behind it where that is taken. Raises Failure (7)."""
+        numbered = (to.with_name(f"{to.name}.{number}") for number in itertools.count(2))
+        to = next(name for name in itertools.chain([to], numbered) if not name.exists())
         try:
             path.replace(to)
         except OSError as error:

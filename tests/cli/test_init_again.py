@@ -38,6 +38,7 @@ async def test_a_registration_that_was_refused_is_signed_anew_once_the_unit_is_t
     node = regulator / "node.sock"
     assert init(plant, "--socket", str(node)) == 0
     first = (plant / "alpha-1.registration").read_bytes()
+    (plant / "alpha-1.registration.refused").write_bytes(b"an earlier one")
     before = load_settings(plant / "gateway.toml")
 
     async def again() -> str:
@@ -56,7 +57,8 @@ async def test_a_registration_that_was_refused_is_signed_anew_once_the_unit_is_t
         await asyncio.to_thread(say, regulator, "unit.register", *unit)
         told = await again()
         assert "was refused (clause 4.6) and is signed anew: restart the gateway" in told
-        assert (plant / "alpha-1.registration.refused").read_bytes() == first
+        assert (plant / "alpha-1.registration.refused").read_bytes() == b"an earlier one"
+        assert (plant / "alpha-1.registration.refused.2").read_bytes() == first
         assert await asyncio.to_thread(submit, plant, node) == 0
         assert "was refused" not in await again()
     # What was signed under the registration that was refused is no backlog, and is told.
