@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from doxedge.backends.http_client import SOCKET_PATH_BYTES_MAX
 from doxedge.cli.outcome import Exit, Failure
 
 SPEED: Final = 720
@@ -109,6 +108,8 @@ def _keep_evidence(folder: Path) -> Path:
 
 def _folder(wanted: Path | None) -> Path:
     """A fresh folder, in which a socket can lie."""
+    from doxedge.backends.http_client import SOCKET_PATH_BYTES_MAX
+
     try:
         if wanted is None:
             folder = Path(tempfile.mkdtemp(prefix="doxedge-demo-"))

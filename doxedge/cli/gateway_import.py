@@ -15,20 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from doxedge.cli.gateway_folder import add_place, print_json, printable, utc
 from doxedge.cli.outcome import Exit, Failure
-from doxedge.measurement.hourly_file import HourlyFileError, HourlyRow
-from doxedge.measurement.imported_hours import (
-    UTC_OFFSET_MAX_H,
-    UTC_OFFSET_MIN_H,
-    TakenHours,
-    source_name,
-    take,
-)
-from doxedge.measurement.table_file import MAX_LINE_CHARACTERS
 
 if TYPE_CHECKING:
     from doxedge.gateway.history_import import Wish
     from doxedge.gateway.record_desk import UnitIdentity
     from doxedge.gateway.settings import UnitTable
+    from doxedge.measurement.hourly_file import HourlyRow
+    from doxedge.measurement.imported_hours import TakenHours
     from doxedge.store.import_rows import ImportedFile
 
 SCHEMA: Final = "doxedge.gateway.hours.import/1"
@@ -106,6 +99,7 @@ def add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _import(options: argparse.Namespace) -> int:
     from doxedge.gateway.history_import import NotImported
+    from doxedge.measurement.hourly_file import HourlyFileError
     from doxedge.store.errors import Kind, StoreError
 
     wish = _wish(options)
@@ -189,6 +183,7 @@ def _judged(
 ) -> tuple[dict[str, Any], TakenHours, tuple[ImportedFile, ...]]:
     """What is to be told, the hours, and the files that count no longer. Raises HourlyFileError, NotImported."""
     from doxedge.gateway import history_import
+    from doxedge.measurement.imported_hours import source_name, take
 
     own_ms = history_import.own_from_ms(place.folder, place.identity, began_ms)
     terms = history_import.terms_for(place.unit, wish, own_ms=own_ms, now_ms=place.now_ms)
@@ -238,6 +233,7 @@ def _require_same(place: _Place, taken: TakenHours) -> None:
 def _read(path: Path, *, is_shown: bool) -> tuple[tuple[HourlyRow, ...], str]:
     """The rows of a file, and the SHA-256 of the bytes that they were read from."""
     from doxedge.measurement import hourly_file
+    from doxedge.measurement.table_file import MAX_LINE_CHARACTERS
 
     try:
         with path.open("rb") as file:
@@ -365,6 +361,8 @@ def _print(told: dict[str, Any]) -> None:
 
 
 def _offset(text: str) -> int:
+    from doxedge.measurement.imported_hours import UTC_OFFSET_MAX_H, UTC_OFFSET_MIN_H
+
     try:
         hours = int(text)
     except ValueError:
