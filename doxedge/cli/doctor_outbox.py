@@ -18,7 +18,7 @@ from doxedge.cli.init_channel import registration_source
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store.errors import StoreError
-from doxedge.store.examine import Backlog, Extent, Waiting, backlog, extent, waiting
+from doxedge.store.examine import Extent, Refusals, Waiting, extent, refusals, waiting
 from doxedge.store.outbox import OutboxSettings
 
 MEBIBYTE: Final = 1024 * 1024
@@ -44,7 +44,7 @@ def check_backlog(site: Site) -> Iterator[Finding]:
         yield skipped(check, "nothing was measured here yet")
         return
     try:
-        found, sources = backlog(path), waiting(path)
+        refused, sources = refusals(path), waiting(path)
     except StoreError as cause:
         yield skipped(check, f"cannot be counted: {cause}")
         return
@@ -52,7 +52,7 @@ def check_backlog(site: Site) -> Iterator[Finding]:
     others = [one for one in sources if one.source.hex() not in ours]
     never = judge_others(others, refused=_refused_sources(site), devices=site.devices)
     yield from never.values()
-    yield judge_backlog(found, [one for one in sources if one not in never], now_ms=site.now_ms)
+    yield judge_backlog(refused, [one for one in sources if one not in never], now_ms=site.now_ms)
 
 
 def judge_others(
@@ -88,11 +88,11 @@ def judge_others(
     return found
 
 
-def judge_backlog(found: Backlog, sources: Sequence[Waiting], *, now_ms: int) -> Finding:
+def judge_backlog(refused: Refusals, sources: Sequence[Waiting], *, now_ms: int) -> Finding:
     """What the age of that which is on its way means. `sources`: without those that are never taken."""
     check = "outbox backlog"
-    if found.refused:
-        text = f"{found.refused} records were not taken; the last one: {found.last_refusal}"
+    if refused.records:
+        text = f"{refused.records} records were not taken; the last one: {refused.newest}"
         return error(check, text, "ask the regulator; nothing of it is deleted here", code=Exit.REFUSED)
     pending = sum(one.records for one in sources)
     age_ms = now_ms - min((one.oldest_ms for one in sources), default=now_ms)

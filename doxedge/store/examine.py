@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from doxedge.store import block_rows, entry_check, entry_rows, schema_files
+from doxedge.store import block_rows, entry_check, schema_files
 from doxedge.store.errors import Kind, StoreError, from_sqlite
 from doxedge.store.rows import Break
 
@@ -41,15 +41,12 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """What an outbox holds that is not proved final."""
+class Refusals:
+    """Records of an outbox that the ledger would not take."""
 
-    pending: int
-    refused: int
-    oldest_pending_ms: int | None
-    """UTC, when the oldest pending record was stored."""
-    last_refusal: str | None
-    """Clause and reason of the newest record that the ledger would not take."""
+    records: int
+    newest: str
+    """Clause and reason of the newest; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +82,14 @@ def examine(path: Path, *, schema: str, deep: bool = False) -> Examined:
     return Examined(version, len(schema_files.scripts(schema)), size_bytes, is_deep, problems)
 
 
-def backlog(path: Path) -> Backlog:
-    """What waits in an outbox. Raises StoreError."""
+def refusals(path: Path) -> Refusals:
+    """What the ledger would not take of an outbox. Raises StoreError."""
     with reading(path) as connection:
-        counted = entry_rows.counts(connection)
-        oldest = connection.execute("SELECT min(stored_ms) FROM entry WHERE state = 0").fetchone()[0]
-        refusal = connection.execute(
-            "SELECT coalesce(clause || ': ', '') || coalesce(reason, '') FROM entry WHERE state = 2 "
-            "ORDER BY id DESC LIMIT 1"
+        newest = connection.execute(
+            "SELECT count(*) OVER (), coalesce(clause || ': ', '') || coalesce(reason, '') FROM entry "
+            "WHERE state = 2 ORDER BY id DESC LIMIT 1"
         ).fetchone()
-    return Backlog(counted.pending, counted.refused, oldest, None if refusal is None else str(refusal[0]))
+    return Refusals(0, "") if newest is None else Refusals(*newest)
 
 
 def waiting(path: Path) -> list[Waiting]:

@@ -9,7 +9,7 @@ import pytest
 from doxedge.cli.doctor_outbox import MEBIBYTE, judge_backlog, judge_others, judge_room
 from doxedge.cli.doctor_report import Verdict
 from doxedge.quantity import DAY_MS, HOUR_MS
-from doxedge.store.examine import Backlog, Extent, Waiting, extent
+from doxedge.store.examine import Extent, Refusals, Waiting, extent
 from tests.store.test_examine import filled
 
 
@@ -55,6 +55,7 @@ async def test_the_extent_of_an_outbox_is_that_of_its_file(tmp_path: Path) -> No
         await outbox.close()
 
 
+NONE = Refusals(0, "")
 CHANNEL, SOURCE = b"c" * 32, b"s" * 16
 OTHER = Waiting(CHANNEL, SOURCE, 7, 0)
 THERE = {CHANNEL.hex(): [{"source": SOURCE.hex()}]}
@@ -85,9 +86,7 @@ def test_records_that_no_ledger_will_take_are_told_apart_from_what_is_on_its_way
     [(2 * HOUR_MS, Verdict.OK), (2 * HOUR_MS + 1, Verdict.WARNING), (DAY_MS + 1, Verdict.ERROR)],
 )
 def test_the_oldest_record_on_its_way_decides(age_ms: int, verdict: Verdict) -> None:
-    found = judge_backlog(
-        Backlog(9, 0, 0, None), [OTHER, Waiting(CHANNEL, b"t" * 16, 2, 60_000)], now_ms=age_ms
-    )
+    found = judge_backlog(NONE, [OTHER, Waiting(CHANNEL, b"t" * 16, 2, 60_000)], now_ms=age_ms)
     assert found.verdict is verdict
     assert found.text.startswith("9 records wait, the oldest for")
-    assert judge_backlog(Backlog(9, 0, 0, None), [], now_ms=age_ms).text == "nothing waits"
+    assert judge_backlog(NONE, [], now_ms=age_ms).text == "nothing waits"

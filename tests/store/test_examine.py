@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from doxedge.store.errors import Kind, StoreError
-from doxedge.store.examine import Waiting, backlog, examine, holder, waiting
+from doxedge.store.examine import Refusals, Waiting, examine, holder, refusals, waiting
 from doxedge.store.outbox import Outbox
 from doxedge.store.rows import Draft
 from doxedge.store.samples import SampleStore
@@ -60,8 +60,8 @@ async def test_a_file_is_examined_while_its_owner_writes(tmp_path: Path) -> None
         found = examine(path, schema="outbox")
         assert (found.version, found.newest, found.problems, found.is_deep) == (1, 1, (), True)
         assert holder(path) == os.getpid()
-        waiting = backlog(path)
-        assert (waiting.pending, waiting.refused, waiting.oldest_pending_ms) == (3, 0, 1_000)
+        assert waiting(path) == [Waiting(CHANNEL, SOURCE, 3, 1_000)]
+        assert refusals(path) == Refusals(0, "")
     finally:
         await outbox.close()
 
@@ -71,7 +71,7 @@ async def test_a_file_at_rest_is_examined_without_a_trace(tmp_path: Path) -> Non
     await (await filled(path)).close()
     before = traces(tmp_path)
     assert examine(path, schema="outbox").problems == ()
-    assert backlog(path).pending == 3
+    assert waiting(path) == [Waiting(CHANNEL, SOURCE, 3, 1_000)]
     assert holder(path) is None
     assert traces(tmp_path) == before
 
@@ -79,11 +79,12 @@ async def test_a_file_at_rest_is_examined_without_a_trace(tmp_path: Path) -> Non
 async def test_a_refusal_is_shown_with_its_words(tmp_path: Path) -> None:
     outbox = await filled(tmp_path / "outbox.db")
     try:
-        (first, *_) = await outbox.pending(CHANNEL, SOURCE)
+        first, second, _ = await outbox.pending(CHANNEL, SOURCE)
         await outbox.mark_refused(first.record_id, clause="3.4", reason="another record has this number")
-        found = backlog(tmp_path / "outbox.db")
-        assert (found.pending, found.refused) == (2, 1)
-        assert found.last_refusal == "3.4: another record has this number"
+        assert refusals(tmp_path / "outbox.db") == Refusals(1, "3.4: another record has this number")
+        await outbox.mark_refused(second.record_id, clause=None, reason="too long")
+        assert refusals(tmp_path / "outbox.db") == Refusals(2, "too long")
+        assert [one.records for one in waiting(tmp_path / "outbox.db")] == [1]
     finally:
         await outbox.close()
 
