@@ -46,8 +46,7 @@ def check_calibration(text: str, answers: Answers) -> str:
         raise WrongAnswer(
             f"no register map of this unit has commands for the gas of {quantity}: control=by_hand"
         )
-    daily = control == "commands" and (answers.text("rule_set") or "us60") in DAILY
-    at = given.setdefault("at", DAILY_AT if daily else "none")
+    at = given.setdefault("at", _usual_at(answers, driven=control == "commands"))
     if at != "none":
         _time(at)
     return ",".join([quantity, *(f"{key}={given[key]}" for key in KEYS if key in given)])
@@ -94,18 +93,23 @@ def ask_calibration(answers: Answers, ask: Ask) -> str:
     ):
         words.append("control=by_hand")
         driven = False
-    default = DAILY_AT if driven and (answers.text("rule_set") or "us60") in DAILY else "none"
+    default = _usual_at(answers, driven=driven)
     at = ask(f"  each day at, HH:MM in UTC, or none: nobody is waited for [{default}]: ") or default
     return ",".join([*words, f"at={at}"])
 
 
 def is_unchecked(answers: Answers) -> bool:
     """Whether the unit has an analyser of its own, rules that want it checked each day, and no check."""
-    return (
-        (answers.text("rule_set") or "us60") in DAILY
-        and not answers.text("shares_stack_of")
-        and not answers.items("calibration")
-    )
+    return _is_daily(answers) and not answers.text("shares_stack_of") and not answers.items("calibration")
+
+
+def _is_daily(answers: Answers) -> bool:
+    return (answers.text("rule_set") or "us60") in DAILY
+
+
+def _usual_at(answers: Answers, *, driven: bool) -> str:
+    """Nobody opens a bottle at a set time: a check is scheduled only where the gateway switches the gas."""
+    return DAILY_AT if driven and _is_daily(answers) else "none"
 
 
 def _parts(text: str) -> tuple[str, dict[str, str]]:

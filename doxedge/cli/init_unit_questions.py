@@ -21,8 +21,8 @@ from doxedge.gateway.line_plan import make_lines
 from doxedge.gateway.plant import plan_units
 from doxedge.gateway.settings import parse_settings
 from doxedge.gateway.site_limits import VALUE_MAX
+from doxedge.measurement.rule_sets import RULE_SETS
 
-RULE_SETS: Final = ("us60", "eu", "alberta")
 LOAD: Final = "power_w"
 """What the meter of a unit on a shared stack delivers."""
 
