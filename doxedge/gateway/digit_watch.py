@@ -54,10 +54,10 @@ class DigitWatch:
             read_by = maps.get(reading.device)
             if read_by is None or not is_tested(quantity):
                 continue
-            known_by, digits = memory.get(quantity, ("", LastDigits()))
-            if known_by != read_by:
-                digits = LastDigits()
-            memory[quantity] = (read_by, digits)
+            known = memory.get(quantity)
+            if known is None or known[0] != read_by:
+                known = memory[quantity] = (read_by, LastDigits())
+            digits = known[1]
             value = reading.value
             if running and value is not None and reading.reason is not Reason.DEFAULT:
                 digits.take(value, reading.at_ms)

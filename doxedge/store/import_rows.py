@@ -159,9 +159,9 @@ def operation(connection: sqlite3.Connection, *, unit: str, from_ms: int, to_ms:
 
 def gap_begins_ms(connection: sqlite3.Connection, *, unit: str, start_ms: int) -> int:
     """The first missing hour of the gap in which an hour lies, which may be in another system's time."""
-    if hour_rows.is_assured_before(connection, unit=unit, start_ms=start_ms):
-        return hour_rows.gap_begins_ms(connection, unit=unit, start_ms=start_ms)
     begins_ms = hour_rows.gap_begins_ms(connection, unit=unit, start_ms=start_ms)
+    if hour_rows.is_assured_before(connection, unit=unit, start_ms=start_ms):
+        return begins_ms
     for hour in reversed(hours(connection, unit=unit, from_ms=0)):
         if hour.quality_assured:
             break
