@@ -131,7 +131,7 @@ def substitutes_of(
             known = [hour for hour in hours[: end + 1] if hour.start_ms >= oldest_ms]
             since_ms = _since_ms(of_stack, known_since_ms, oldest_ms)
             aged = _aged(rules, since_ms, gap_ms)
-            rests_on = _sources(of_stack, from_ms=oldest_ms, to_ms=hours[end - 1].start_ms)
+            rests_on = _sources(of_stack, from_ms=oldest_ms)
             for one in substitutes(known, aged, from_ms=gap_ms, first_ms=since_ms):
                 if one.hour.start_ms in wanted:
                     yield replace(one, rests_on=rests_on)
@@ -181,13 +181,12 @@ def _since_ms(history: Sequence[KnownHour], own_ms: int, oldest_ms: int) -> int:
     return min(own_ms, next(told, own_ms))
 
 
-def _sources(history: Sequence[KnownHour], *, from_ms: int, to_ms: int) -> tuple[str, ...]:
-    """The files from which hours in [from_ms, to_ms] come; the newest first."""
-    found: dict[str, None] = {}
-    for hour in reversed(history):
-        if hour.source and from_ms <= hour.start_ms <= to_ms:
-            found.setdefault(hour.source)
-    return tuple(found)
+def _sources(history: Sequence[KnownHour], *, from_ms: int) -> tuple[str, ...]:
+    """The files from which hours since `from_ms` come, the newest first. All lie before the gateway's own, and so
+    before every gap that is filled."""
+    return tuple(
+        dict.fromkeys(hour.source for hour in reversed(history) if hour.source and hour.start_ms >= from_ms)
+    )
 
 
 def _operating(hour: KnownHour, place: int) -> OperatingHour:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from doxedge.cli.gateway_import import PROGRESS_STEP_LINES, with_progress
+from doxedge.cli.gateway_import import FILE_BYTES_MAX, PROGRESS_STEP_LINES, with_progress
 from doxedge.cli.main import main
 from doxedge.gateway.record_desk import RecordDesk
 from doxedge.quantity import HOUR_MS
@@ -192,6 +192,8 @@ async def test_a_power_cut_leaves_the_event_signed_once(
             await unit.measure(62)
             said = [body[1] for kind, body in await unit.said() if kind == "event"]
             assert said.count("history.imported") == 1
+            # Also when the outbox has let the event go.
+            assert await unit.pipeline.missing_data.untold() == []
     (file,) = look.imported_files(tmp_path / "gateway" / "hours.db", "alpha-1")
     assert file.is_told
 
@@ -340,6 +342,16 @@ async def test_what_is_no_such_file_is_refused(
     file.write_bytes(content)
     code, _, err = await run(capsys, config, file)
     assert (code, words in err) == (6, True)
+
+
+async def test_a_file_without_end_is_refused(
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "hours.csv"
+    with file.open("wb") as sparse:
+        sparse.truncate(FILE_BYTES_MAX + 1)
+    code, _, err = await run(capsys, config, file)
+    assert (code, f"is longer than {FILE_BYTES_MAX} bytes" in err) == (6, True)
 
 
 async def test_an_hour_of_the_gateways_own_time_is_refused(

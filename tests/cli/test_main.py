@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+"""As the program runs for everybody: what it writes waits until there is much of it, or until the end."""
 HEADER = "oris,location,date,hour,parameter,unadjusted,adjusted"
 HOUR = "1,A,2021-01-01,{hour},NOXR,0.500,0.507"
 
@@ -26,6 +29,7 @@ def test_a_full_disk_is_told_in_one_line_and_with_exit_code_7(file: Path, output
         done = subprocess.run(
             [sys.executable, "-m", "doxedge", "audit", "bias", str(file), "--output", output],
             cwd=ROOT,
+            env=BUFFERED,
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -40,6 +44,7 @@ def test_a_reader_that_has_left_is_no_error(file: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "doxedge", "audit", "bias", str(file)],
         cwd=ROOT,
+        env=BUFFERED,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

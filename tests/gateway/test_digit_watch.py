@@ -99,6 +99,10 @@ def test_another_register_map_is_learned_anew(tmp_path: Path) -> None:
     latest = {"nox_ppb": reading(Decimal(100_000), 2 * WINDOW_MS)}
     (sighting,) = watch.look(changed, latest, running=True)
     assert sighting.holds is None
+    elsewhere = replace(changed, instruments=tuple(others))
+    assert list(watch.look(elsewhere, latest, running=True)) == []
+    watch.keep()
+    assert (tmp_path / FILE).read_text() == "{}", "what no map reads any more takes no room"
 
 
 async def test_it_is_written_every_few_hours(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from doxedge.measurement.hour_history import KnownHour, operating_hours, substitutes_of
 from doxedge.measurement.hourly_file import HourlyFileError, parse
-from doxedge.measurement.imported_hours import ROWS_MAX, TakenHours, Terms, source_name, take
+from doxedge.measurement.imported_hours import ROWS_MAX, TakenHours, Terms, mass_series, source_name, take
 from doxedge.measurement.missing_data_rules import MASS_RATE
 from doxedge.measurement.substitute_recipe import IMPORTED, canonical_recipe, sources_in
 from doxedge.quantity import HOUR_MS
@@ -167,6 +167,33 @@ def test_what_rests_on_the_gateway_alone_names_no_file() -> None:
     assert one.rests_on == ()
     assert sources_in(canonical_recipe(one, RULES)) == frozenset()
     assert sources_in(["something else"]) == frozenset()
+
+
+def test_files_are_named_from_the_newest_on_each_once() -> None:
+    imported = taken(row(0), row(1), row(2), row(3)).hours
+    sources = ("a:-5", "a:-5", "c:-5", "b:-5")
+    of_files = [replace(hour, source=source) for hour, source in zip(imported, sources, strict=True)]
+    history = [*of_files, own(4, 50_000), own(5, None), own(6, 50_000)]
+    (one,) = substitutes_of(history, RULES, {own(5, None).start_ms}, began_ms=own(4, None).start_ms)
+    assert one.rests_on == ("b:-5", "c:-5", "a:-5")
+
+
+@pytest.mark.parametrize(("short_h", "code"), [(1, "07"), (0, "12")])
+def test_a_monitor_is_as_old_as_the_files_say(short_h: int, code: str) -> None:
+    """The initial procedure ends with 2,160 hours or three years; then three good hours of four are below 80 %."""
+    rules = replace(RULES, initial_hours=1_000)
+    gap = RULES.oldest_clock_hours - short_h
+    history = [*taken(row(0), row(1)).hours, own(gap - 1, 50_000), own(gap, None), own(gap + 1, 50_000)]
+    began_ms = own(gap - 1, None).start_ms
+    (one,) = substitutes_of(history, rules, {own(gap, None).start_ms}, began_ms=began_ms)
+    assert one.method.code == code
+
+
+def test_a_series_of_masses_is_in_the_order_of_time_whatever_the_order_of_the_file() -> None:
+    rows = parse([HEADER, row(0), row(1, NOXMASS="50"), off(2), row(3)])
+    (in_order,), (turned,) = mass_series(rows), mass_series(rows[::-1])
+    assert [hour.value for hour in in_order.hours] == [Decimal(45_586), Decimal(22_680), Decimal(45_586)]
+    assert turned == in_order
 
 
 def test_three_years_after_a_file_nothing_rests_on_it() -> None:

@@ -22,7 +22,7 @@ COLUMNS = {
     "ecmps_hourly_2021_6138_NOXR": ("unadjusted", "adjusted"),
     "uci_gas_turbine_gt_2011": ("AT", "AP", "AH", "AFDP", "GTEP", "TIT", "TAT", "TEY", "CDP", "CO", "NOX"),
 }
-JUDGED = 24
+JUDGED = 35
 """So many of the series have enough different values to be judged at all."""
 
 

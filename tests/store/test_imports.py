@@ -99,6 +99,7 @@ async def test_files_that_follow_each_other_are_one_history(tmp_path: Path) -> N
     [
         ((1, None, None), (None, None), 1),
         ((None, None, None), (None, None), 0),
+        ((None, 1, None), (None, None), 2),
         ((1, 2, 3), (None, None), 3),
         ((1, None, None), (1_000, None), 4),
     ],
