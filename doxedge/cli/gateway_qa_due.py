@@ -29,7 +29,11 @@ def add_due(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "7 the files cannot be read.",
     )
     due.add_argument("--unit", metavar="U", help="default: all")
-    due.add_argument("--today", metavar="DAY", help="as of the beginning of this day, UTC; default: now")
+    due.add_argument(
+        "--today",
+        metavar="DAY",
+        help="as of the beginning of this day, UTC, without the tests of then and later; default: now",
+    )
     add_place(due)
     due.set_defaults(func=_due)
 
@@ -67,7 +71,7 @@ def _terms(options: argparse.Namespace, now_ms: int) -> list[dict[str, Any]]:
                     for (first, begin_ms, end_ms), (known, ran) in zip(quarters, found, strict=True)
                 }
             )
-            own = passed_tests([entry for entry in entries if entry.unit == unit])
+            own = passed_tests([entry for entry in entries if entry.unit == unit], now_ms=now_ms)
             for quantity, passed in sorted(own.items()):
                 for term in terms_of(passed, hours, now_ms=now_ms):
                     over = term.until_ms <= now_ms and not term.grace_left

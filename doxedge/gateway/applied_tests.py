@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.gateway.mass_settings import BiasTable
@@ -15,7 +15,7 @@ from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.hour_settings import HourSettings
 from doxedge.quantity import SECOND_MS
 
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def applied_settings(unit: UnitTable) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _bias(table: BiasTable) -> BiasFactor:
     low = table.low_emitter
     return BiasFactor(
         factor=table.factor,
-        since_ms=(table.since - EPOCH) // dt.timedelta(milliseconds=1),
+        since_ms=(table.since - _EPOCH) // dt.timedelta(milliseconds=1),
         stack=table.stack,
         low_emitter=None if low is None else LowEmitter(reference_mean=low.reference_mean, unit=low.unit),
     )

@@ -121,8 +121,9 @@ class QaDesk:
         checks = await self._store.since(QaKind.CHECK, self.unit, since_ms)
         tests = await self._store.since(QaKind.TEST, self.unit, 0)
         charts = await self._store.since(QaKind.CHART, self.unit, 0)
-        for test in tests:  # Also of monitors that have no table any more: their hours may be open.
-            self.record.put_in_force(test)
+        for test in tests:
+            if test.quantity not in self.monitors:  # It has no table any more, and its hours may be open.
+                self.record.put_in_force(test)
         for quantity, monitor in self.monitors.items():
             found = [
                 entry

@@ -98,11 +98,11 @@ def terms_of(passed: Mapping[str, Sequence[QaEntry]], hours: Hours, *, now_ms: i
     ]
 
 
-def passed_tests(entries: Sequence[QaEntry]) -> dict[str, dict[str, list[QaEntry]]]:
-    """Of the tests of a unit those that passed, by quantity and kind."""
+def passed_tests(entries: Sequence[QaEntry], *, now_ms: int) -> dict[str, dict[str, list[QaEntry]]]:
+    """Of the tests of a unit those that had been made and passed, by quantity and kind."""
     found: dict[str, dict[str, list[QaEntry]]] = {}
     for entry in entries:
-        if entry.body.get("passed"):
+        if entry.body.get("passed") and _ms(dt.date.fromisoformat(entry.body["day"])) < now_ms:
             found.setdefault(entry.quantity, {}).setdefault(entry.body["kind"], []).append(entry)
     return found
 

@@ -12,7 +12,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from doxedge.measurement.calibrated import DIGITS
 from doxedge.measurement.conversion import PRECISE
@@ -22,14 +22,19 @@ from doxedge.measurement.tests_in_force import QalFunction, RataFactor
 from doxedge.quantity import DAY_MS, HOUR_MS, SECOND_MS
 from doxedge.store.qa_rows import QaEntry
 
-_EPOCH = dt.date(1970, 1, 1)
+_EPOCH: Final = dt.date(1970, 1, 1)
 
 
 def times_of(kind: str, day: str, ended_ms: int | None, *, now_ms: int) -> dict[str, int]:
     """When a test ended that is handed in now, and from when on it holds; without a time it ended with its day."""
-    ended_ms = _end_of_day_ms(day) if ended_ms is None else ended_ms
+    ended_ms = end_of_day_ms(day) if ended_ms is None else ended_ms
     begins_ms = ended_ms if kind == TestKind.RATA else max(ended_ms, now_ms + 1)
     return {"ended_ms": ended_ms, "in_force_ms": _border(begins_ms)}
+
+
+def end_of_day_ms(text: str) -> int:
+    """The first instant after a day, UTC."""
+    return ((dt.date.fromisoformat(text) - _EPOCH).days + 1) * DAY_MS
 
 
 def rata_factor(entry: QaEntry) -> RataFactor | None:
@@ -124,10 +129,6 @@ def _times(entry: QaEntry) -> tuple[int, int]:
 def _border(at_ms: int) -> int:
     """The first beginning of an hour that is not before an instant."""
     return -(-at_ms // HOUR_MS) * HOUR_MS
-
-
-def _end_of_day_ms(day: str) -> int:
-    return ((dt.date.fromisoformat(day) - _EPOCH).days + 1) * DAY_MS
 
 
 def _utc(at_ms: int) -> str:

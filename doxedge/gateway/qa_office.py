@@ -17,6 +17,7 @@ from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.qa_charts import Charts, Step
 from doxedge.gateway.qa_check import Check, Origin
 from doxedge.gateway.qa_desk import BOTH, QaDesk
+from doxedge.gateway.qa_in_force import end_of_day_ms
 from doxedge.gateway.qa_monitor import Monitor
 from doxedge.gateway.qa_ports import Command, Hours
 from doxedge.gateway.qa_sightings import MonitorFacts
@@ -24,7 +25,6 @@ from doxedge.gateway.qa_tests import (
     AskEnter,
     AskEvent,
     day_of,
-    end_of_day_ms,
     event_body,
     judge,
     test_body,

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from doxedge.gateway.qa_in_force import end_of_day_ms
 from doxedge.measurement.calibrated import OUT_OF_RANGE
 from doxedge.measurement.qal2 import RangeState, RangeWatch
 from doxedge.quantity import DAY_MS, HOUR_MS
@@ -59,7 +60,7 @@ def counted_since_ms(tests: Mapping[str, Sequence[QaEntry]]) -> int | None:
     ]
     if not functions:
         return None
-    since_ms = max([max(functions), *(_after(entry.body["day"]) for entry in tests.get("ast", ()))])
+    since_ms = max([max(functions), *(end_of_day_ms(entry.body["day"]) for entry in tests.get("ast", ()))])
     return _monday(since_ms + WEEK_MS - 1)
 
 
@@ -80,7 +81,3 @@ def words(weeks: Weeks) -> str:
 def _monday(at_ms: int) -> int:
     """The last Monday, 00:00 UTC, that is not after an instant."""
     return at_ms - (at_ms - MONDAY_MS) % WEEK_MS
-
-
-def _after(day: str) -> int:
-    return ((dt.date.fromisoformat(day) - _EPOCH).days + 1) * DAY_MS

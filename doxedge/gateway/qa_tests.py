@@ -33,7 +33,6 @@ from doxedge.measurement.qa_entry import (
     judge_rata,
 )
 from doxedge.measurement.table_file import TableError
-from doxedge.quantity import DAY_MS
 from doxedge.store.qa_rows import QaEntry
 
 FILE_CHARACTERS_MAX: Final = 40_000
@@ -48,7 +47,6 @@ _KIND_OF: Final = {
     ErrorRule.FLOW_SPAN: (Kind.FLOW, "FLOW"),
 }
 """The rule of a monitor to the kind of its tests, and to the parameter that its runs are judged as."""
-_EPOCH: Final = dt.date(1970, 1, 1)
 
 Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]
 NumberText = Annotated[str, StringConstraints(pattern=r"^-?\d{1,12}(\.\d{1,12})?$")]
@@ -209,11 +207,6 @@ def day_of(text: str) -> dt.date:
         raise Refusal("bad_question", f"{text} is no day: {error}") from error
 
 
-def end_of_day_ms(text: str) -> int:
-    """The first instant after a day, UTC."""
-    return ((dt.date.fromisoformat(text) - _EPOCH).days + 1) * DAY_MS
-
-
 def _number(name: str, text: str | None) -> Decimal:
     try:
         return Decimal(text or "")
@@ -228,7 +221,6 @@ __all__ = [
     "AskEvent",
     "TestKind",
     "day_of",
-    "end_of_day_ms",
     "event_body",
     "file_hash",
     "good_words",

@@ -5,7 +5,7 @@ made by rules without tests says so by saying nothing of them, and stays as it i
 file is not on record any more: nobody could say that another one takes its place.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,9 +67,7 @@ def _restate(
     before_g = grams_in(f"{prefix}unadjusted_g", hour.remarks) if shared is None else shared.unadjusted_g
     if before_g is None:
         return None
-    bias = bias_in_force(
-        settings.emission, tests, hour.start_ms, stack.name, _used(stack, hour, settings.backups, settings)
-    )
+    bias = bias_in_force(settings.emission, tests, hour.start_ms, stack.name, _used(stack, hour, settings))
     if bias is None:
         return None
     after_g = adjusted_g(Grams(before_g), bias.factor)
@@ -81,9 +79,9 @@ def _restate(
     return after_g
 
 
-def _used(stack: Stack, hour: SignedHour, backed: Collection[str], settings: HourSettings) -> set[str]:
+def _used(stack: Stack, hour: SignedHour, settings: HourSettings) -> set[str]:
     """The monitors of concentration and flow that made the hour; both where a backup stood in for some minutes."""
-    emission = settings.emission
+    emission, backed = settings.emission, settings.backups
     names = {stack.name_of(emission.concentration), stack.name_of(emission.flow)}
     minutes = grams_in(_BACKUP_MINUTES, hour.remarks) or 0
     spares = {name for name in names if name in backed} if minutes else set[str]()

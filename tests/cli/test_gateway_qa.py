@@ -114,6 +114,16 @@ def test_until_when_tests_are_good_is_told_without_a_gateway(
     assert "no test that passed" in capsys.readouterr().out
 
 
+def test_as_of_a_day_the_tests_that_came_later_say_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(entered(tmp_path, ran=0))
+    due = ("gateway", "qa", "due", "--state", str(tmp_path), "--today")
+    for today, is_told in (("2025-08-01", False), ("2025-08-02", True)):
+        assert main([*due, today]) == 0
+        assert ("linearity" in capsys.readouterr().out) is is_told
+
+
 def test_what_is_no_day_or_no_folder_is_refused(tmp_path: Path) -> None:
     assert main(["gateway", "qa", "due", "--state", str(tmp_path)]) == 7
     asyncio.run(entered(tmp_path, ran=0))

@@ -166,7 +166,7 @@ async def test_an_end_that_cannot_be_is_refused(tmp_path: Path, more: dict[str, 
 
 
 async def test_what_was_stored_before_factors_came_into_force_holds_from_the_end_of_its_day(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with office(tmp_path) as made:
         await made.enter("rata", HIGH)
@@ -191,6 +191,8 @@ async def test_what_was_stored_before_factors_came_into_force_holds_from_the_end
         found = held.rata(NOX, START_MS - DAY_MS)
         assert found is not None
         assert (found.factor, found.test) == (Decimal("1.092"), file_hash(HIGH))
+    # Each file is computed once at a start.
+    assert len([line for line in caplog.messages if "puts nothing in force" in line]) == 1
 
 
 async def test_another_plan_keeps_what_is_in_force(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ async def test_an_old_test_that_is_entered_late_does_not_take_the_place_of_a_new
             "2025-12-30",
             "2025-06-05",
         ]
-        assert passed_tests([]) == {}
+        assert passed_tests([], now_ms=START_MS) == {}
 
 
 def test_the_quarters_that_are_counted_reach_back_four_years_and_end_with_the_hour() -> None:
