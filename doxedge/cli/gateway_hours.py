@@ -258,13 +258,13 @@ def _verdict_on_tests(start_ms: int, check: _Check) -> tuple[str | None, str | N
     from doxedge.measurement.recipe_check import Recomputed
 
     stated = check.statements.get(start_ms)
-    nox_g, recipe = (
-        (0, []) if stated is None or stated.is_substitute else (stated.body[4], stated.body[18] or [])
-    )
+    if stated is None or stated.is_substitute:
+        return None, None
+    unit, nox_g, recipe = stated.body[0], stated.body[4], stated.body[18] or []
     found = [
         one
         for one in (
-            check_bias(nox_g, recipe, start_ms=start_ms, tests=check.tests, rules=check.bias),
+            check_bias(unit, nox_g, recipe, start_ms=start_ms, tests=check.tests, rules=check.bias),
             check_functions(recipe, start_ms=start_ms, tests=check.tests),
         )
         if one is not None

@@ -1,7 +1,8 @@
 """Compute the adjusted mass of a signed hour again: from what the hour says, and from the tests that it names.
 
-An hour says `baf`, `unadjusted_g` and by what right (`bias_in_force`); of several stacks each by its name, of a shared
-stack `stack_g` and `stack_unadjusted_g`. The tests are those on record, each computed from its own file.
+An hour says `baf`, `unadjusted_g` and by what right (`bias_in_force`); of several stacks each by its name, and the hour
+has their sum; of a shared stack `stack_g` and `stack_unadjusted_g`, and the hour has the unit's part. The tests are
+those on record, each computed from its own file.
 """
 
 import re
@@ -19,6 +20,7 @@ from doxedge.measurement.tests_in_force import KnownTests
 from doxedge.quantity import Grams
 
 _FACTOR: Final = re.compile(r"(?:([^:]{1,64})\.)?baf:(\d{1,2}\.\d{3})", re.ASCII)
+_OF_STACK: Final = re.compile(r"[^:]{1,64}\.nox_g:(\d{1,15})", re.ASCII)
 _GRAMS: Final = re.compile(r"\d{1,15}", re.ASCII)
 NO_BIAS: Final = Decimal(1)
 
@@ -37,16 +39,18 @@ class Rules:
 
 
 def check_bias(
-    nox_g: int, remarks: Sequence[object], *, start_ms: int, tests: KnownTests, rules: Rules
+    unit: str, nox_g: int, remarks: Sequence[object], *, start_ms: int, tests: KnownTests, rules: Rules
 ) -> tuple[Recomputed, str] | None:
-    """The verdict on one measured hour, and what was found; None where no factor is in force."""
+    """The verdict on one measured hour of a unit, and what was found; None where no factor is in force."""
     said = [remark for remark in remarks if isinstance(remark, str)]
     found = [match for remark in said if (match := _FACTOR.fullmatch(remark)) is not None]
     try:
         told = [
             _check(match[1] or "", Decimal(match[2]), nox_g, said, start_ms, tests, rules) for match in found
         ]
-    except Differs as wrong:
+        if told:
+            _require_whole(unit, nox_g, said)
+    except ValueError as wrong:
         return Recomputed.DIFFERS, str(wrong)
     return (Recomputed.PROVED, "; ".join(told)) if told else None
 
@@ -62,7 +66,9 @@ def _check(
 ) -> str:
     prefix = f"{stack}." if stack else ""
     before_g, after_g = _masses(prefix, nox_g, said)
-    found_g = adjusted_g(Grams(before_g), factor) if factor >= 1 else None
+    if factor < NO_BIAS:
+        raise Differs(f"{prefix}baf: {factor_text(factor)} makes a mass smaller, and no bias factor does")
+    found_g = adjusted_g(Grams(before_g), factor)
     if found_g != after_g:
         raise Differs(
             f"{prefix}baf: {before_g} g x {factor_text(factor)} is {found_g} g, and {after_g} g are signed"
@@ -91,6 +97,17 @@ def _masses(prefix: str, nox_g: int, said: Sequence[str]) -> tuple[int, int]:
     if before_g is None or after_g is None:
         raise Differs(f"{prefix}baf: the hour does not say what it was multiplied with")
     return before_g, after_g
+
+
+def _require_whole(unit: str, nox_g: int, said: Sequence[str]) -> None:
+    """The hour has what its stacks have together, or its part of a shared one. Raises ValueError."""
+    shared = stack_hour_in(said)
+    of_stacks = [int(match[1]) for remark in said if (match := _OF_STACK.fullmatch(remark)) is not None]
+    own_g: int | None = sum(of_stacks) if of_stacks else nox_g
+    if shared is not None and shared.nox_g is not None:
+        own_g = shared.apportioning.divide(shared.nox_g).get(unit)
+    if own_g != nox_g:
+        raise Differs(f"{own_g} g are the hour's by what it says of its stacks, and {nox_g} g are signed")
 
 
 def grams_in(word: str, said: Iterable[str]) -> int | None:

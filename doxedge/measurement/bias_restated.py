@@ -45,7 +45,7 @@ def restated(hour: SignedHour, settings: HourSettings, tests: KeptTests) -> tupl
     if not all(tests.knows(one.test) for one in stated_ratas(hour.remarks, hour.start_ms)):
         return None
     found = check_bias(
-        hour.nox_g, hour.remarks, start_ms=hour.start_ms, tests=tests, rules=rules_of(settings)
+        hour.unit, hour.nox_g, hour.remarks, start_ms=hour.start_ms, tests=tests, rules=rules_of(settings)
     )
     if found is None or found[0] is not Recomputed.DIFFERS:
         return None

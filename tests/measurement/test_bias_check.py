@@ -41,7 +41,7 @@ def found(
     nox_g: int, remarks: Sequence[object], *, cap: bool = False, at_ms: int = HOUR
 ) -> tuple[Recomputed, str] | None:
     rules = Rules(low_emitter_cap=cap, tested=(NOX, FLOW))
-    return check_bias(nox_g, remarks, start_ms=at_ms, tests=TESTS, rules=rules)
+    return check_bias("a", nox_g, remarks, start_ms=at_ms, tests=TESTS, rules=rules)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_every_test_that_was_in_force_is_named() -> None:
         ),
         (1_020, ["baf:1.020", "unadjusted_g:1000", "baf_by:site"], "does not name the RATA"),
         (1_020, ["baf:1.020", "unadjusted_g:1000", "baf_by:no_rata"], "nothing is adjusted"),
-        (900, ["baf:0.900", "unadjusted_g:1000"], "is None g"),
+        (900, ["baf:0.900", "unadjusted_g:1000"], "0.900 makes a mass smaller"),
         (1_092, ["baf:1.092", "unadjusted_g:1000", BY_NOX.replace(NOX_TEST, "b" * 64)], "was not in force"),
         (1_092, ["baf:1.092", "unadjusted_g:1000", BY_NOX[:-1]], "cannot be read"),
         (
@@ -93,6 +93,10 @@ def test_every_test_that_was_in_force_is_named() -> None:
         (1_050, ["baf:1.050", "unadjusted_g:1000", BY_NOX], "do not make 1.050"),
         (1_625, [*STACKS[:-1], f"west.{BY_WEST.replace('west.', '')}"], "was not in force"),
         (1_092, [*SHARED[:3], "stack_g:1093", *SHARED[4:]], "1093 g are signed"),
+        (1_626, STACKS, "1625 g are the hour's by what it says of its stacks, and 1626 g are signed"),
+        (272, SHARED, "273 g are the hour's by what it says of its stacks, and 272 g are signed"),
+        (273, [*SHARED[:-2], "load_wh:c:1", "load_wh:d:3"], "None g are the hour's"),
+        (273, [*SHARED[:-2], "load_wh:a:0", "load_wh:b:0"], "1092 g are nobody's"),
     ],
 )
 def test_what_does_not_follow_differs(nox_g: int, remarks: list[object], why: str) -> None:

@@ -149,7 +149,7 @@ def test_what_is_restated_is_proved_and_stays(
     assert again is not None
     nox_g, remarks = again
     assert nox_g >= before_g
-    found = check_bias(nox_g, remarks, start_ms=HOUR, tests=tests, rules=rules_of(made))
+    found = check_bias("unit-1", nox_g, remarks, start_ms=HOUR, tests=tests, rules=rules_of(made))
     assert found is not None
     assert found[0] is Recomputed.PROVED
     assert restated(hour(remarks, nox_g=nox_g), made, tests) is None
