@@ -148,10 +148,16 @@ def gather(
     # Later questions shape the defaults of earlier ones: --genesis means that a channel is joined.
     answers.values = {**earlier, **{name: value for name, value in flags.items() if value is not None}}
     for question in questions:
+        given = flags.get(question.name)
         if not question.applies(answers):
+            if given and question.of_unit and answers.has_gateway:
+                # It may have been meant for the unit before or behind.
+                text = (
+                    f"{question.flag} does not go with the other answers about this unit ({question.about})"
+                )
+                raise Failure(Exit.USAGE, text)
             answers.values.pop(question.name, None)
             continue
-        given = flags.get(question.name)
         if given is not None or (ask is None and question.name in earlier):
             value: Value = given if given is not None else earlier[question.name]
             answers.values[question.name] = _checked(question, value, answers)

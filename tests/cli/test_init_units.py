@@ -154,6 +154,16 @@ WRONG = {
         [*TWO[:4], *unit("a", INSTRUMENTS, *RUNNING), *unit("b", METER, "--shares-stack-of", "a")],
         "unit b: --running is missing",
     ),
+    "a stack of the first unit": (
+        [*TWO[:4], "--shares-stack-of", "alpha-2", *TWO[4:]], "--shares-stack-of does not go with the other answers",
+    ),
+    "a check of a unit on a stack": (
+        [
+            *TWO[:4], *unit("a", INSTRUMENTS, *RUNNING),
+            *unit("b", METER, "--shares-stack-of", "a", *RUNNING, "--calibration", CHECK),
+        ],
+        "unit b: --calibration does not go with the other answers",
+    ),
     "a unit in capitals": ([*TWO, "--unit", "B 3"], "unit B 3: --unit: `B 3` is no name"),
     "an instrument of the other unit": (
         [*TWO, "--running", "steam_w:2:1"],
