@@ -145,12 +145,12 @@ def history(connection: sqlite3.Connection, *, unit: str, from_ms: int) -> list[
 
 
 def operation(connection: sqlite3.Connection, *, unit: str, from_ms: int, to_ms: int) -> tuple[int, int]:
-    """As `hour_rows.operation`, with the hours of files that are in force; several files may know an hour."""
+    """As `hour_rows.operation`, with the hours of files that are in force, of which no two have an hour in common."""
     own_ms = hour_rows.began_ms(connection, unit=unit)
     known, ran = connection.execute(
-        "SELECT count(*), coalesce(sum(ran), 0) FROM (SELECT max(operating_percent) > 0 AS ran FROM imported_hour "
+        "SELECT count(*), coalesce(sum(operating_percent > 0), 0) FROM imported_hour "
         "WHERE file IN (SELECT id FROM imported_file WHERE unit = ? AND is_replaced = 0) "
-        "AND start_ms >= ? AND start_ms < ? GROUP BY start_ms)",
+        "AND start_ms >= ? AND start_ms < ?",
         (unit, from_ms, to_ms if own_ms is None else min(to_ms, own_ms)),
     ).fetchone()
     own_known, own_ran = hour_rows.operation(connection, unit=unit, from_ms=from_ms, to_ms=to_ms)
