@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from doxedge.cli.doctor_outbox import MEBIBYTE, judge_backlog, judge_others, judge_room
-from doxedge.cli.doctor_report import Verdict
+from doxedge.cli.doctor_outbox import MEBIBYTE, check_backlog, judge_backlog, judge_others, judge_room
+from doxedge.cli.doctor_report import Site, Verdict
+from doxedge.gateway.settings import load_settings
 from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store.examine import Extent, Refusals, Waiting, extent
+from tests.cli.test_gateway_hours import configured
 from tests.store.test_examine import filled
 
 
@@ -90,3 +92,18 @@ def test_the_oldest_record_on_its_way_decides(age_ms: int, verdict: Verdict) -> 
     assert found.verdict is verdict
     assert found.text.startswith("9 records wait, the oldest for")
     assert judge_backlog(NONE, [], now_ms=age_ms).text == "nothing waits"
+
+
+async def test_what_a_unit_here_has_signed_is_on_its_way_before_the_ledger_knows_its_device(
+    tmp_path: Path,
+) -> None:
+    config = Path(configured(tmp_path))
+    settings = load_settings(config)
+    (unit,) = settings.unit
+    site = Site(config, None, None, now_ms=DAY_MS, gateway=settings, devices={unit.channel: []})
+    path = tmp_path / "gateway" / "outbox.db"
+    path.parent.mkdir()
+    channel, source = bytes.fromhex(unit.channel), bytes.fromhex(unit.source)
+    await (await filled(path, channel=channel, source=source)).close()
+    (found,) = check_backlog(site)
+    assert (found.verdict, found.text.startswith("3 records wait")) == (Verdict.WARNING, True)

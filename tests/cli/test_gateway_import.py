@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +49,7 @@ async def run(
 ) -> tuple[int, str, str]:
     """Exit code and what was said."""
     capsys.readouterr()
-    words = [
-        "--unit",
-        "alpha-1",
-        "--called",
-        CALLED,
-        "--utc-offset",
-        "-5",
-        "--name",
-        "Ada",
-        "--reason",
-        "change",
-    ]
+    words = f"--unit alpha-1 --called {CALLED} --utc-offset -5 --name Ada --reason change".split()
     argv = ["gateway", "hours", "import", str(file), *words, "--config", config, *more]
     try:
         code = await asyncio.to_thread(main, argv)
@@ -69,9 +59,11 @@ async def run(
     return code, said.out, said.err
 
 
-async def verified(capsys: pytest.CaptureFixture[str], config: str) -> tuple[int, list[dict[str, Any]]]:
+async def verified(
+    capsys: pytest.CaptureFixture[str], config: str, *more: str
+) -> tuple[int, list[dict[str, Any]]]:
     capsys.readouterr()
-    argv = ["gateway", "hours", "--config", config, "--verify", "--output", "json"]
+    argv = ["gateway", "hours", "--config", config, "--verify", "--output", "json", *more]
     code = await asyncio.to_thread(main, argv)
     return code, json.loads(capsys.readouterr().out)["hours"]
 
@@ -231,6 +223,19 @@ async def test_a_check_shows_what_would_be_taken_also_beside_a_gateway_and_takes
         assert code == 1
         assert "the gateway runs, and keeps its history to itself; stop it, import, and start it again" in err
     assert look.imported_files(tmp_path / "gateway" / "hours.db", "alpha-1") == []
+
+
+async def test_hours_of_a_file_are_shown_before_the_gateway_has_any_of_its_own(
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path, [GOOD, SUBSTITUTED, Hour(pounds=Decimal(0), optime="0")])
+    assert (await run(capsys, config, file))[0] == 0
+    code, hours = await verified(capsys, config)
+    told = [(hour["what"], hour["nox_g"]) for hour in hours]
+    assert (code, told) == (0, [("imported", GRAMS), ("missing", None), ("off", 0)])
+    assert {(hour["from_file"], hour["verdict"]) for hour in hours} == {(source(file), None)}
+    code, hours = await verified(capsys, config, "--substituted")
+    assert (code, [hour["what"] for hour in hours]) == (0, ["missing"])
 
 
 async def test_the_same_file_changes_nothing_and_another_needs_the_word(

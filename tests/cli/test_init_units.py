@@ -99,14 +99,15 @@ def test_running_again_keeps_all_units_and_json_names_their_sources(
     assert (told["sources"], told["source"]) == (sources, sources["alpha-1"])
 
 
-def test_a_unit_that_shares_a_stack_brings_its_meter_only(tmp_path: Path, ask: Ask) -> None:
-    flags = [
-        "--company", "alpha", "--broker", "none",
-        *unit("alpha-1", INSTRUMENTS, *RUNNING), *unit("alpha-2", METER, "--shares-stack-of", "alpha-1", *RUNNING),
-    ]  # fmt: skip
-    plant = joined(tmp_path, *flags)
-    first, second = gateway(plant).unit
-    assert (first.shares_stack_of, second.shares_stack_of) == (None, "alpha-1")
+def test_a_unit_that_shares_a_stack_brings_its_meter_only(
+    tmp_path: Path, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter = [METER[0].replace("51", "52", 1)]
+    plant = joined(
+        tmp_path, *TWO, *RUNNING, *unit("alpha-3", meter, "--shares-stack-of", "alpha-2", *RUNNING)
+    )
+    assert [one.shares_stack_of for one in gateway(plant).unit] == [None, None, "alpha-2"]
+    assert "how the analyser of alpha-1, alpha-2 is checked" in capsys.readouterr().out
     assert main(["gateway", "check", "--config", str(plant / "gateway.toml")]) == 0
     assert ask(plant).of("config both")["verdict"] == "ok"
 
@@ -118,6 +119,14 @@ def test_who_names_units_names_all_and_each_keeps_what_was_said_of_it(tmp_path: 
     first, second = gateway(plant).unit
     assert (first.energy.max_power_w, second.energy.max_power_w) == (None, Decimal(50_000_000))
     assert second.instrument[0].port == 5120
+    (plant / "gateway.toml").unlink()
+    assert init(plant, "--unit", "alpha-2", "--unit", "alpha-1") == 0
+    turned = gateway(plant).unit
+    assert [(one.name, one.instrument[0].port, one.energy.max_power_w) for one in turned] == [
+        ("alpha-2", 5120, Decimal(50_000_000)),
+        ("alpha-1", 5020, None),
+    ]
+    assert [one.source for one in turned] == [second.source, first.source]
     (plant / "gateway.toml").unlink()
     assert init(plant, "--unit", "alpha-2") == 0
     (only,) = gateway(plant).unit

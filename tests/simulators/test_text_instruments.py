@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from doxedge.analysers.dialects import horiba
 from doxedge.analysers.question import Answer, DeviceException, Phrase
 from doxedge.fieldbus.bound_line import BoundLine
 from doxedge.fieldbus.errors import NoAnswer
@@ -190,6 +191,23 @@ async def test_frames_that_end_with_cr_are_read_where_the_site_says_so(serial: b
     async with reading(EndsWithCr(PLANT, SetClock(), serial=serial), timeout_ms=PATIENT_MS) as reader:
         sample = await reader.sample("gas")
     assert number(sample, "nox_ppb") == pytest.approx(1_000 * truth().nox_ppm, rel=1e-3)
+
+
+@pytest.mark.parametrize(("line", "flags"), [("1", {"zero"}), ("2", {"span"}), ("0", set())])
+async def test_an_apna_370_takes_the_line_that_it_is_told(line: str, flags: set[str]) -> None:
+    analyser = one("horiba_apna370")
+    analyser.order("zero")
+
+    def told(data: str) -> bytes | None:
+        unit_id = analyser.unit_id
+        return analyser.answer(horiba.HoribaFrame(unit_id, unit_id, horiba.CHANGE_LINE, data))
+
+    assert told("9") is None
+    answer = told(line)
+    assert answer is not None
+    assert horiba.parse(answer).data == horiba.RIGHT
+    async with reading(analyser, timeout_ms=PATIENT_MS) as reader:
+        assert (await reader.sample("gas")).flags & {"zero", "span"} == flags
 
 
 def test_the_catalogue_has_a_player_for_every_dialect_that_has_a_map() -> None:
