@@ -61,7 +61,7 @@ def rata_factor(entry: QaEntry) -> RataFactor | None:
 def qal_function(entry: QaEntry) -> QalFunction | None:
     """The calibration function of a QAL2 that passed, in the unit of its quantity; None for every other entry.
 
-    Raises ValueError for a file that gives none, or is not the one that was handed in, and KeyError for an entry that
+    Raises ValueError for a file that gives none, or is not the one that was handed in, and for an entry of before that
     does not say in which unit its samples are.
     """
     body = entry.body
@@ -69,6 +69,8 @@ def qal_function(entry: QaEntry) -> QalFunction | None:
         return None
     _require_same_file(entry)
     told, (ended_ms, in_force_ms) = body["figures"][0], _times(entry)
+    if "measured_in" not in told:
+        raise ValueError("it does not say in which unit its samples are; hand its file in again")
     judged = judge_qal2(
         body["text"].splitlines(),
         limit=Decimal(told["limit"]),

@@ -145,7 +145,9 @@ async def test_a_site_that_does_not_say_so_counts_values_as_they_are_read(tmp_pa
         assert len(functions((await made.it.hours())[-1])) == 1
 
 
-async def test_a_qal2_of_before_that_does_not_say_its_unit_is_not_applied(tmp_path: Path) -> None:
+async def test_a_qal2_of_before_that_does_not_say_its_unit_is_not_applied(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with office(tmp_path, unit=EU, lines=S_AMS) as made:
         await enter(made, STEEP)
         (entry,) = await made.it.checks.newest(QaKind.TEST, None, 1)
@@ -158,6 +160,7 @@ async def test_a_qal2_of_before_that_does_not_say_its_unit_is_not_applied(tmp_pa
     async with office(tmp_path / "old", unit=EU, lines=S_AMS) as made:
         held = made.office.in_force("alpha-1")
         assert held.function(NOX, START_MS + DAY_MS) is None
+        assert "does not say in which unit its samples are; hand its file in again" in caplog.text
         assert (await made.enter("ast", STEEP, limit="150"))["entry"]["passed"]
         await enter(made, STEEP)
         assert held.function(NOX, START_MS + DAY_MS) is not None
