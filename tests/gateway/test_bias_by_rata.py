@@ -195,6 +195,21 @@ async def test_what_was_stored_before_factors_came_into_force_holds_from_the_end
     assert len([line for line in caplog.messages if "puts nothing in force" in line]) == 1
 
 
+async def test_a_test_of_what_has_no_table_any_more_still_holds(tmp_path: Path) -> None:
+    async with office(tmp_path, unit=BY_RATA) as made:
+        await made.enter("rata", HIGH)
+        (kept,) = await made.it.checks.newest(QaKind.TEST, None, 1)
+        draft = QaDraft(
+            kind=QaKind.TEST, unit="alpha-1", quantity=f"backup.{NOX}", at_ms=START_MS, body=kept.body
+        )
+        await made.it.checks.append([draft])
+    async with office(tmp_path, unit=BY_RATA) as made:
+        for monitor in (NOX, f"backup.{NOX}"):
+            held = made.office.in_force("alpha-1").rata(monitor, START_MS)
+            assert held is not None
+            assert held.test == file_hash(HIGH)
+
+
 async def test_another_plan_keeps_what_is_in_force(tmp_path: Path) -> None:
     async with office(tmp_path, unit=BY_RATA) as made:
         await own_sequence(made.it)

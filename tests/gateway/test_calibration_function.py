@@ -14,14 +14,14 @@ from doxedge.gateway.commission_words import chain_text
 from doxedge.gateway.history_rebuild import rebuild
 from doxedge.gateway.operator_door import Caller, Refusal
 from doxedge.gateway.plant import describe
-from doxedge.gateway.qa_range import words
+from doxedge.gateway.qa_range import counted_since_ms, words
 from doxedge.gateway.qa_tests import AskEnter, file_hash
 from doxedge.measurement.hour_history import KnownHour
 from doxedge.quantity import DAY_MS, HOUR_MS, MINUTE_MS
 from doxedge.signing.canonical import Value
 from doxedge.store.hour_tree import leaf
 from doxedge.store.hours import HourStore
-from doxedge.store.qa_rows import QaDraft, QaKind
+from doxedge.store.qa_rows import QaDraft, QaEntry, QaKind
 from tests.gateway import test_backup_instruments as backups
 from tests.gateway import test_stacks as stacks
 from tests.gateway.calibrations import calibration_text
@@ -138,6 +138,7 @@ async def test_a_site_that_does_not_say_so_counts_values_as_they_are_read(tmp_pa
         await to_hour(made, 2)
         bodies = await made.it.hours()
         assert [body[18] for body in bodies] == [["moisture_percent:default"]] * 2
+        assert share(bodies[1]) == pytest.approx(1, abs=1e-3)
         assert "in force" not in dict(await made.events())["qal2.passed"]
         clock = made.it.clock
     async with office(tmp_path, clock=clock, unit=EU, lines=S_AMS) as made:
@@ -231,6 +232,27 @@ async def test_weeks_outside_the_range_ask_for_a_new_qal2(
         await made.it.quality.look()
         (fact,) = made.office.facts("alpha-1")
         assert fact.outside == ""
+
+
+@pytest.mark.parametrize(
+    ("in_force_ms", "ast", "since_ms"),
+    [
+        (MONDAY_MS, None, MONDAY_MS),
+        (MONDAY_MS + HOUR_MS, None, MONDAY_MS + 7 * DAY_MS),  # this week is not a whole one
+        (MONDAY_MS, "2026-01-11", MONDAY_MS + 7 * DAY_MS),  # a Sunday
+        (MONDAY_MS, "2026-01-12", MONDAY_MS + 14 * DAY_MS),
+        (MONDAY_MS, "2025-12-30", MONDAY_MS),
+    ],
+)
+def test_weeks_count_from_the_monday_after_the_last_qal2_or_ast(
+    in_force_ms: int, ast: str | None, since_ms: int
+) -> None:
+    def entry(**body: object) -> QaEntry:
+        return QaEntry(kind=QaKind.TEST, unit="alpha-1", quantity=NOX, at_ms=START_MS, body=body, number=1)
+
+    tests = {"qal2": [entry(in_force_ms=in_force_ms)], "ast": [entry(day=ast)] if ast else []}
+    assert counted_since_ms(tests) == since_ms
+    assert counted_since_ms({**tests, "qal2": []}) is None
 
 
 async def test_what_another_monitor_or_nobody_says_of_the_range_is_not_counted(tmp_path: Path) -> None:

@@ -111,6 +111,13 @@ async def test_the_last_day_is_signed_as_the_least_and_a_day_that_is_given_as_it
         assert await first(made) == TestTerm("rata", START_MS + 59 * DAY_MS, "is good until 2026-02-28")
 
 
+async def test_a_day_that_was_granted_is_not_held_against_the_next_test(tmp_path: Path) -> None:
+    async with office(tmp_path) as made:
+        await made.enter("linearity", GOOD, day="2025-02-01", good_until="2025-12-31")
+        answer = await made.enter("linearity", GOOD, day="2025-11-01")
+        assert answer["entry"]["good_until"] == "2026-03-31"  # by the rules it would have come late
+
+
 async def test_a_check_in_grace_serves_the_quarter_before_and_a_failed_one_none(tmp_path: Path) -> None:
     async with office(tmp_path) as made:
         await past(made.it.history, Q4_MS, ran=2_000)

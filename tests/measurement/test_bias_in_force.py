@@ -180,3 +180,12 @@ THOUSANDTHS = st.integers(1_000, 2_000).map(lambda n: Decimal(n).scaleb(-3))
 @given(st.dictionaries(st.sampled_from([NOX, FLOW, f"backup.{NOX}", f"backup.{FLOW}"]), THOUSANDTHS))
 def test_no_combination_lowers_an_emission(applied: dict[str, Decimal]) -> None:
     assert combined(applied) >= max([Decimal(1), *applied.values()])
+
+
+def test_a_test_that_is_told_twice_is_no_news() -> None:
+    tests = KeptTests([rata("1.092")])
+    versions = [tests.version]
+    for again in (rata("1.092"), rata("1.050"), rata("1.092")):
+        tests.put(again)
+        versions.append(tests.version)
+    assert versions == [1, 1, 2, 2]

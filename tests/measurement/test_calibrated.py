@@ -65,7 +65,7 @@ def measured(
 
 
 def test_the_mass_is_that_of_the_calibrated_values_and_the_hour_names_the_function() -> None:
-    plain = measured(KeptTests(), calibrated=False)
+    plain = measured(KeptTests([qal2()]), calibrated=False)
     hour = measured(KeptTests([qal2()]))
     assert (plain.remarks, hour.remarks) == ((), (stated(qal2()),))
     assert (plain.nox_g, hour.nox_g) == (round(G_PER_H), round(G_PER_H * Decimal("1.07")))
@@ -94,6 +94,15 @@ def test_an_hour_whose_mean_lies_outside_the_range_says_so_and_counts(
     hour = measured(KeptTests([qal2(a, highest=highest)]))
     assert range_words(hour.remarks) == ((f"out_of_range:{NOX}",) if outside else ())
     assert hour.quality == "valid"
+
+
+@pytest.mark.parametrize(("minutes", "outside"), [((149_000, 152_000), True), ((152_000, 147_000), False)])
+def test_it_is_the_mean_of_the_minutes_that_leaves_the_range(
+    minutes: tuple[int, ...], *, outside: bool
+) -> None:
+    values = {NOX: [Decimal(value) for value in minutes]}
+    told = [*calibrated_words(values, [NOX], KeptTests([qal2()]), HOUR)]
+    assert told == [stated(qal2()), *([f"out_of_range:{NOX}"] if outside else [])]
 
 
 def test_a_backup_has_a_function_of_its_own() -> None:
