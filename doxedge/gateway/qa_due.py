@@ -140,7 +140,7 @@ def _term(kind: str, entries: Sequence[QaEntry], hours: Hours, today: dt.date) -
     # Of tests of one day the one that was entered last.
     last = max(entries, key=lambda entry: (entry.body["day"], entry.number))
     tests = _by_rules(entries)
-    if not tests or last.body["good_until_by"] == "operator" or _term_of(last) is None:
+    if not tests:
         until = dt.date.fromisoformat(last.body["good_until"])
         return TestTerm(kind, _ms(until) + DAY_MS, f"is good until {until}")
     found = due(tests, hours, today=today)

@@ -14,6 +14,7 @@ from doxedge.gateway.commission_words import chain_text
 from doxedge.gateway.history_rebuild import rebuild
 from doxedge.gateway.operator_door import Caller, Refusal
 from doxedge.gateway.plant import describe
+from doxedge.gateway.qa_in_force import times_of
 from doxedge.gateway.qa_range import counted_since_ms, words
 from doxedge.gateway.qa_tests import AskEnter, file_hash
 from doxedge.measurement.hour_history import KnownHour
@@ -232,6 +233,11 @@ async def test_weeks_outside_the_range_ask_for_a_new_qal2(
         await made.it.quality.look()
         (fact,) = made.office.facts("alpha-1")
         assert fact.outside == ""
+
+
+def test_a_qal2_that_is_handed_in_as_an_hour_begins_holds_from_the_next() -> None:
+    for now_ms in (START_MS, START_MS + 1, START_MS + HOUR_MS - 1):
+        assert times_of("qal2", "2025-12-30", None, now_ms=now_ms)["in_force_ms"] == START_MS + HOUR_MS
 
 
 @pytest.mark.parametrize(
