@@ -112,6 +112,10 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error('atheris is not installed: pip install -e ".[fuzz]", or --engine mutation')
     if options.target is not None and not options.child and options.target not in _names():
         parser.error(f"there is no decoder {options.target!r}; --list names them")
+    try:
+        options.keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--keep: {error}")
     if options.resume is not None:
         try:
             options.resume.done("", engine="", runs=0, code="")

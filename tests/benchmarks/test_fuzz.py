@@ -53,12 +53,23 @@ def test_a_decoder_that_crashes_is_told_with_the_input_that_did_it(
         "--runs",
         "10",
         "--keep",
-        str(tmp_path),
+        str(tmp_path / "not there yet" / "kept"),
     ]
     with pytest.raises(IndexError):
         fuzz.main(arguments)
-    assert (tmp_path / "fuzz-broken.bin").exists()
+    assert (tmp_path / "not there yet" / "kept" / "fuzz-broken.bin").exists()
     assert "broke it" in capsys.readouterr().err
+
+
+def test_a_folder_for_what_breaks_that_cannot_be_made_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+
+    with pytest.raises(SystemExit):
+        fuzz.main(["--target", "topic", "--keep", str(tmp_path / "file" / "kept")])
+
+    assert "--keep: " in capsys.readouterr().err
 
 
 def test_what_a_record_holds_for_this_code_is_not_done_again(
