@@ -7,6 +7,9 @@ back. At the end: no record that the outbox ever held is lost, doubled or out of
 hour or a gap with a cause; every outage of a device was told by one line when it went and one when it came back; what
 was posted for undisturbed hours is the truth of the plant; and what the scenario expects has come true.
 
+A machine that stands still for a second stands so for minutes of the plant, and its instruments are away: when only
+what depends on time has failed then, the day is lived once more.
+
 Exit 0 only when all of it holds, 6 otherwise.
 """
 
@@ -28,6 +31,7 @@ from tests.day.run import Day, DayResult, read_day
 
 EVERY_FAULT = Path(__file__).parents[2] / "simulators" / "scenarios" / "every_fault.toml"
 EXIT_USAGE, EXIT_FAILED = 2, 6
+ATTEMPTS = 2
 
 
 def main() -> int:
@@ -53,13 +57,11 @@ def main() -> int:
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="day-")))
-        folder.mkdir(parents=True, exist_ok=True)
         try:
-            day = read_day(options.scenario, folder=folder, hours=options.hours, speed=options.speed)
+            result = lived(options, folder)
         except (ConfigError, ValueError) as error:
             print(f"tests.day: {error}", file=sys.stderr)
             return EXIT_USAGE
-        result = asyncio.run(timed(day))
     told = {"clean": result.is_clean, **asdict(result)}
     if options.output == "json":
         print(json.dumps(told))
@@ -67,6 +69,26 @@ def main() -> int:
         print("\n".join(f"{name:22}{value}" for name, value in told.items() if name != "hours"))
         print("\n".join(_words(hour) for hour in result.hours))
     return 0 if result.is_clean else EXIT_FAILED
+
+
+def lived(options: argparse.Namespace, folder: Path) -> DayResult:
+    """The day, again where the machine stood still; ConfigError and ValueError when it cannot be."""
+    result = once(options, folder)
+    for attempt in range(2, ATTEMPTS + 1):
+        if not result.is_void:
+            break
+        stood = ", ".join(f"{stood_s:g} s" for stood_s in result.machine_stood_s)
+        print(f"tests.day: the machine stood still ({stood}), so the day is lived once more", file=sys.stderr)
+        result = once(options, folder / f"attempt-{attempt}")
+    return result
+
+
+def once(options: argparse.Namespace, folder: Path) -> DayResult:
+    """One day in a folder of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return asyncio.run(
+        timed(read_day(options.scenario, folder=folder, hours=options.hours, speed=options.speed))
+    )
 
 
 async def timed(day: Day) -> DayResult:

@@ -29,6 +29,7 @@ from simulators.scenario_run import moments
 from tests.day import findings
 from tests.day.findings import FinalRecord, FoundHour
 from tests.day.processes import Daemon, Simulators
+from tests.day.standstill import watch_machine
 from tests.gateway.key_files import write_key
 from tests.gateway.registered_channel import RegisteredChannel, registered_channel
 from tests.integration.simulated_site import SimulatedSite
@@ -89,23 +90,34 @@ class DayResult:
 
     hours: list[FoundHour] = field(default_factory=list)
     seconds: float = 0.0
+    machine_stood_s: list[float] = field(default_factory=list)
+    """How long the machine itself paused, each time."""
 
     @property
     def is_clean(self) -> bool:
         """Everything holds, and there was something to hold."""
-        wrong = (
-            self.lost, self.doubled, self.out_of_order, self.unknown, self.refused, self.unproved, self.chain_breaks,
-            self.scrub_findings, self.hours_missing, self.hours_doubled, self.causes_missing,
-            self.outages_wrong, self.errors, self.unmet, self.failures,
-        )  # fmt: skip
         something = self.acknowledged and self.compared_hours and self.faults_injected
         told = self.outages_told == self.outages_planned
         return (
             bool(something)
             and told
-            and not any(wrong)
+            and not (self._is_kept_badly or self.outages_wrong or self.unmet)
             and max(self.error_ppm, self.energy_error_ppm) < ERROR_PPM_MAX
         )
+
+    @property
+    def is_void(self) -> bool:
+        """What failed is only what a machine that stands still makes fail: it proves nothing either way."""
+        return bool(self.machine_stood_s) and not self.is_clean and not self._is_kept_badly
+
+    @property
+    def _is_kept_badly(self) -> bool:
+        """Something is wrong that no pause excuses: the same holds however slow the machine is."""
+        return any((
+            self.lost, self.doubled, self.out_of_order, self.unknown, self.refused, self.unproved, self.chain_breaks,
+            self.scrub_findings, self.hours_missing, self.hours_doubled, self.causes_missing,
+            self.errors, self.failures,
+        ))  # fmt: skip
 
 
 def read_day(file: Path, *, folder: Path, hours: int, speed: float | None) -> Day:
@@ -153,7 +165,9 @@ class Day:
             await self._register()
             await self.gateway.start()
             stack.push_async_callback(self.gateway.stop)
-            watching = asyncio.create_task(self._watch_outbox(), name="outbox")
+            watching = asyncio.gather(
+                self._watch_outbox(), watch_machine(self.result.machine_stood_s, now_s=time.monotonic)
+            )
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._take_away("gateway", self.gateway), name="gateway outages")

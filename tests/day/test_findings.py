@@ -345,6 +345,34 @@ def test_a_day_is_not_clean_when_one_thing_does_not_hold(change: dict[str, objec
     assert not replace(FINE, **change).is_clean  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"outages_wrong": ["x"]}, {"unmet": ["x"]}, {"outages_told": 0}, {"error_ppm": 5_000}, {"compared_hours": 0}],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_a_machine_that_stood_still_excuses_what_depends_on_time(change: dict[str, object]) -> None:
+    day = replace(FINE, **change)  # type: ignore[arg-type]
+    assert not day.is_void
+    assert replace(day, machine_stood_s=[9.5]).is_void
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lost": 1}, {"doubled": 1}, {"out_of_order": 1}, {"unknown": 1}, {"refused": 1}, {"unproved": 1},
+        {"chain_breaks": 1}, {"scrub_findings": 1}, {"hours_missing": 1}, {"hours_doubled": 1},
+        {"causes_missing": 1}, {"errors": ["x"]}, {"failures": ["x"]},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_nothing_excuses_a_record_that_was_not_kept(change: dict[str, object]) -> None:
+    assert not replace(FINE, machine_stood_s=[9.5], unmet=["x"], **change).is_void  # type: ignore[arg-type]
+
+
+def test_a_clean_day_is_not_void_for_a_pause() -> None:
+    assert not replace(FINE, machine_stood_s=[9.5]).is_void
+
+
 def test_a_day_of_another_unit_or_of_no_hours_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "scenario.toml"
     file.write_text(SCENARIO.replace("alpha-1", "omega-1"), encoding="utf-8")
