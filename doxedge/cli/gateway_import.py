@@ -48,7 +48,7 @@ an hour that is not over or that the gateway recorded itself (or any after it), 
 The gateway must not run: stop it, import, start it again (an hour stays valid while each of its quarters has a point).
 Run it as the service's user, as below. When it starts it signs the event `history.imported` for the regulator: file,
 hours, who and why. Only then does anything rest on the hours, and every recipe that does names the file. Substitutes
-that were signed before stay.
+that were signed before stay, also when their gap still lasts.
 
     systemctl stop doxedge
     sudo -u doxedge doxedge gateway hours import FILE.csv --unit U --called 703/2BLR --utc-offset -5 \\

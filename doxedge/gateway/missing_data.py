@@ -39,7 +39,7 @@ from doxedge.gateway.unit_setup import UnitSetup
 from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.measurement.hour_history import KnownHour, history_begins_ms, outlook, substitutes_of
 from doxedge.measurement.missing_data_rules import MASS_RATE, Rules
-from doxedge.measurement.substitute_recipe import gap_in
+from doxedge.measurement.substitute_recipe import gap_in, sources_in
 from doxedge.measurement.substitution import Substitute
 from doxedge.quantity import HOUR_MS
 from doxedge.signing import canonical
@@ -232,21 +232,28 @@ class MissingData:
         return wanted
 
     async def _substitutes(self, opened: list[StoredHour]) -> dict[int, Substitute]:
-        """By hour. The arithmetic over three years takes a moment, so a thread does it."""
-        by_rules: dict[Rules, set[int]] = {}
+        """By hour. The arithmetic over three years takes a moment, so a thread does it.
+
+        What is stated already rests on the same files as before: an import while its gap lasts does not lower it.
+        """
+        wanted: dict[tuple[Rules, frozenset[str] | None], set[int]] = {}
         for stored in opened:
             plan = self._plan_at(stored.known.start_ms)
             if plan.substitutes:
-                by_rules.setdefault(plan.rules, set()).add(stored.known.start_ms)
+                wanted.setdefault((plan.rules, _stated_on(stored)), set()).add(stored.known.start_ms)
         first_ms = await self._hours.gap_begins_ms(self._unit, opened[0].known.start_ms)
-        history = await self._hours.history(self._unit, from_ms=history_begins_ms(first_ms, MASS_RATE))
+        from_ms = history_begins_ms(first_ms, MASS_RATE)
+        histories = {
+            sources: await self._hours.history(self._unit, from_ms=from_ms, sources=sources)
+            for sources in {sources for _, sources in wanted}
+        }
         began_ms = await self._hours.began_ms(self._unit) or first_ms
 
         def compute() -> dict[int, Substitute]:
             return {
                 one.hour.start_ms: one
-                for rules, starts in by_rules.items()
-                for one in substitutes_of(history, rules, starts, began_ms=began_ms)
+                for (rules, sources), starts in wanted.items()
+                for one in substitutes_of(histories[sources], rules, starts, began_ms=began_ms)
             }
 
         return await asyncio.to_thread(compute)
@@ -308,6 +315,14 @@ class MissingData:
 
     async def _find(self, key: str) -> Entry | None:
         return await self._outbox.find_key(self._identity.channel, self._identity.source, key)
+
+
+def _stated_on(stored: StoredHour) -> frozenset[str] | None:
+    """The files that what is stated rests on; None: nothing is stated, and those count that are in force."""
+    if stored.stated is None:
+        return None
+    recipe = canonical.decode(stored.stated.recipe)
+    return sources_in(recipe if isinstance(recipe, list) else [])
 
 
 def _stood_still(known: KnownHour) -> bool:

@@ -6,7 +6,7 @@ below some megabytes. What is let go can never matter again: no rule looks back 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -92,9 +92,16 @@ class HourStore(SideStore):
         """The first missing hour of the gap in which an hour lies."""
         return await self._database.read(partial(import_rows.gap_begins_ms, unit=unit, start_ms=start_ms))
 
-    async def history(self, unit: str, *, from_ms: int) -> list[KnownHour]:
-        """What is known of the hours from `from_ms` on: those of files, then the gateway's own."""
-        return await self._database.read(partial(import_rows.history, unit=unit, from_ms=from_ms))
+    async def history(
+        self, unit: str, *, from_ms: int, sources: Collection[str] | None = None
+    ) -> list[KnownHour]:
+        """What is known of the hours from `from_ms` on: those of files, then the gateway's own.
+
+        `sources`: of these files, whatever became of them; None: of those that are in force.
+        """
+        return await self._database.read(
+            partial(import_rows.history, unit=unit, from_ms=from_ms, sources=sources)
+        )
 
     async def import_file(
         self,

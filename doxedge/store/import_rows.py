@@ -138,9 +138,11 @@ def hours(
     return sorted(found, key=lambda hour: hour.start_ms)
 
 
-def history(connection: sqlite3.Connection, *, unit: str, from_ms: int) -> list[KnownHour]:
-    """What is known of the hours from `from_ms` on: those of files, then the gateway's own."""
-    told = hours(connection, unit=unit, from_ms=from_ms)
+def history(
+    connection: sqlite3.Connection, *, unit: str, from_ms: int, sources: Collection[str] | None = None
+) -> list[KnownHour]:
+    """What is known of the hours from `from_ms` on: those of files (as `hours`), then the gateway's own."""
+    told = hours(connection, unit=unit, from_ms=from_ms, sources=sources)
     return told + hour_rows.history(connection, unit=unit, from_ms=from_ms)
 
 

@@ -21,7 +21,7 @@ from doxedge.gateway.record_desk import RecordDesk
 from doxedge.quantity import HOUR_MS
 from doxedge.store import look
 from tests.cli.test_gateway_hours import configured
-from tests.gateway.missing_hours import MAXIMUM, PART75, RATE, planned, statements
+from tests.gateway.missing_hours import PART75, RATE, planned, statements
 from tests.gateway.other_system import CALLED, GRAMS, Hour, text
 from tests.gateway.stack_bench import shared_text
 from tests.gateway.test_missing_data_restart import PowerCut, cut_after
@@ -114,30 +114,6 @@ async def test_what_follows_looks_back_on_the_hours_and_the_regulator_knows_befo
         0, [("missing", None), ("missing", None), ("substituted", "proved"), ("measured", None)],
     )  # fmt: skip
     assert hours[0]["from_file"] == source(file)
-
-
-async def test_what_was_signed_before_stays_and_is_still_proved(
-    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async with bench(tmp_path / "gateway", planned=planned()) as unit:
-        await unit.measure(60, nox_ppm=None)
-        await unit.measure(62)
-        clock = unit.clock
-    assert (await run(capsys, config, write(tmp_path, [GOOD] * 3_000)))[0] == 0
-    async with bench(tmp_path / "gateway", planned=planned(), clock=clock) as unit:
-        await unit.measure(60, nox_ppm=None)
-        await unit.measure(62)
-        last = [
-            body
-            for kind, body in await statements(unit)
-            if kind != "gap" and body["quality"] == "substituted"
-        ]
-    assert (last[0]["nox_g"], last[0]["method_code"]) == (MAXIMUM, "07")
-    # The hour that the gateway measured in between is in the mean.
-    assert (abs(last[-1]["nox_g"] - RATE) < 10, last[-1]["method_code"]) == (True, "11")
-    code, hours = await verified(capsys, config)
-    assert code == 0
-    assert [hour["verdict"] for hour in hours if hour["what"] == "substituted"] == ["proved"] * 2
 
 
 async def test_a_substitute_on_a_file_that_was_replaced_is_still_proved_and_one_on_a_lost_file_differs(
