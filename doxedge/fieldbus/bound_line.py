@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 from doxedge.analysers.question import Answer, Asked, DeviceException
 from doxedge.fieldbus.byte_link import ByteLink
-from doxedge.fieldbus.errors import NoAnswer, NotBound
+from doxedge.fieldbus.errors import ConnectionLost, NoAnswer, NotBound
 
 FAST_GAP_S: Final = 0.00175
 """Above 19,200 Bd the gap between frames is 1.75 ms whatever the speed (V1.02, 2.5.1.1)."""
@@ -126,8 +126,8 @@ class BoundLine:
     async def exchange(self, request: Asked) -> Answer | DeviceException:
         """Ask and wait for the one answer that fits. LineError otherwise; the line is then left alone for a while."""
         async with self._busy:
-            await self._link.open()
             question = self._speech.question(request)
+            await self._link.open()
             try:
                 await self._settle()
                 self._link.flush()
@@ -162,11 +162,19 @@ class BoundLine:
         """(1) and (5): wait until the line may be used; bytes that come now belong to nobody."""
         loop = asyncio.get_running_loop()
         give_up_s = max(loop.time(), self._quiet_from_s) + self._quarantine_s
-        while stray := await self._link.receive(until_s=self._quiet_from_s):
+        while stray := await self._stray():
             if loop.time() > give_up_s:
                 raise NotBound(f"{self.name} does not fall silent")
             self.counters.drained_bytes += len(stray)
             self._quiet_from_s = max(self._quiet_from_s, loop.time() + self._guard_s)
+
+    async def _stray(self) -> bytes:
+        """What comes before the line may be used. Who hung up since the last answer is taken up again, once."""
+        try:
+            return await self._link.receive(until_s=self._quiet_from_s)
+        except ConnectionLost:
+            await self._link.open()
+            return await self._link.receive(until_s=self._quiet_from_s)
 
     async def _answer(self, request: Asked, question_bytes: int) -> Heard:
         """(3). Where an echo looks like the answer, the last frame that comes within the time is the answer."""
@@ -193,8 +201,11 @@ class BoundLine:
                     return found
 
     async def _require_silence(self) -> None:
-        """(4)"""
-        excess = await self._link.receive(until_s=asyncio.get_running_loop().time() + self._excess_s)
+        """(4) Who hangs up behind the answer says no more, and the answer was whole."""
+        try:
+            excess = await self._link.receive(until_s=asyncio.get_running_loop().time() + self._excess_s)
+        except ConnectionLost:
+            return
         if excess:
             raise NotBound(f"{len(excess)} bytes follow the answer")
 

@@ -23,6 +23,7 @@ from typing import Final
 
 from doxedge.analysers.question import Answer, Asked, DeviceException, Order, Phrase
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
+from doxedge.fieldbus.hang_ups import ConnectionRecord, HangUpHabit
 from doxedge.fieldbus.modbus_pdu import MAX_PDU_BYTES, bind, question_pdu
 
 if sys.version_info >= (3, 12):
@@ -73,6 +74,7 @@ class ModbusTcp:
         self._transaction = first_transaction & 0xFFFF
         self._connection: _Connection | None = None
         self._busy = asyncio.Lock()
+        self._habit = HangUpHabit()
         self._quiet_until_s = 0.0
         self.counters = TcpCounters()
 
@@ -102,6 +104,7 @@ class ModbusTcp:
                 found = bind(request, frame[HEADER.size :])
             except BaseException:
                 # Errors and cancellation alike: what may still be on its way dies with the connection.
+                self._habit.learn(connection.record)
                 self._quarantine()
                 raise
             finally:
@@ -127,6 +130,9 @@ class ModbusTcp:
             self._connection = None
 
     async def _connected(self) -> _Connection:
+        if self._connection is not None and self._habit.is_used_up(self._connection.record):
+            self._connection.abandon()
+            self._connection = None
         if self._connection is not None and self._connection.fault is not None:
             # (3) Something came while nobody had asked; or the other side hung up, as it may.
             if isinstance(self._connection.fault, ConnectionLost):
@@ -157,6 +163,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.fault: LineError | None = None
+        self.record = ConnectionRecord()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[bytes] | None = None
@@ -176,6 +183,7 @@ class _Connection(asyncio.Protocol):
         if self._answer is None or self._answer.done():
             self._fail(NotBound(f"{len(data)} bytes came that nobody had asked for"))
             return
+        self.record.heard()
         self._buffer += data
         try:
             frame = whole_frame(self._buffer, self._head)
@@ -187,6 +195,8 @@ class _Connection(asyncio.Protocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.fault is None:
+            self.record.lost()
         text = f": {exc}" if exc else ""
         self._fail(ConnectionLost(f"the device closed the connection{text}"))
         if not self.closed.done():
@@ -204,6 +214,7 @@ class _Connection(asyncio.Protocol):
         # One timer for the whole exchange; cheaper than a task-cancelling time-out around a future.
         timer = loop.call_later(timeout_s, self._time_is_up, timeout_s)
         try:
+            self.record.asked()
             self._transport.write(question)
             return await answer
         finally:

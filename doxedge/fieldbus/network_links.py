@@ -9,6 +9,7 @@ from functools import partial
 
 from doxedge.fieldbus.byte_link import Inbox
 from doxedge.fieldbus.errors import ConnectionLost, NoConnection
+from doxedge.fieldbus.hang_ups import ConnectionRecord, HangUpHabit
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -23,6 +24,7 @@ class TcpLink:
         self.host, self.port = host, port
         self._connect_timeout_s = connect_timeout_ms / 1_000
         self._stream: _Stream | None = None
+        self._habit = HangUpHabit()
 
     @property
     def name(self) -> str:
@@ -36,7 +38,9 @@ class TcpLink:
 
     async def open(self) -> None:
         """Connect, if there is no connection that still works. NoConnection."""
-        if self._stream is not None and self._stream.inbox.fault is not None:
+        stream = self._stream
+        if stream is not None and (stream.inbox.fault is not None or self._habit.is_used_up(stream.record)):
+            self._habit.learn(stream.record)
             self.close()
         if self._stream is not None:
             return
@@ -64,6 +68,7 @@ class TcpLink:
         """Send."""
         if self._stream is None or self._stream.transport is None:
             raise ConnectionLost(f"{self.name} is not open")
+        self._stream.record.asked()
         self._stream.transport.write(data)
 
     async def receive(self, *, until_s: float) -> bytes:
@@ -78,6 +83,7 @@ class _Stream(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.inbox = Inbox()
+        self.record = ConnectionRecord()
         self.transport: asyncio.Transport | None = None
 
     @override
@@ -90,10 +96,12 @@ class _Stream(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        self.record.heard()
         self.inbox.put(data)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        self.record.lost()
         self.inbox.fail(ConnectionLost("the other side closed the connection" + (f": {exc}" if exc else "")))
 
 

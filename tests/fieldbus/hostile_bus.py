@@ -85,6 +85,7 @@ class HostileBus:
 
     behaviour: BusBehaviour = honest
     questions: list[BusQuestion] = field(default_factory=list)
+    connections: int = 0
     say: Say = lambda data: None
     hang_up: Callable[[], None] = lambda: None
     _heard: bytearray = field(default_factory=bytearray)
@@ -149,6 +150,7 @@ async def bus_on_tcp(behaviour: BusBehaviour = honest) -> AsyncIterator[tuple[Ho
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        bus.connections += 1
         bus.say = writer.write
         bus.hang_up = writer.transport.abort
         try:
