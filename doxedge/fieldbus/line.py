@@ -45,6 +45,10 @@ class Poll:
             raise ValueError(f"a phase of {self.phase_ms} ms does not fit a period of {self.period_ms} ms")
         self.driver.requests(self.group)  # KeyError here rather than in the running line
 
+    def worst_ms(self, timeout_ms: int) -> int:
+        """How long one visit takes the line at most, where an exchange takes `timeout_ms` at most."""
+        return len(self.driver.requests(self.group)) * timeout_ms
+
     def next_due_ms(self, after_ms: int) -> int:
         """The first time on this poll's grid that is later than `after_ms`."""
         periods = (after_ms - self.phase_ms) // self.period_ms + 1
@@ -114,13 +118,18 @@ class _Device:
     detail: str = ""
 
 
+def busy_percent(polls: Sequence[Poll], *, timeout_ms: int) -> float:
+    """Share of a line's time that goes into questions at worst: every device alive and as slow as it may be."""
+    return sum(100 * poll.worst_ms(timeout_ms) / poll.period_ms for poll in polls)
+
+
 def check_load(name: str, polls: Sequence[Poll], *, timeout_ms: int) -> None:
     """Refuse a line whose devices, all alive and all as slow as they may be, could not be polled in time.
 
     ConfigError with the arithmetic. In real time only: a compressed plant clock does not slow its wires down.
     """
-    parts = [(poll, len(poll.driver.requests(poll.group)) * timeout_ms) for poll in polls]
-    load_percent = sum(100 * worst_ms / poll.period_ms for poll, worst_ms in parts)
+    parts = [(poll, poll.worst_ms(timeout_ms)) for poll in polls]
+    load_percent = busy_percent(polls, timeout_ms=timeout_ms)
     if load_percent > 100:
         sums = ", ".join(
             f"{poll.driver.device}/{poll.group} {worst_ms} ms every {poll.period_ms} ms"
