@@ -140,6 +140,7 @@ class AlarmWatch:
             conflicts=self._refused[unit] + poster.state.conflicts,
             suspended=poster.state.suspended,
             broken=self._records.verdict(poster.channel, poster.source),
+            clock_doubt=pipeline.clock_doubt,
             doors=doors_of(planned, pipeline.flags),
         )
 
