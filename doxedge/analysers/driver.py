@@ -38,6 +38,7 @@ REASON_OF_FLAG: Final[Mapping[str, Reason]] = {
     "warning": Reason.WARNING,
     "out_of_range": Reason.ABOVE_RANGE,
     "door": Reason.MAINTENANCE,
+    "battery": Reason.WARNING,
 }
 
 

@@ -30,6 +30,7 @@ LEAST_SEVERITY: Final = {
     "warning": Severity.NOTED,
     "out_of_range": Severity.NOTED,
     "door": Severity.NOTED,
+    "battery": Severity.NOTED,
 }
 """The canonical flags and what each does at least: a map may be stricter, never more lenient."""
 

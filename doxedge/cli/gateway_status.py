@@ -128,11 +128,31 @@ def _sections(told: Mapping[str, Any]) -> list[Section]:
             "no unit is measured",
         ),
         alarm_section(told["alarms"]),
+        *_limits(units),
         *_monitors(units, now_ms),
         *_availability(units),
         Section("Instruments", ("instrument", "state", "why", "since", "line"), devices, "no instrument"),
         Section("Values", ("unit", "quantity", "value", "quality", "why", "read"), values, "no value yet"),
     ]
+
+
+def _limits(units: Sequence[Mapping[str, Any]]) -> list[Section]:
+    """What the running averages may be, and what they are going to be; no table where nothing is limited."""
+    rows = [
+        [
+            ".".join(part for part in (unit["unit"], limit["stack"]) if part),
+            limit["limit"],
+            f"{limit['value']} {limit['unit_of_measure']}",
+            f"{limit['average'] or '–'} ({limit['minutes_valid']} min)",
+            f"{limit['projected'] or '–'} at {utc(limit['end_ms'])[11:16]}",
+            limit["most_from_now"] or "–",
+            f"{limit['last'] or '–'} from {utc(limit['last_start_ms'])[11:16]} on",
+        ]
+        for unit in units
+        for limit in unit.get("limits", ())  # a gateway of an earlier version has none
+    ]
+    columns = ("stack", "limit", "value", "average", "expected", "at most from now", "last interval")
+    return [Section("Emission limits", columns, rows, "")] if rows else []
 
 
 def _monitors(units: Sequence[Mapping[str, Any]], now_ms: int) -> list[Section]:

@@ -30,6 +30,14 @@ STEADY_MS: Final = 5 * MINUTE_MS
 few seconds is one outage, and not a thousand events on a ledger."""
 FLOW_PERCENT_OF_SPAN: Final = Band(Decimal(5), Decimal(2))
 """Of a unit that is off: less is the zero of the instrument."""
+NOX_PERCENT_OF_SPAN: Final = FLOW_PERCENT_OF_SPAN
+"""Likewise; twice what a daily check lets pass is not asked for, since what smoulders is an emission."""
+NOX_OFF_PPB: Final = Band(Decimal(20_000), Decimal(10_000))
+"""The same where the span is not known."""
+AIR_PERCENT: Final = Band(Decimal("20.5"), Decimal("20.0"))
+"""Oxygen in the stack of a unit that runs. A turbine that idles has 19 % (40 CFR 75, Appendix F, 3.3.4.1)."""
+FALLING_PERCENT: Final = Decimal(1)
+"""Availability above a threshold: about 88 hours of a year."""
 
 _RULES: Final = (
     AlarmRule(
@@ -49,6 +57,21 @@ _RULES: Final = (
         meaning="more than a third of the running hour has no valid minute",
         priority=Priority.HIGH,
         latched=False,  # The gap or the extrapolated hour stays on the ledger.
+    ),
+    AlarmRule(
+        code="limit.predicted",
+        meaning="the running average will be beyond its emission limit if the stack goes on as it does",
+        priority=Priority.HIGH,
+        raise_after_ms=2 * MINUTE_MS,
+        clear_after_ms=2 * MINUTE_MS,
+        latched=False,  # Nothing has happened yet, and `limit.exceeded` says when it has.
+    ),
+    AlarmRule(
+        code="limit.exceeded",
+        meaning="an average was beyond its emission limit",
+        priority=Priority.HIGH,
+        clear_after_ms=STEADY_MS,  # Raised at once: what it rests on is over.
+        signed=True,
     ),
     AlarmRule(
         code="value.stuck",
@@ -89,6 +112,35 @@ _RULES: Final = (
         signed=True,
     ),
     AlarmRule(
+        code="value.off",
+        meaning="the unit counts as off and its analyser reads NOx",
+        priority=Priority.MEDIUM,
+        raise_after_ms=30 * MINUTE_MS,  # What is left in stack and line after a shut-down.
+        clear_after_ms=STEADY_MS,
+        signed=True,
+    ),
+    AlarmRule(
+        code="value.air",
+        meaning="the unit runs and its analyser reads air: the sample is diluted, or not from the stack",
+        priority=Priority.HIGH,
+        raise_after_ms=15 * MINUTE_MS,  # A boiler is purged before it is lit.
+        clear_after_ms=STEADY_MS,
+        signed=True,
+    ),
+    AlarmRule(
+        code="value.calibration",
+        meaning="a value is above the range that its monitor was calibrated for",
+        priority=Priority.MEDIUM,
+        raise_after_ms=MINUTE_MS,
+        clear_after_ms=STEADY_MS,  # Not signed: the hour says `out_of_range` where a QAL2 is applied.
+    ),
+    AlarmRule(
+        code="power.battery",
+        meaning="a cabinet runs on its battery",
+        priority=Priority.HIGH,
+        clear_after_ms=MINUTE_MS,
+    ),
+    AlarmRule(
         code="door.open",
         meaning="the door contact of a cabinet is open",
         priority=Priority.MEDIUM,
@@ -119,13 +171,6 @@ _RULES: Final = (
         latched=False,  # Every signed hour says so.
     ),
     AlarmRule(
-        code="clock.doubtful",
-        meaning="no hour closes: the clock is far from the hours, and no time server disciplines it",
-        priority=Priority.HIGH,
-        clear_after_ms=STEADY_MS,
-        signed=True,
-    ),
-    AlarmRule(
         code="disk.low",
         meaning="the disk of the state folder is nearly full; raw samples go first",
         priority=Priority.HIGH,
@@ -136,6 +181,12 @@ _RULES: Final = (
         meaning="so few hours were quality-assured that each missing one is stated higher",
         priority=Priority.MEDIUM,
         latched=False,  # It lasts for weeks; every substitute says the figure in its recipe.
+    ),
+    AlarmRule(
+        code="availability.falling",
+        meaning="availability nears a threshold below which each missing hour is stated higher",
+        priority=Priority.LOW,
+        latched=False,
     ),
     AlarmRule(
         code="configuration.refused",

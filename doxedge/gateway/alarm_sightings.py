@@ -12,6 +12,7 @@ from typing import Final
 
 from doxedge.fieldbus.line import DeviceState
 from doxedge.gateway.alarm_rules import (
+    AIR_PERCENT,
     CLOCK_BAD_MS,
     CLOCK_WARNING_MS,
     DISK_FREE_MB_BACK,
@@ -19,18 +20,22 @@ from doxedge.gateway.alarm_rules import (
     FLOW_PERCENT_OF_SPAN,
     INVALID_MINUTES,
     MEBIBYTE,
+    NOX_OFF_PPB,
+    NOX_PERCENT_OF_SPAN,
     OUTBOX_PERCENT,
     QUEUE_AGE_MS,
 )
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.measurement.alarms import Sighting
 from doxedge.measurement.collected_hour import RunningHour
+from doxedge.measurement.hour_settings import BACKUP
 from doxedge.measurement.quality import PAIR
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.sample import Quality, Reason
 from doxedge.store.rows import Room
 
 OUT_OF_RANGE: Final = frozenset({Reason.RANGE, Reason.ABOVE_RANGE, Reason.BELOW_RANGE})
+OXYGEN: Final = "o2_percent"
 MINUTES_JUDGED: Final = 20
 """So much of an hour must have gone well before the trouble of the hour before is over."""
 
@@ -54,10 +59,14 @@ class UnitFacts:
     """As the ledger said at the start."""
     broken: str | None
     """What is wrong with the records on the disk, empty when nothing is; None: not looked at yet."""
-    clock_doubt: str = ""
-    """Why no hour closes; empty while they do."""
     doors: Mapping[str, bool | None] = field(default_factory=dict)
     """Instrument with a door contact in its map to whether it is open; None: not read yet."""
+    batteries: Mapping[str, bool | None] = field(default_factory=dict)
+    """Instrument with the contact of a UPS in its map to whether that is on its battery; likewise."""
+    concentrations: Mapping[str, Decimal | None] = field(default_factory=dict)
+    """The quantity that is the NOx of each stack, to the span of its monitor."""
+    calibrated_to: Mapping[str, Decimal] = field(default_factory=dict)
+    """Quantity to the greatest reading that its monitor was calibrated for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +119,19 @@ def unit_sightings(facts: UnitFacts, *, now_ms: int) -> Iterator[Sighting]:
     yield _hour(unit, facts.hour)
     for quantity, reading in sorted(facts.latest.items()):
         yield from _value(f"{unit}.{quantity}", reading)
+        if quantity in facts.calibrated_to:
+            yield _calibrated(f"{unit}.{quantity}", reading, facts.calibrated_to[quantity])
+        if quantity.rpartition(".")[2] == OXYGEN and not quantity.startswith(f"{BACKUP}."):
+            yield _air(f"{unit}.{quantity}", reading, running=facts.running)
     for flow, span in facts.flows.items():
         yield _flow(facts, flow, span)
+    for concentration, span in facts.concentrations.items():
+        yield _nox_while_off(facts, concentration, span)
     age_ms = 0 if facts.oldest_pending_ms is None else now_ms - facts.oldest_pending_ms
     text = f"the oldest record has waited {age_ms // 60_000} minutes"
     yield Sighting("outbox.old", unit, QUEUE_AGE_MS.holds(age_ms), text)
     broken = facts.broken
     yield Sighting("outbox.altered", unit, None if broken is None else bool(broken), broken or "all is there")
-    yield Sighting("clock.doubtful", unit, bool(facts.clock_doubt), facts.clock_doubt or "hours close")
     in_doubt = facts.conflicts > 0 or facts.suspended
     text = f"{facts.conflicts} records have a number that another record has"
     yield Sighting("source.suspended", unit, in_doubt, text)
@@ -125,6 +139,9 @@ def unit_sightings(facts: UnitFacts, *, now_ms: int) -> Iterator[Sighting]:
         yield Sighting(
             "door.open", device, is_open, "the contact is open" if is_open else "the contact is closed"
         )
+    for device, on_battery in sorted(facts.batteries.items()):
+        text = "there is no mains" if on_battery else "there is mains"
+        yield Sighting("power.battery", device, on_battery, text)
 
 
 def _disk(free_bytes: int | None) -> Sighting:
@@ -175,6 +192,32 @@ def _value(subject: str, reading: Reading) -> Iterator[Sighting]:
     if quantity == PAIR[0]:
         holds = reading.reason is Reason.PAIR
         yield Sighting("value.pair", subject, holds if holds or is_good else None, text)
+
+
+def _calibrated(subject: str, reading: Reading, bound: Decimal) -> Sighting:
+    """A reading that is bad for another reason says nothing of its range."""
+    value = reading.value
+    text = f"{value} from {reading.device}, calibrated up to {bound.normalize():f}"
+    return Sighting("value.calibration", subject, None if value is None else value > bound, text)
+
+
+def _air(subject: str, reading: Reading, *, running: bool) -> Sighting:
+    """Oxygen of a stack; a unit that is off may breathe."""
+    text = f"{reading.value} % oxygen from {reading.device}"
+    return Sighting("value.air", subject, AIR_PERCENT.holds(reading.value) if running else False, text)
+
+
+def _nox_while_off(facts: UnitFacts, concentration: str, span: Decimal | None) -> Sighting:
+    subject = f"{facts.unit}.{concentration}"
+    reading = facts.latest.get(concentration)
+    if facts.running:
+        return Sighting("value.off", subject, False, "the unit runs")
+    if reading is None or reading.value is None:
+        return Sighting("value.off", subject, None)
+    text = f"the unit is off and {concentration} is {reading.value}"
+    if not span:
+        return Sighting("value.off", subject, NOX_OFF_PPB.holds(reading.value), text)
+    return Sighting("value.off", subject, NOX_PERCENT_OF_SPAN.holds(reading.value * 100 / span), text)
 
 
 def _flow(facts: UnitFacts, flow: str, span: Decimal | None) -> Sighting:

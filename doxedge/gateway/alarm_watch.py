@@ -21,13 +21,14 @@ from doxedge.gateway.alarm_sightings import (
 from doxedge.gateway.availability import availability_sightings, watched_subjects
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.digit_watch import DigitWatch
+from doxedge.gateway.limit_sightings import limit_sightings, limited_subjects
 from doxedge.gateway.line_progress import LineProgress
 from doxedge.gateway.pipeline import UnitPipeline
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.gateway.poster import Poster
 from doxedge.gateway.qa_sightings import MonitorFacts, monitor_sightings
 from doxedge.gateway.record_check import RecordCheck
-from doxedge.measurement.quality import DOOR
+from doxedge.measurement.quality import BATTERY, DOOR
 from doxedge.store.outbox import Outbox
 from doxedge.store.samples import SampleStore
 
@@ -79,15 +80,18 @@ class AlarmWatch:
         await self._desk.look(device_sightings(self._device_states.values()), now_ms=now_ms)
         await self._desk.look(machine_sightings(await self._machine()), now_ms=now_ms)
         for unit in self._units():
-            facts = await self._unit(unit)
+            monitors = self._monitors(unit.table.name)
+            facts = await self._unit(unit, monitors)
             await self._desk.look(unit_sightings(facts, now_ms=now_ms), now_ms=now_ms)
             name = unit.table.name
             pipeline = self._pipelines[name]
             seen = availability_sightings(name, pipeline.missing_data.outlook)
             await self._desk.look(seen, now_ms=now_ms)
+            limits = limit_sightings(name, pipeline.limit_courses())
+            await self._desk.look(limits, now_ms=now_ms)
             digits = self._digits.look(unit, pipeline.latest, running=pipeline.is_running)
             await self._desk.look(digits, now_ms=now_ms)
-            for monitor in self._monitors(unit.table.name):
+            for monitor in monitors:
                 await self._desk.look(monitor_sightings(monitor, now_ms=now_ms), now_ms=now_ms)
         await self._digits.keep_if_due()
 
@@ -104,6 +108,7 @@ class AlarmWatch:
             subjects |= {unit.table.name, *unit.devices}
             own = f"{unit.table.name}."
             subjects |= {f"{own}{quantity.removeprefix(own)}" for quantity in unit.hour.devices}
+            subjects |= limited_subjects(unit.table.name, unit.emission_limits, unit.hour.stacks)
             subjects |= watched_subjects(unit.table.name, unit.missing_data.rules)
         return subject in subjects
 
@@ -124,7 +129,7 @@ class AlarmWatch:
             dropped_early=room.dropped_early - early_before,
         )
 
-    async def _unit(self, planned: PlannedUnit) -> UnitFacts:
+    async def _unit(self, planned: PlannedUnit, monitors: Sequence[MonitorFacts]) -> UnitFacts:
         unit = planned.table.name
         pipeline, poster = self._pipelines[unit], self._posters[unit]
         if unit not in self._refused:
@@ -140,8 +145,14 @@ class AlarmWatch:
             conflicts=self._refused[unit] + poster.state.conflicts,
             suspended=poster.state.suspended,
             broken=self._records.verdict(poster.channel, poster.source),
-            clock_doubt=pipeline.clock_doubt,
-            doors=doors_of(planned, pipeline.flags),
+            doors=contacts_of(planned, pipeline.flags, DOOR),
+            batteries=contacts_of(planned, pipeline.flags, BATTERY),
+            concentrations=concentrations_of(planned),
+            calibrated_to={
+                facts.subject.removeprefix(f"{unit}."): facts.calibrated_to
+                for facts in monitors
+                if facts.calibrated_to is not None
+            },
         )
 
 
@@ -155,13 +166,25 @@ def flows_of(planned: PlannedUnit) -> dict[str, Decimal | None]:
     return flows
 
 
-def doors_of(planned: PlannedUnit, flags: Mapping[tuple[str, str], frozenset[str]]) -> dict[str, bool | None]:
-    """The instruments whose maps have a door contact. One open contact of a device is an open door."""
+def concentrations_of(planned: PlannedUnit) -> dict[str, Decimal | None]:
+    """The NOx of each stack, with the span of its monitor where that is known; none of another unit's stack."""
+    if planned.table.shares_stack_of is not None:
+        return {}
+    spans = {monitor.quantity: monitor.checks.span for monitor in planned.monitors}
+    names = [stack.name_of(planned.hour.emission.concentration) for stack in planned.hour.stacks]
+    limits = planned.assessment.limits
+    return {name: spans.get(name) or (limits[name].span if name in limits else None) for name in names}
+
+
+def contacts_of(
+    planned: PlannedUnit, flags: Mapping[tuple[str, str], frozenset[str]], flag: str
+) -> dict[str, bool | None]:
+    """The instruments whose maps have such a contact. One of a device that says so is enough."""
     watched = [
-        one.device for one in planned.instruments if any(bit.flag == DOOR for bit in one.profile.status)
+        one.device for one in planned.instruments if any(bit.flag == flag for bit in one.profile.status)
     ]
     return {
-        device: any(DOOR in seen for seen in known) if known else None
+        device: any(flag in seen for seen in known) if known else None
         for device in watched
         for known in [[seen for (name, _), seen in flags.items() if name == device]]
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from doxedge.gateway.alarm_rules import FALLING_PERCENT
 from doxedge.measurement.alarms import Sighting
 from doxedge.measurement.hour_history import Outlook
 from doxedge.measurement.missing_data_rules import Rules
@@ -75,6 +76,18 @@ def availability_sightings(unit: str, seen: MonitorOutlook | None) -> Iterator[S
             f"{percent} % of the last operating hours were quality-assured, less than {threshold} %; {price}"
         )
         yield Sighting("availability.low", _subject(unit, threshold), holds, text)
+        yield _falling(unit, threshold, percent, price, is_initial=seen.outlook.is_initial)
+
+
+def _falling(unit: str, threshold: Decimal, percent: Decimal, price: str, *, is_initial: bool) -> Sighting:
+    """Towards a threshold; below it the other alarm stands."""
+    holds: bool | None = None
+    if is_initial or percent < threshold or percent >= threshold + FALLING_PERCENT + BACK_PERCENT:
+        holds = False
+    elif percent < threshold + FALLING_PERCENT:
+        holds = True
+    text = f"{percent} % of the last operating hours were quality-assured, {threshold} % is near; {price}"
+    return Sighting("availability.falling", _subject(unit, threshold), holds, text)
 
 
 def _thresholds(rules: Rules) -> list[Decimal]:

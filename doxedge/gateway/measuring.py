@@ -345,6 +345,7 @@ class Measuring:
             numbered=pipeline.desk.numbered,
             waiting=pipeline.desk.waiting,
             monitors=self.quality.standings(planned.table.name),
+            limits=pipeline.limit_courses(),
             available=pipeline.missing_data.outlook,
         )
 

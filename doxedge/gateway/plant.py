@@ -16,6 +16,7 @@ from doxedge.gateway.instruments import (
     combined_profile_hash,
     plan_instrument,
 )
+from doxedge.gateway.limit_settings import describe_limit, emission_limits
 from doxedge.gateway.meter_exchange import stored_devices
 from doxedge.gateway.missing_data_settings import (
     NO_SUBSTITUTES,
@@ -36,6 +37,7 @@ from doxedge.gateway.shared_stacks import (
 )
 from doxedge.gateway.site_limits import with_site
 from doxedge.gateway.unit_rules import describe_hour, hour_rules, rules_hash
+from doxedge.measurement.emission_limit import EmissionLimit
 from doxedge.measurement.hour import HourSettings
 from doxedge.measurement.quality import AssessmentSettings
 
@@ -54,6 +56,8 @@ class PlannedUnit:
     """What is checked with gas."""
     missing_data: MissingDataPlan = NO_SUBSTITUTES
     """What stands for an hour that is not measured."""
+    emission_limits: tuple[EmissionLimit, ...] = ()
+    """What the averages of its stacks are held against; of a stack that is another unit's: none."""
     others: tuple[str, ...] = ()
     """Under which names the samples of other units lie that share its stack."""
 
@@ -107,6 +111,7 @@ def describe(units: tuple[PlannedUnit, ...]) -> list[str]:
         lines += [f"  {said}" for said in describe_hour(unit.hour)]
         if unit.table.shares_stack_of is not None:
             lines.append(f"  its stack is measured by the instruments of {unit.table.shares_stack_of}")
+        lines += [f"  {describe_limit(one, unit.hour.averaging_minutes)}" for one in unit.emission_limits]
         lines.append(f"  {describe_missing_data(unit.missing_data)}")
         lines += [f"  {said}" for said in describe_monitors(unit.monitors)]
         for instrument in unit.instruments:
@@ -149,6 +154,7 @@ def _plan_unit(
         rules_hash=rules_hash(unit),
         monitors=_monitors(unit, plan, instruments, hour, source=source, place=place),
         missing_data=plan_missing_data(unit.missing_data, max_power_w=unit.energy.max_power_w),
+        emission_limits=emission_limits(unit),
     )
 
 
@@ -177,6 +183,7 @@ def _plan_sharer(
         rules_hash=shared_rules_hash(shared),
         monitors=monitors,
         missing_data=plan_missing_data(owner.missing_data, max_power_w=max_power_w(shared)),
+        emission_limits=emission_limits(unit),  # Only the owner has any.
         others=others_devices(unit, shared, instruments),
     )
 

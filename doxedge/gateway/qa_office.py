@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Final, Literal
 
 from pydantic import Field
@@ -31,6 +31,7 @@ from doxedge.gateway.qa_tests import (
 )
 from doxedge.measurement.bias_factor import factor_at
 from doxedge.measurement.calibration_run import Gas
+from doxedge.measurement.conversion import PRECISE
 from doxedge.measurement.hour_settings import HourSettings, backup_name
 from doxedge.measurement.qa_entry import Judged, TestKind, read_qal3
 from doxedge.measurement.reading import Reading
@@ -360,8 +361,19 @@ def _facts(monitor: Monitor, desk: QaDesk, bias: tuple[Decimal, Decimal] | None,
         min(terms, key=lambda term: term.until_ms, default=None),
         bias if "rata" in desk.record.tests[plan.quantity] else None,
         desk.record.charts[plan.quantity].findings,
-        desk.range.words(plan.quantity),
+        calibrated_to=_calibrated_to(desk, plan.quantity, now_ms),
+        outside=desk.range.words(plan.quantity),
     )
+
+
+def _calibrated_to(desk: QaDesk, quantity: str, now_ms: int) -> Decimal:
+    """As the analyser reads it: a QAL2 ends at a calibrated value (EN 14181, 6.5)."""
+    span = desk.monitors[quantity].plan.checks.span
+    function = desk.record.function(quantity, now_ms)
+    if function is None:
+        return span
+    with localcontext(PRECISE):
+        return min(span, (function.highest - function.a) / function.b)
 
 
 def _all_checks(desk: QaDesk) -> Sequence[Check]:

@@ -17,7 +17,7 @@ from doxedge.measurement.bias_factor import PLACES
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult
 from doxedge.measurement.conversion import PRECISE, reported
 from doxedge.measurement.qa_entry import BLOCKING
-from doxedge.measurement.tests_in_force import KeptTests
+from doxedge.measurement.tests_in_force import KeptTests, QalFunction
 from doxedge.store.qa_rows import QaEntry, QaKind
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,10 @@ class QaRecord:
             return None
         with localcontext(PRECISE):
             return reported(prod(factors, start=Decimal(1)), places=PLACES)
+
+    def function(self, quantity: str, at_ms: int) -> QalFunction | None:
+        """Of the last QAL2 of a monitor that holds at an instant; None without one."""
+        return self._in_force.function(quantity, at_ms)
 
     def steps(self, result: CheckResult) -> list[Step]:
         """The gases of a check as readings of the charts."""

@@ -40,6 +40,8 @@ class MonitorFacts:
     None where this monitor has no RATA."""
     drifts: str = ""
     """What the last readings on its QAL3 charts found."""
+    calibrated_to: Decimal | None = None
+    """The greatest reading that it was calibrated for: its span, or where its last QAL2 ends; None: not known."""
     outside: str = ""
     """Why the hours outside the range of its QAL2 ask for a new one; empty when they do not."""
 

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from doxedge.analysers.configuration import ConfigError
 from doxedge.backends.http_client import NodeAddress
 from doxedge.gateway.layers import Layers, add_layer, read_layers
+from doxedge.gateway.limit_settings import LIMITS_MAX, EmissionLimitTable
 from doxedge.gateway.mass_settings import BiasTable, FormulaTable
 from doxedge.gateway.missing_data_settings import MissingDataTable
 from doxedge.gateway.qa_settings import CalibrationTable
@@ -163,6 +164,16 @@ class UnitTable(_Table):
     grace_ms: int = Field(90_000, ge=0, le=3_600_000)
     instrument: tuple[InstrumentTable, ...] = Field(min_length=1)
     calibration: tuple[CalibrationTable, ...] = ()
+    emission_limit: tuple[EmissionLimitTable, ...] = Field((), max_length=LIMITS_MAX)
+    """What the permit allows; alarms rest on it, and no mass."""
+
+    @field_validator("emission_limit")
+    @classmethod
+    def _named_once(cls, limits: tuple[EmissionLimitTable, ...]) -> tuple[EmissionLimitTable, ...]:
+        names = [limit.name for limit in limits]
+        if len(set(names)) != len(names):
+            raise ValueError("two limits have the same name")
+        return limits
 
     @field_validator("limits")
     @classmethod

@@ -13,10 +13,12 @@ from doxedge.fieldbus.line import DeviceState
 from doxedge.gateway.alarm_rules import rule_of
 from doxedge.gateway.availability import MonitorOutlook
 from doxedge.gateway.clock_state import ClockReading
+from doxedge.gateway.limit_sightings import limits_as_dicts
 from doxedge.gateway.operator_door import Question
 from doxedge.gateway.poster import PosterState
 from doxedge.measurement.alarms import Alarm
 from doxedge.measurement.collected_hour import RunningHour
+from doxedge.measurement.emission_limit import LimitCourse
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.validity import QUADRANT_MS
 from doxedge.quantity import MINUTE_MS
@@ -52,6 +54,8 @@ class UnitStatus:
     """Items that are not signed yet."""
     monitors: Sequence[Mapping[str, object]] = ()
     """What is checked with gas, and how it stands."""
+    limits: Sequence[LimitCourse] = ()
+    """How its stacks stand to their emission limits."""
     available: MonitorOutlook | None = None
     """None before the first closed hour is known."""
 
@@ -62,6 +66,7 @@ class UnitStatus:
             "running": self.running,
             "availability": None if self.available is None else self.available.as_dict(),
             "hour": None if self.hour is None else hour_as_dict(self.hour, running=self.running),
+            "limits": limits_as_dicts(self.limits),
             "values": [_value_as_dict(reading) for _, reading in sorted(self.latest.items())],
             "devices": [_device_as_dict(name, self.device_states.get(name)) for name in self.devices],
             "backlog": {

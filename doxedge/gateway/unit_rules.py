@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.gateway.applied_tests import applied_settings, describe_applied
+from doxedge.gateway.limit_settings import emission_limits
 from doxedge.gateway.mass_settings import FormulaTable
 from doxedge.gateway.quantity_plan import QuantityPlan, stack_name
 from doxedge.gateway.settings import UnitTable
@@ -15,6 +16,7 @@ from doxedge.measurement.emission import EmissionSettings
 from doxedge.measurement.energy import EnergySettings
 from doxedge.measurement.fuel_factors import factor
 from doxedge.measurement.hour_settings import BACKUP, HourSettings, Stack, backup_name
+from doxedge.measurement.limit_courses import limited
 from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.part75_mass import Part75Formula, factors_wanted
 from doxedge.measurement.shared_stack import SharedStack
@@ -24,7 +26,7 @@ from doxedge.signing.tags import hash_tagged
 CAME_LATER: Final = (
     "calibration", "missing_data", "averaging_minutes", "concentration_o2_corrected", "formula", "bias",
     "stacks", "shares_stack_of", "bias_source", "bias_low_emitter_cap",
-    "calibration_function",
+    "calibration_function", "emission_limit",
 )  # fmt: skip
 """Keys of a unit that its rules hash leaves out where they have their defaults."""
 
@@ -121,6 +123,12 @@ def _require_measured(
             reason=f"nothing delivers {', '.join(missing)}; a configured constant will do "
             '(profile = "configured_moisture" for moisture), and marks every hour as resting on it',
         )
+    if missing := sorted(hour.beside - owner.keys()):
+        raise ConfigError(
+            source=source,
+            path=f"{place}.emission_limit",
+            reason=f"nothing delivers {', '.join(missing)}; is its group left out in poll_ms?",
+        )
 
 
 def require_held(unit: UnitTable, periods: dict[str, int], *, source: str, place: str) -> None:
@@ -170,6 +178,7 @@ def _hour_settings(unit: UnitTable, plan: QuantityPlan) -> HourSettings:
         devices=plan.owner,
         backups=frozenset(name for name in named if backup_name(name) in plan.owner),
         stacks=stacks,
+        beside=limited(emission_limits(unit), emission, stacks),
     )
 
 

@@ -16,6 +16,7 @@ from doxedge.gateway.gap_causes import GapCauses
 from doxedge.gateway.missing_data_settings import NO_SUBSTITUTES, MissingDataPlan
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.measurement.emission import HourGap
+from doxedge.measurement.emission_limit import EmissionLimit
 from doxedge.measurement.hour import HourSettings
 from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.quality import AssessmentSettings, Assessor, ClockState
@@ -51,6 +52,8 @@ class UnitSetup:
     all units on it."""
     missing_data: MissingDataPlan = NO_SUBSTITUTES
     """What stands for an hour that is not measured."""
+    emission_limits: tuple[EmissionLimit, ...] = ()
+    """What the averages of its stacks are held against."""
 
     @property
     def hashes(self) -> tuple[bytes, bytes]:
@@ -73,7 +76,14 @@ class SetupChange:
 def setup_of(planned: PlannedUnit) -> UnitSetup:
     """The setup of a unit on this machine."""
     made_by = Provenance(planned.profile_hash, planned.rules_hash, boot_id(), firmware_text())
-    return UnitSetup(planned.hour, planned.assessment, made_by, planned.sampled, planned.missing_data)
+    return UnitSetup(
+        planned.hour,
+        planned.assessment,
+        made_by,
+        planned.sampled,
+        planned.missing_data,
+        planned.emission_limits,
+    )
 
 
 @dataclass(slots=True)

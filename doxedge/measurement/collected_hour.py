@@ -81,7 +81,7 @@ class MinuteStep:
     minute: int
     operating_ms: int
     means: Mapping[str, Decimal | None]
-    """Of each measured quantity that the mass needs: the mean that stands for the minute, None without a valid one."""
+    """Of each quantity that the mass needs, and of those beside: the mean of the minute, None without a valid one."""
     g_per_h: Mapping[str, Decimal | None]
     """The mass rate of each stack by its name; None for a minute that is filled by scaling."""
 
@@ -209,9 +209,9 @@ class CollectedHour:
 
     def steps(self, operation: Operation) -> list[MinuteStep]:
         """The mass of the hour, minute by minute."""
-        steps = []
+        steps, told = [], self._settings.needed | self._settings.beside
         for minute, operating_ms in enumerate(self._operating_ms(operation)):
-            means = {quantity: self._minutes.mean_at(quantity, minute) for quantity in self._settings.needed}
+            means = {quantity: self._minutes.mean_at(quantity, minute) for quantity in told}
             rates = {stack.name: self._rate(stack, minute) for stack in self._settings.stacks}
             g_per_h = {name: None if rate is None else rate.g_per_h for name, rate in rates.items()}
             units = {

@@ -14,7 +14,6 @@ After a restart the caller gives the stored `Carry` and feeds the stored samples
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import StrEnum
 
 from doxedge.measurement.apportioning import StackHour
 from doxedge.measurement.carry import Carry
@@ -24,6 +23,7 @@ from doxedge.measurement.energy import EnergyCounter, EnergyQuality, HourEnergy
 from doxedge.measurement.hour_settings import HourSettings
 from doxedge.measurement.monitor_checks import EVERYTHING
 from doxedge.measurement.operating import OperatingSignal, Operation
+from doxedge.measurement.placing import ClockJump, Counters, Placed
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.tests_in_force import KeptTests, KnownTests
 from doxedge.measurement.validity import CalibrationCheck
@@ -38,43 +38,6 @@ __all__ = [
     "Placed",
     "RunningHour",
 ]
-
-
-class Placed(StrEnum):
-    """Where the readings of a sample went."""
-
-    OPEN = "open"
-    REVISING = "revising"  # into a closed hour, of which a revision follows
-    LATE = "late"  # refused: the hour is closed for too long
-    EARLY = "early"  # refused: before the first hour wanted
-    DUPLICATE = "duplicate"  # refused: it was here before
-    AHEAD = "ahead"  # refused: its clock is not to be believed
-    IGNORED = "ignored"  # nothing in it comes from a device of this unit
-
-
-class ClockJump(ValueError):
-    """The clock passed more hours at once than is believable. Carries both instants."""
-
-    def __init__(self, *, from_ms: int, now_ms: int, max_gap_hours: int) -> None:
-        hours = (now_ms - from_ms) // HOUR_MS
-        super().__init__(
-            f"the clock says {now_ms} ms, {hours} hours after the last closed hour at {from_ms} ms; more than"
-            f" {max_gap_hours} hours are not taken for a gap unless an operator starts anew from there"
-        )
-        self.from_ms = from_ms
-        self.now_ms = now_ms
-
-
-@dataclass(slots=True)
-class Counters:
-    """Samples that did not go into an open hour, by cause, and readings from a device that is not the owner."""
-
-    revising: int = 0
-    late: int = 0
-    early: int = 0
-    duplicate: int = 0
-    ahead: int = 0
-    foreign: int = 0
 
 
 @dataclass(slots=True)
@@ -248,10 +211,15 @@ class HourAssembler:
         collected = self._open.get(start_ms) or CollectedHour(start_ms, self._settings, tests=self._tests)
         return collected.preview(self._operation(start_ms, now_ms), until_ms=now_ms)
 
-    def steps(self, start_ms: int) -> list[MinuteStep]:
-        """A closed hour minute by minute; [] when it is not kept any more."""
+    def steps(self, start_ms: int, *, until_ms: int | None = None) -> list[MinuteStep]:
+        """A closed hour minute by minute, and with `until_ms` an open one as far; [] for one that is not known."""
         closed = self._closed.get(start_ms)
-        return [] if closed is None else closed.collected.steps(closed.operation)
+        if closed is not None:
+            return closed.collected.steps(closed.operation)
+        opened = self._open.get(start_ms)
+        if opened is None or until_ms is None:
+            return []
+        return opened.steps(self._operation(start_ms, min(until_ms, start_ms + HOUR_MS)))
 
     @property
     def carry(self) -> Carry:

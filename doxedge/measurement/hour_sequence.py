@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from doxedge.measurement.collected_hour import RunningHour
+from doxedge.measurement.collected_hour import MinuteStep, RunningHour
 from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.measurement.hour import Carry, HourAssembler, Placed
 from doxedge.measurement.hour_settings import HourSettings
@@ -140,6 +140,10 @@ class HourSequence:
     def preview(self, now_ms: int) -> RunningHour:
         """The hour that runs at `now_ms`, as far as it has come."""
         return self._parts[self._index_of(now_ms)].assembler.preview(now_ms)
+
+    def steps(self, start_ms: int, until_ms: int) -> list[MinuteStep]:
+        """An hour minute by minute, an open one as far; [] for one that is not known."""
+        return self._parts[self._index_of(start_ms)].assembler.steps(start_ms, until_ms=until_ms)
 
     @property
     def carry(self) -> Carry:

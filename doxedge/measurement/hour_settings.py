@@ -77,6 +77,9 @@ class HourSettings:
     stacks: tuple[Stack, ...] = (Stack(),)
     """The mass is the sum over these; each is measured as `emission` says."""
 
+    beside: frozenset[str] = frozenset()
+    """Quantities, as the unit names them, of which minute means are made beside those of the mass."""
+
     shared: SharedStack | None = None
     """Other units emit through the stack as well: what is measured is divided. `operating` and `energy` are the
     unit's own."""
@@ -131,7 +134,7 @@ class HourSettings:
     def averaged(self) -> frozenset[str]:
         """The quantities of which minute means are made."""
         power = {self.energy.power_quantity} if self.energy else set()
-        return self.needed | self.loads | power | {backup_name(quantity) for quantity in self.backups}
+        return self.needed | self.beside | self.loads | power | {backup_name(q) for q in self.backups}
 
     @property
     def loads(self) -> frozenset[str]:

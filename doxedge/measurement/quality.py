@@ -56,7 +56,9 @@ FLAG_JUDGEMENTS: Final = (
 )
 DOOR: Final = "door"
 """The contact of a cabinet is open: it says nothing of a value, and the regulator is told."""
-KNOWN_FLAGS: Final = frozenset({DOOR, *(flag for flag, _, _ in FLAG_JUDGEMENTS)})
+BATTERY: Final = "battery"
+"""The cabinet runs on its battery: values go on, and somebody should come."""
+KNOWN_FLAGS: Final = frozenset({DOOR, BATTERY, *(flag for flag, _, _ in FLAG_JUDGEMENTS)})
 
 NOX: Final = "nox_ppb"
 PAIR: Final = (NOX, "no_ppb", "no2_ppb")

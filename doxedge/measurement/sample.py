@@ -66,7 +66,8 @@ class Sample:
 
     flags: frozenset[str] = frozenset()
     """Canonical status words of the device: fault warning maintenance zero span out_of_service invalid held
-    out_of_range door. A sample that carries no value at all states the device's status until the next such sample."""
+    out_of_range door battery. A sample that carries no value at all states the device's status until the next such
+    sample."""
 
     failures: Mapping[str, Reason] = field(default_factory=dict)
     """The reason of each None. The one reason that goes with a value is `Reason.DEFAULT`: a configured constant."""

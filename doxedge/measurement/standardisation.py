@@ -26,6 +26,9 @@ class Standard:
     max_oxygen_factor: Decimal = Decimal(10)
     """Near 21 % the correction means nothing any more; a factor beyond this is refused."""
 
+    correct_below_reference: bool = True
+    """False: gas with less oxygen than the reference is left as it is, as many permits have it."""
+
 
 class NoStandardValue(ArithmeticError):
     """The gas is outside what the formula is for: no dry gas, no pressure, or (nearly) nothing but air."""
@@ -40,11 +43,19 @@ def dry_mg_per_m3(ppm: Decimal, basis: Basis, moisture_percent: Decimal, standar
         return mg * 100 / _positive(100 - moisture_percent, "dry share of the gas")
 
 
+def dry_share(moisture_percent: Decimal) -> Decimal:
+    """(100 - H)/100. Raises NoStandardValue where nothing but water is left."""
+    with localcontext(PRECISE):
+        return _positive(100 - moisture_percent, "dry share of the gas") / 100
+
+
 def at_reference_oxygen(
     mg: Decimal, *, o2_dry: Decimal, o2_reference: Decimal, standard: Standard
 ) -> Decimal:
     """The same at the reference oxygen. Raises NoStandardValue where the correction exceeds its bound."""
     with localcontext(PRECISE):
+        if o2_dry < o2_reference and not standard.correct_below_reference:
+            return mg
         factor = (standard.o2_air - o2_reference) / _positive(standard.o2_air - o2_dry, "distance to air")
         if factor > standard.max_oxygen_factor:
             raise NoStandardValue(f"oxygen factor {factor:.2f} is beyond {standard.max_oxygen_factor}")

@@ -21,9 +21,11 @@ from doxedge.gateway.alarm_sightings import (
 from doxedge.gateway.availability import MonitorOutlook, availability_sightings
 from doxedge.gateway.clock_state import ClockReading
 from doxedge.gateway.digit_watch import DigitWatch
+from doxedge.gateway.limit_sightings import limit_sightings
 from doxedge.gateway.qa_sightings import MonitorFacts, monitor_sightings
 from doxedge.measurement.alarms import Priority, Sighting
 from doxedge.measurement.collected_hour import RunningHour
+from doxedge.measurement.emission_limit import EmissionLimit, course_of
 from doxedge.measurement.hour_history import outlook
 from doxedge.measurement.missing_data_rules import MASS_RATE
 from doxedge.measurement.reading import Reading
@@ -251,8 +253,16 @@ def test_an_instrument_that_is_away_says_why() -> None:
 
 
 def test_every_sighting_has_its_rule_and_every_rule_is_looked_for(tmp_path: Path) -> None:
-    facts = unit(doors={"alpha-1.analyser": False}, latest={"nox_ppb": reading("nox_ppb", 7)})
+    facts = unit(
+        doors={"alpha-1.analyser": False},
+        batteries={"alpha-1.analyser": False},
+        latest={name: reading(name, 7) for name in ("nox_ppb", "o2_percent")},
+        concentrations={"nox_ppb": None},
+        calibrated_to={"nox_ppb": Decimal(9)},
+    )
     state = DeviceState("alpha-1.flow", "one", True, Reason.NONE, "answers", NOW_MS)
+    limit = EmissionLimit(name="permit", mg_per_m3=Decimal(9))
+    course = course_of(limit, "", start_ms=0, minutes=60, so_far=[], last_start_ms=0, last=[])
     found = {
         one.code
         for one in (
@@ -263,6 +273,7 @@ def test_every_sighting_has_its_rule_and_every_rule_is_looked_for(tmp_path: Path
             *availability_sightings(
                 "alpha-1", MonitorOutlook(outlook([], MASS_RATE, began_ms=0), MASS_RATE, substitutes=False)
             ),
+            *limit_sightings("alpha-1", [course]),
             *DigitWatch(tmp_path, now_ms=lambda: NOW_MS).look(plan(), facts.latest, running=True),
         )
     }
@@ -284,6 +295,72 @@ def test_a_configuration_that_was_refused_stands_until_one_is_right() -> None:
     sighting = said(found, "configuration.refused", "")
     assert (sighting.holds, sighting.text) == (True, "gateway.toml: key: Field required")
     assert said(machine_sightings(machine()), "configuration.refused", "").holds is False
+
+
+@pytest.mark.parametrize(
+    ("running", "nox_ppb", "span", "holds"),
+    [
+        pytest.param(T, 90_000, 500_000, F, id="the unit runs"),
+        pytest.param(F, 25_001, 500_000, T, id="more than a twentieth of the span"),
+        pytest.param(F, 25_000, 500_000, N, id="exactly a twentieth"),
+        pytest.param(F, 10_000, 500_000, F, id="the zero of the instrument"),
+        pytest.param(F, -9_000, 500_000, F, id="below zero"),
+        pytest.param(F, 20_001, None, T, id="more than 20 ppm where the span is not known"),
+        pytest.param(F, 10_000, None, F, id="10 ppm where the span is not known"),
+        pytest.param(F, None, 500_000, N, id="test gas, or no answer"),
+    ],
+)
+def test_nox_of_a_unit_that_is_off(
+    running: bool, nox_ppb: int | None, span: int | None, holds: bool | None
+) -> None:
+    quality = Quality.BAD if nox_ppb is None else Quality.GOOD
+    facts = unit(
+        running=running,
+        latest={"nox_ppb": reading("nox_ppb", nox_ppb, quality)},
+        concentrations={"nox_ppb": None if span is None else Decimal(span)},
+    )
+    assert said(unit_sightings(facts, now_ms=NOW_MS), "value.off", "alpha-1.nox_ppb").holds is holds
+
+
+def test_nox_that_nobody_has_read_yet_says_nothing() -> None:
+    facts = unit(running=False, concentrations={"nox_ppb": None})
+    assert said(unit_sightings(facts, now_ms=NOW_MS), "value.off", "alpha-1.nox_ppb").holds is N
+
+
+@pytest.mark.parametrize(
+    ("running", "o2_percent", "holds"),
+    [(T, "20.9", T), (T, "20.5", N), (T, "20.0", F), (T, "6", F), (F, "20.9", F), (T, None, N)],
+)
+@pytest.mark.parametrize("quantity", ["o2_percent", "east.o2_percent"])
+def test_a_unit_that_runs_and_breathes_air(
+    running: bool, o2_percent: str | None, holds: bool | None, quantity: str
+) -> None:
+    one = Reading(
+        "alpha-1.analyser", quantity, NOW_MS, None if o2_percent is None else Decimal(o2_percent),
+        Quality.GOOD, Reason.NONE,
+    )  # fmt: skip
+    facts = unit(running=running, latest={quantity: one, "backup.o2_percent": one})
+    found = [*unit_sightings(facts, now_ms=NOW_MS)]
+    assert said(found, "value.air", f"alpha-1.{quantity}").holds is holds
+    assert not [one for one in found if (one.code, one.subject) == ("value.air", "alpha-1.backup.o2_percent")]
+
+
+@pytest.mark.parametrize(("nox_ppb", "holds"), [(500_001, T), (500_000, F), (0, F), (None, N)])
+def test_a_value_above_what_its_monitor_was_calibrated_for(nox_ppb: int | None, holds: bool | None) -> None:
+    quality = Quality.BAD if nox_ppb is None else Quality.GOOD
+    facts = unit(
+        latest={"nox_ppb": reading("nox_ppb", nox_ppb, quality), "no_ppb": reading("no_ppb", 7)},
+        calibrated_to={"nox_ppb": Decimal(500_000)},
+    )
+    found = [*unit_sightings(facts, now_ms=NOW_MS)]
+    assert said(found, "value.calibration", "alpha-1.nox_ppb").holds is holds
+    assert [one.subject for one in found if one.code == "value.calibration"] == ["alpha-1.nox_ppb"]
+
+
+def test_a_cabinet_on_its_battery_is_told_and_an_unread_contact_says_nothing() -> None:
+    batteries = {"alpha-1.analyser": True, "alpha-1.flow": False, "alpha-1.meter": None}
+    found = list(unit_sightings(unit(batteries=batteries), now_ms=NOW_MS))
+    assert [said(found, "power.battery", device).holds for device in batteries] == [True, False, None]
 
 
 def test_an_open_door_is_told_and_an_unread_contact_says_nothing() -> None:

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from doxedge.fieldbus.line import DeviceState
 from doxedge.fieldbus.profile_folders import read_profile_text, search_path
 from doxedge.gateway.alarm_desk import AlarmDesk
-from doxedge.gateway.alarm_watch import AlarmWatch, doors_of, free_bytes
+from doxedge.gateway.alarm_watch import AlarmWatch, contacts_of, free_bytes
 from doxedge.gateway.line_plan import make_lines
 from doxedge.gateway.line_progress import LineProgress
 from doxedge.gateway.plant import PlannedUnit, plan_units
@@ -20,16 +21,17 @@ from doxedge.gateway.record_check import RecordCheck
 from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.alarms import Sighting
 from doxedge.measurement.hour_history import KnownHour
-from doxedge.measurement.quality import AssessmentSettings, Assessor
+from doxedge.measurement.quality import DOOR, AssessmentSettings, Assessor
 from doxedge.measurement.sample import Quality, Reason, Sample
 from doxedge.quantity import HOUR_MS
 from doxedge.store.alarms import AlarmStore
 from doxedge.store.outbox import OutboxSettings
 from doxedge.store.rows import Closing, Draft
+from tests.gateway.calibrations import calibration_text
 from tests.gateway.memory_ledger import MemoryLedger
 from tests.gateway.missing_hours import remember
 from tests.gateway.plant_settings import settings_text
-from tests.gateway.unit_bench import Bench, SetClock, bench
+from tests.gateway.unit_bench import Bench, SetClock, bench, plan
 from tests.ledger.channels import START_MS
 
 
@@ -54,11 +56,13 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(folder: Path, *, outbox_settings: OutboxSettings | None = None) -> AsyncIterator[Watched]:
+async def watched(
+    folder: Path, *, outbox_settings: OutboxSettings | None = None, planned: PlannedUnit | None = None
+) -> AsyncIterator[Watched]:
     """Everything but the daemon."""
     ledger = MemoryLedger.begin()
     async with (
-        bench(folder, outbox_settings=outbox_settings) as unit,
+        bench(folder, outbox_settings=outbox_settings, planned=planned) as unit,
         await AlarmStore.open(folder / "alarms.db", now_ms=0) as store,
     ):
         poster = Poster(
@@ -92,6 +96,7 @@ async def watched(folder: Path, *, outbox_settings: OutboxSettings | None = None
             records=RecordCheck(unit.outbox, unit.device),
             clock=unit.clock,
             read_clock=lambda: unit.reading,
+            monitors=unit.office.facts,
         )
         yield Watched(unit, watch, desk, poster, states, tuple(line.name for line in lines))
 
@@ -234,6 +239,47 @@ def missing(hours: int) -> list[KnownHour]:
     ]
 
 
+async def test_what_cannot_be_true_together_is_told_after_its_delay(tmp_path: Path) -> None:
+    """A unit that counts as off and emits, then one that runs and breathes air."""
+    planned = plan(oxygen=True)
+    async with watched(tmp_path, planned=planned) as plant:
+
+        async def live(minutes: int, **how: Any) -> None:
+            for _ in range(minutes):
+                await plant.unit.measure(1, **how)
+                await plant.watch.look()
+
+        await live(29, power_w=0, o2_percent=Decimal(6))
+        assert ("value.off", "alpha-1.nox_ppb") not in await plant.standing()
+        await live(2, power_w=0, o2_percent=Decimal(6))
+        assert ("value.off", "alpha-1.nox_ppb") in await plant.standing()
+        await live(15, o2_percent=Decimal("20.9"))
+        found = await plant.standing()
+        assert ("value.off", "alpha-1.nox_ppb") not in found
+        assert ("value.air", "alpha-1.o2_percent") not in found
+        await live(1, o2_percent=Decimal("20.9"))
+        assert ("value.air", "alpha-1.o2_percent") in await plant.standing()
+
+
+async def test_a_limit_and_a_calibrated_range_are_watched(tmp_path: Path) -> None:
+    limit = '\n[[unit.emission_limit]]\nname = "permit"\nmg_per_m3 = 200\n'
+    planned = plan(lines=limit, calibrations=calibration_text(lines="settle_s = 10"))
+    async with watched(tmp_path, planned=planned) as plant:
+        for flag, nox_ppm in (("zero", 0), ("span", 400)):
+            await plant.unit.measure(2, nox_ppm=Decimal(nox_ppm), flags=frozenset({flag}))
+        await plant.unit.measure(4)
+        for _ in range(8):
+            await plant.unit.measure(1, nox_ppm=Decimal(510))
+            await plant.watch.look()
+        found = await plant.standing()
+        assert ("limit.predicted", "alpha-1.permit") in found
+        assert ("value.calibration", "alpha-1.nox_ppb") in found
+        await plant.watch.begin()  # They are of what is measured, so none is let go.
+        assert {("limit.predicted", "alpha-1.permit"), ("value.calibration", "alpha-1.nox_ppb")} <= (
+            await plant.standing()
+        )
+
+
 def with_a_door(folder: Path) -> PlannedUnit:
     """A unit whose analyser reads the contact of its cabinet as a discrete input."""
     shipped = read_profile_text("teledyne_t200", search_path()).text
@@ -247,10 +293,10 @@ def with_a_door(folder: Path) -> PlannedUnit:
 def test_a_door_is_watched_where_a_map_has_its_contact(tmp_path: Path) -> None:
     planned = with_a_door(tmp_path)
     gas = ("north-1.analyser", "nox_ppb")
-    assert doors_of(planned, {}) == {"north-1.analyser": None}
-    assert doors_of(planned, {gas: frozenset({"warning"})}) == {"north-1.analyser": False}
-    assert doors_of(planned, {gas: frozenset({"door"})}) == {"north-1.analyser": True}
-    assert doors_of(planned, {("north-1.flow", "flow_m3_per_h"): frozenset({"door"})}) == {
+    assert contacts_of(planned, {}, DOOR) == {"north-1.analyser": None}
+    assert contacts_of(planned, {gas: frozenset({"warning"})}, DOOR) == {"north-1.analyser": False}
+    assert contacts_of(planned, {gas: frozenset({"door"})}, DOOR) == {"north-1.analyser": True}
+    assert contacts_of(planned, {("north-1.flow", "flow_m3_per_h"): frozenset({"door"})}, DOOR) == {
         "north-1.analyser": None
     }
 

@@ -11,7 +11,7 @@ import pytest
 
 from doxedge.gateway.alarm_rules import RULES
 from doxedge.gateway.availability import MonitorOutlook, availability_sightings, watched_subjects
-from doxedge.measurement.alarms import Priority
+from doxedge.measurement.alarms import Priority, Sighting
 from doxedge.measurement.hour_history import outlook
 from doxedge.measurement.missing_data_rules import MASS_RATE
 from tests.gateway.missing_hours import RATE, planned, remember
@@ -19,6 +19,10 @@ from tests.gateway.unit_bench import bench
 from tests.measurement.test_hour_history import hours
 
 T, F, N = True, False, None
+
+
+def low(seen: MonitorOutlook, code: str = "availability.low") -> list[Sighting]:
+    return [one for one in availability_sightings("alpha-1", seen) if one.code == code]
 
 
 def seen(percent: int, *, tenths: int = 0, substitutes: bool = True, young: bool = False) -> MonitorOutlook:
@@ -48,20 +52,40 @@ def seen(percent: int, *, tenths: int = 0, substitutes: bool = True, young: bool
     ],
 )
 def test_each_threshold_is_an_alarm_with_a_band(percent: int, tenths: int, holds: list[bool | None]) -> None:
-    sightings = list(availability_sightings("alpha-1", seen(percent, tenths=tenths)))
+    sightings = low(seen(percent, tenths=tenths))
     assert [one.holds for one in sightings] == holds
     assert [one.subject for one in sightings] == ["alpha-1.95%", "alpha-1.90%", "alpha-1.80%"]
     assert {one.subject for one in sightings} == watched_subjects("alpha-1", MASS_RATE)
-    assert {one.code for one in sightings} == {"availability.low"}
+
+
+@pytest.mark.parametrize(
+    ("percent", "tenths", "holds"),
+    [
+        pytest.param(96, 4, [F, F, F], id="far above all"),
+        pytest.param(96, 3, [N, F, F], id="within the band"),
+        pytest.param(95, 9, [N, F, F], id="exactly a per cent above"),
+        pytest.param(95, 8, [T, F, F], id="near 95"),
+        pytest.param(94, 9, [T, F, F], id="exactly at 95"),
+        pytest.param(94, 8, [F, F, F], id="below it the other alarm stands"),
+        pytest.param(90, 3, [F, T, F], id="near 90"),
+    ],
+)
+def test_a_threshold_that_is_near_is_an_alarm_before_it(
+    percent: int, tenths: int, holds: list[bool | None]
+) -> None:
+    sightings = low(seen(percent, tenths=tenths), "availability.falling")
+    assert [one.holds for one in sightings] == holds
+    assert {one.subject for one in sightings} == watched_subjects("alpha-1", MASS_RATE)
+    assert "is near; the next missing hour is stated as " in sightings[0].text
 
 
 def test_an_alarm_names_the_price_of_the_next_missing_hour() -> None:
-    (*_, last) = availability_sightings("alpha-1", seen(70))
+    (*_, last) = low(seen(70))
     assert last.text == (
         "70.1 % of the last operating hours were quality-assured, less than 80 %; "
         "the next missing hour is stated as 9.000 kg"
     )
-    (first, *_) = availability_sightings("alpha-1", seen(70, substitutes=False))
+    (first, *_) = low(seen(70, substitutes=False))
     assert "no rules put a mass in its place" in first.text
     assert RULES["availability.low"].priority is Priority.MEDIUM
 
