@@ -29,6 +29,7 @@ HOURS_TO_GROW: Final = 3.0
 SIGMAS: Final = 2.0
 LOOK_EVERY_S: Final = 15.0
 LOOKS_MIN: Final = 8
+TELL_EVERY_S: Final = 300.0
 WARM_UP_S: Final = 30.0
 """The first words of a start are signed and posted; what they write is not what a day writes."""
 
@@ -114,9 +115,12 @@ async def soak(
 
 async def _look(site: Plant, pid: int, *, seconds: float, every_s: float) -> list[tuple[float, float]]:
     site.stage.require_alive()
-    begun_s = time.monotonic()
+    begun_s, told = time.monotonic(), 0
     looks = [(0.0, processes.pss_mb(pid))]
     while (passed_s := time.monotonic() - begun_s) < seconds:
+        if int(passed_s / TELL_EVERY_S) > told:
+            told = int(passed_s / TELL_EVERY_S)
+            say(f"{passed_s / 60:.0f} of {seconds / 60:.0f} min: {looks[-1][1]:.1f} MiB")
         await asyncio.sleep(min(every_s, seconds - passed_s))
         site.stage.require_alive()
         looks.append((time.monotonic() - begun_s, processes.pss_mb(pid)))
