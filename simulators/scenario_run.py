@@ -19,7 +19,8 @@ from doxedge.fieldbus.clock import VARIABLE, Clock, CompressedClock, from_enviro
 from simulators.broker.server import Broker
 from simulators.broker.settings import BrokerSettings
 from simulators.faults import EXPLANATIONS, FaultKind
-from simulators.scenario import OUTAGES, PLANT_EVENTS, Scenario, Step, read_scenario
+from simulators.scenario import FINDINGS, OUTAGES, PLANT_EVENTS, Scenario, Step, read_scenario
+from simulators.scenario_keys import KEYS
 from simulators.site import Site, site_of
 
 DESCRIPTION: Final = f"""\
@@ -28,7 +29,8 @@ Runs the units of a TOML file, and does to them what its steps say, at their tim
 The first line on stdout is JSON and says where the instruments listen and which clock a gateway has to
 share ({VARIABLE}). Then comes a line for each step that begins or ends. The program ends with the
 plant's last hour, or by SIGTERM or Ctrl-C. Outages of the gateway and of the node are told and not made:
-they are for whoever runs those processes, such as `python -m tests.day`.
+they are for whoever runs those processes. `python -m tests.day --scenario FILE.toml` does, with a real gateway
+and a real node, and then looks whether what the file expects has come true.
 """
 
 EPILOG: Final = """\
@@ -223,7 +225,9 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE.toml")
     parser.add_argument("--check", action="store_true", help="only read the file, and say what is in it")
-    parser.add_argument("--list", action="store_true", help="explain all faults, plant events and outages")
+    parser.add_argument(
+        "--list", action="store_true", help="explain every key, fault, plant event and outage"
+    )
     parser.add_argument(
         "--speed", type=float, metavar="N", help="plant seconds a second; default: the file's"
     )
@@ -308,9 +312,11 @@ def _write_checked(scenario: Scenario, *, is_json: bool) -> None:
 
 def _explained() -> dict[str, dict[str, str]]:
     return {
+        **KEYS,
         "fault": {kind.value: EXPLANATIONS[kind] for kind in FaultKind},
         "plant": {str(name): text for name, text in PLANT_EVENTS.items()},
         "outage": {str(name): text for name, text in OUTAGES.items()},
+        "finds": {str(name): text for name, text in FINDINGS.items()},
     }
 
 
@@ -319,5 +325,5 @@ def _write(explained: Mapping[str, Mapping[str, str]], *, is_json: bool) -> None
         sys.stdout.write(json.dumps(explained) + "\n")
         return
     for noun, entries in explained.items():
-        sys.stdout.write(f"{noun} = ...\n")
-        sys.stdout.write("".join(f"  {name:18}{text}\n" for name, text in entries.items()))
+        sys.stdout.write(f"{noun}\n" if noun in KEYS else f"{noun} = ...\n")
+        sys.stdout.write("".join(f"  {name:22}{text}\n" for name, text in entries.items()))

@@ -12,7 +12,7 @@ from doxedge.cli.audit_substitute import add_substitute
 from doxedge.cli.audit_tests import add_tests
 from doxedge.cli.audit_vectors import add_vectors
 from doxedge.cli.outcome import Exit
-from doxedge.measurement.hourly_file import HoursSummary, parse, summary
+from doxedge.measurement.hourly_file import HoursSummary, read_hours, summary
 from doxedge.quantity import kilograms_text
 
 HOURS_EPILOG = """\
@@ -31,7 +31,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "audit",
         help="recompute what others reported, from their own files",
         description="Computes anew what a file states, by the rules that it names, and says where it differs. Needs no "
-        "gateway and no node.",
+        "gateway and no node. A file may be packed by gzip, and - is standard input. With --output json a refusal is "
+        "JSON too: verdict, exit code, reason.",
     )
     verbs = noun.add_subparsers(title="verbs", metavar="VERB", required=True)
     add_verb(
@@ -51,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def audit_hours(options: argparse.Namespace) -> int:
     """Print the summary of one file. Raises Failure when it cannot be read or is not in the layout."""
     path: Path = options.file
-    result = read_table(path, lambda lines: summary(parse(lines)))
+    result = read_table(path, lambda lines: summary(read_hours(lines)))
     if options.output == "json":
         print_json(result)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from doxedge.analysers.configuration import ConfigError
@@ -29,8 +30,9 @@ def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="check the configuration and print the poll plan; with --machine and --probe keys, disk, clock, wiring",
         description="Reads the gateway's file and its drop-ins, the *.toml in the folder beside it (gateway.d for "
         "gateway.toml) in the order of their names: later ones win key by key, units and instruments meet by name. "
-        "Checks everything that can be checked without a device, and prints what would be polled. --machine adds keys, "
-        "disk, databases and clock, --probe also asks every instrument who it is: the checks of `doxedge doctor`.",
+        "Checks everything that can be checked without a device, and prints what would be polled and how busy each "
+        "line is at worst. --machine adds keys, disk, databases and clock, "
+        "--probe also asks every instrument who it is: the checks of `doxedge doctor`.",
         epilog="Exit codes: 0 right, 2 a mistake, named by file, table and key; with --machine or --probe that of the "
         "first error, as of the doctor. A running gateway is disturbed by neither: its instruments are left alone. It "
         "takes the configuration up with `doxedge gateway reload`.",
@@ -56,6 +58,7 @@ def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _check(options: argparse.Namespace) -> int:
     from doxedge.fieldbus.clock import RealClock
     from doxedge.gateway.layers import read_layers
+    from doxedge.gateway.line_plan import line_times
     from doxedge.gateway.plan import plan_of
     from doxedge.gateway.plant import describe
 
@@ -68,6 +71,7 @@ def _check(options: argparse.Namespace) -> int:
     findings = _findings(options)
     if options.output == "json":
         found: dict[str, object] = {"schema": SCHEMA, "files": layers.files, "units": _units(plan)}
+        found["lines"] = [asdict(time) for time in line_times(plan.lines)]
         if options.show:
             found["values"] = [dict(zip(("key", "value", "file"), row, strict=True)) for row in values]
         if options.machine or options.probe:
@@ -77,7 +81,8 @@ def _check(options: argparse.Namespace) -> int:
         rows = [(key, json.dumps(value, ensure_ascii=False), file) for key, value, file in values]
         print_section(Section("configuration", ("key", "value", "from"), rows, nothing="nothing"))
     else:
-        print("\n".join(printable(line) for line in describe(plan.units)))
+        said = [*describe(plan.units), *(time.words for time in line_times(plan.lines))]
+        print("\n".join(printable(line) for line in said))
     if options.output != "json":
         for finding in findings:
             print(printable(line_of(finding)))

@@ -123,6 +123,11 @@ class BoundLine:
         """The longest that one exchange may take: the guard, the answer's time, the wait for excess bytes."""
         return round(1_000 * (self._guard_s + self._timeout_s + self._excess_s))
 
+    @property
+    def quarantine_ms(self) -> int:
+        """The silence of (5)."""
+        return round(1_000 * self._quarantine_s)
+
     async def exchange(self, request: Asked) -> Answer | DeviceException:
         """Ask and wait for the one answer that fits. LineError otherwise; the line is then left alone for a while."""
         async with self._busy:

@@ -20,6 +20,11 @@ class Endpoint(Protocol):
         """The longest that one exchange may take, in real time, once connected."""
         ...
 
+    @property
+    def quarantine_ms(self) -> int:
+        """How long nobody is asked anything after a question that brought nothing; 0 where nobody has to wait."""
+        ...
+
     async def exchange(self, request: Asked) -> Answer | DeviceException:
         """Ask, and return the answer to exactly this question. LineError for anything else.
 

@@ -45,6 +45,10 @@ class Poll:
             raise ValueError(f"a phase of {self.phase_ms} ms does not fit a period of {self.period_ms} ms")
         self.driver.requests(self.group)  # KeyError here rather than in the running line
 
+    def worst_ms(self, timeout_ms: int) -> int:
+        """How long one visit takes the line at most, where an exchange takes `timeout_ms` at most."""
+        return len(self.driver.requests(self.group)) * timeout_ms
+
     def next_due_ms(self, after_ms: int) -> int:
         """The first time on this poll's grid that is later than `after_ms`."""
         periods = (after_ms - self.phase_ms) // self.period_ms + 1
@@ -59,7 +63,8 @@ class LineSettings:
     """Failed polls in a row before a device counts as away: one lost frame is no outage."""
     back_off: BackOff = field(default_factory=BackOff)
     probe_share_percent: int = 10
-    """Share of the line's time that may go into waiting for devices that are away, where others need the line."""
+    """Share of the line's time that may go into waiting for devices that are away, where others need the line. What
+    counts is the time-out with the silence that has to follow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,18 @@ class _Device:
     """In a row."""
     retry_at_s: float = 0.0
     """Real monotonic time before which it is left alone."""
+    slip_until_s: float = 0.0
+    """Real monotonic time before which another failure is no slip."""
+    is_slip: bool = False
+    """It answered before, and its failure is the first for long (one lost frame): it is asked again whatever the budget
+    says."""
     reason: Reason = Reason.NONE
     detail: str = ""
+
+
+def busy_percent(polls: Sequence[Poll], *, timeout_ms: int) -> float:
+    """Share of a line's time that goes into questions at worst: every device alive and as slow as it may be."""
+    return sum(100 * poll.worst_ms(timeout_ms) / poll.period_ms for poll in polls)
 
 
 def check_load(name: str, polls: Sequence[Poll], *, timeout_ms: int) -> None:
@@ -113,8 +128,8 @@ def check_load(name: str, polls: Sequence[Poll], *, timeout_ms: int) -> None:
 
     ConfigError with the arithmetic. In real time only: a compressed plant clock does not slow its wires down.
     """
-    parts = [(poll, len(poll.driver.requests(poll.group)) * timeout_ms) for poll in polls]
-    load_percent = sum(100 * worst_ms / poll.period_ms for poll, worst_ms in parts)
+    parts = [(poll, poll.worst_ms(timeout_ms)) for poll in polls]
+    load_percent = busy_percent(polls, timeout_ms=timeout_ms)
     if load_percent > 100:
         sums = ", ".join(
             f"{poll.driver.device}/{poll.group} {worst_ms} ms every {poll.period_ms} ms"
@@ -278,7 +293,8 @@ class Line:
         if not device.failures:
             return False
         now_s = self._clock.monotonic_s()
-        return now_s < device.retry_at_s or (len(self._devices) > 1 and now_s < self._probe_at_s)
+        is_on_budget = len(self._devices) > 1 and not device.is_slip
+        return now_s < device.retry_at_s or (is_on_budget and now_s < self._probe_at_s)
 
     async def _visit(self, poll: Poll, device: _Device) -> tuple[Driver, list[Outcome]]:
         """The outcomes of the questions, and whose they are; the first failure ends the visit: one time-out at most."""
@@ -323,8 +339,14 @@ class Line:
         now_s = self._clock.monotonic_s()
         pause_s = self._settings.back_off.delay_s(device.failures, self._chance)
         device.retry_at_s = now_s + pause_s / self._clock.speed
-        # After a wait of `seconds` the line belongs to the others for so long that the wait was within its share.
-        self._probe_at_s = now_s + seconds * (100 / self._settings.probe_share_percent - 1)
+        # The others wait through the silence behind it as well. After a wait the line belongs to them for so long that
+        # the wait was within its share.
+        silence_s = 0.0 if self._endpoint is None else self._endpoint.quarantine_ms / 1_000
+        others_s = (seconds + silence_s) * (100 / self._settings.probe_share_percent - 1)
+        free_at_s = now_s + silence_s + others_s
+        self._probe_at_s = max(self._probe_at_s, free_at_s)
+        device.is_slip = device.failures == 1 and now_s >= device.slip_until_s
+        device.slip_until_s = free_at_s
         if device.failures >= self._settings.alarm_after and device.up is not False:
             device.up = False
             device.counters.outages += 1

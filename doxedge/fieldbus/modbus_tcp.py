@@ -88,6 +88,11 @@ class ModbusTcp:
         """The longest that one exchange may take once connected."""
         return round(self._timeout_s * 1_000)
 
+    @property
+    def quarantine_ms(self) -> int:
+        """What was wrong dies with its connection, and the next question has a new one."""
+        return 0
+
     async def exchange(self, request: Asked) -> Answer | DeviceException:
         """Ask and wait for the one answer that fits. LineError otherwise; the connection is then gone."""
         if isinstance(request, Phrase | Order):

@@ -171,6 +171,13 @@ _RULES: Final = (
         latched=False,  # Every signed hour says so.
     ),
     AlarmRule(
+        code="clock.doubtful",
+        meaning="no hour closes: the clock is far from the hours, and no time server disciplines it",
+        priority=Priority.HIGH,
+        clear_after_ms=STEADY_MS,
+        signed=True,
+    ),
+    AlarmRule(
         code="disk.low",
         meaning="the disk of the state folder is nearly full; raw samples go first",
         priority=Priority.HIGH,

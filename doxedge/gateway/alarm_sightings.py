@@ -59,6 +59,8 @@ class UnitFacts:
     """As the ledger said at the start."""
     broken: str | None
     """What is wrong with the records on the disk, empty when nothing is; None: not looked at yet."""
+    clock_doubt: str = ""
+    """Why no hour closes; empty while they do."""
     doors: Mapping[str, bool | None] = field(default_factory=dict)
     """Instrument with a door contact in its map to whether it is open; None: not read yet."""
     batteries: Mapping[str, bool | None] = field(default_factory=dict)
@@ -132,6 +134,7 @@ def unit_sightings(facts: UnitFacts, *, now_ms: int) -> Iterator[Sighting]:
     yield Sighting("outbox.old", unit, QUEUE_AGE_MS.holds(age_ms), text)
     broken = facts.broken
     yield Sighting("outbox.altered", unit, None if broken is None else bool(broken), broken or "all is there")
+    yield Sighting("clock.doubtful", unit, bool(facts.clock_doubt), facts.clock_doubt or "hours close")
     in_doubt = facts.conflicts > 0 or facts.suspended
     text = f"{facts.conflicts} records have a number that another record has"
     yield Sighting("source.suspended", unit, in_doubt, text)

@@ -9,6 +9,7 @@ One endpoint has one line, whichever units its devices belong to: two masters on
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,9 +60,9 @@ class Address:
 
     @property
     def socket(self) -> tuple[str, int, bool]:
-        """What only one line can have: the serial port, or the other end and whether it is UDP's."""
+        """What one line alone can have: the serial port, whatever it is called; or the other end, and if by UDP."""
         if self.serial is not None:
-            return self.serial.port, 0, False
+            return os.path.realpath(self.serial.port), 0, False
         return self.host, self.port, self.framing == "udp"
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from doxedge.backends.http_client import NodeAddress
@@ -14,6 +14,7 @@ from doxedge.backends.port import Ledger
 from doxedge.backends.remote import RemoteLedger
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway.clock_state import ClockReading, read_clock
+from doxedge.gateway.reach import Reach
 from doxedge.gateway.settings import GatewaySettings, NodeTable, SamplesTable
 from doxedge.keystore.keys import open_signer
 from doxedge.quantity import DAY_MS
@@ -39,6 +40,8 @@ class Equipment:
     ledger: Ledger
     signer: Signer
     clock: Clock
+    reach: Reach = field(default_factory=Reach)
+    """Whether the node of `ledger` is back, for all who wait for it."""
 
     def read_clock(self) -> ClockReading:
         """How good the clock is; a compressed one is nobody's measure."""

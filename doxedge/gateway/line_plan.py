@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from doxedge.fieldbus.clock import Clock
 from doxedge.fieldbus.endpoint import Endpoint
-from doxedge.fieldbus.line import DeviceState, Line, Poll, check_load
+from doxedge.fieldbus.line import DeviceState, Line, Poll, busy_percent, check_load
 from doxedge.gateway.endpoints import Address, make_endpoint
 from doxedge.gateway.instruments import Instrument, tenant
 from doxedge.gateway.plant import PlannedUnit
@@ -55,6 +55,39 @@ def require_time(lines: Iterable[PlannedLine], *, clock: Clock) -> None:
         endpoint = line.endpoint()
         if endpoint and clock.speed == 1:
             check_load(line.name, line.polls, timeout_ms=endpoint.timeout_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class LineTime:
+    """What a line has to do at worst, with every device alive and as slow as it may be."""
+
+    line: str
+    exchange_ms: int
+    """One question with its answer: guard gap, time-out, the wait for excess bytes."""
+    busy_percent: float
+    visit_ms: int
+    """The longest visit: so long may a poll that is due have to wait for its turn."""
+
+    @property
+    def words(self) -> str:
+        """For `doxedge gateway check`."""
+        return (
+            f"line {self.line}: busy {self.busy_percent:.0f} % of its time at worst, {self.exchange_ms} ms a question; "
+            f"the longest visit takes {self.visit_ms} ms"
+        )
+
+
+def line_times(lines: Iterable[PlannedLine]) -> list[LineTime]:
+    """Of every line on which somebody is asked. Raises ConfigError as `require_time` does."""
+    times = []
+    for line in lines:
+        endpoint, polls = line.endpoint(), line.polls
+        if endpoint is not None and polls:
+            exchange_ms = endpoint.timeout_ms
+            longest_ms = max(poll.worst_ms(exchange_ms) for poll in polls)
+            busy = busy_percent(polls, timeout_ms=exchange_ms)
+            times.append(LineTime(line.name, exchange_ms, busy, longest_ms))
+    return times
 
 
 def make_line(

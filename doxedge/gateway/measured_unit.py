@@ -96,6 +96,7 @@ def make_poster(
         signer=equipment.signer,
         clock=equipment.clock,
         chance=chance,
+        reach=equipment.reach,
     )
 
 
@@ -105,8 +106,8 @@ async def number_and_post(pipeline: UnitPipeline, poster: Poster, equipment: Equ
         numbering.agree, equipment.outbox, equipment.ledger, channel=poster.channel, source=poster.source,
         on_conflict=poster.note_suspended,
     )  # fmt: skip
-    while not await agree():  # noqa: ASYNC110 - it is the node that is asked again
-        await asyncio.sleep(AGREE_EVERY_S)
+    while not await agree():
+        await equipment.reach.wait(AGREE_EVERY_S)
     pipeline.desk.numbered = True
     await pipeline.close_hours()
     await poster.run()

@@ -19,6 +19,7 @@ from doxedge.gateway import meter_exchange, sample_rows
 from doxedge.gateway.clock_state import ClockReading, is_sure, state_of
 from doxedge.gateway.dropped_samples import DroppedSamples
 from doxedge.gateway.exchange_book import ExchangeBook
+from doxedge.gateway.hour_border import Border, HourBorder
 from doxedge.gateway.live_values import live_values
 from doxedge.gateway.meter_exchange import CODE, MeterExchange, NotExchanged
 from doxedge.gateway.missing_data import MissingData
@@ -32,7 +33,7 @@ from doxedge.gateway.unit_setup import QualityAssurance, SetupChange, UnitJudge,
 from doxedge.gateway.unit_stores import UnitStores
 from doxedge.measurement.emission import HourGap, HourRecord
 from doxedge.measurement.emission_limit import LimitCourse
-from doxedge.measurement.hour import Carry, ClockJump, RunningHour
+from doxedge.measurement.hour import Carry, RunningHour
 from doxedge.measurement.hour_sequence import HourSequence
 from doxedge.measurement.limit_courses import limit_courses
 from doxedge.measurement.reading import Reading
@@ -107,7 +108,7 @@ class UnitPipeline:
         """Closed together with those of other units, and not at the desk yet."""
         self._hours: HourSequence | None = None
         self._unsaved = False
-        self._jump: str | None = None
+        self._border = HourBorder(identity.unit, memory_file=self._memory_file, monotonic_s=clock.monotonic_s)
         self._dropped = DroppedSamples(stores.samples)
         self._clock_state = state_of(read_clock())
 
@@ -249,12 +250,16 @@ class UnitPipeline:
         if self._hours is None:
             return 0
         async with self._together.lock:
+            if self._look_at_border(self._hours, self._clock.now_ms()) is Border.ANEW:
+                await self._begin_anew(self._hours)
             return await self._close_hours()
 
     def collect(self, now_ms: int) -> None:
         """Close what is due, without waiting for anything; the next `close_hours` signs it."""
-        if self._hours is not None:
-            self._closed += self._due(self._hours, now_ms)
+        if self._hours is not None and self._look_at_border(self._hours, now_ms) is Border.CLOSE:
+            # A longer gap is stated in parts, one at each look.
+            gap_ms_max = self._setup.hour.max_gap_hours * HOUR_MS
+            self._closed += self._hours.close(min(now_ms, self.open_from_ms + gap_ms_max))
 
     async def _close_hours(self) -> int:
         self._clock_state = state_of(self._read_clock())
@@ -340,17 +345,27 @@ class UnitPipeline:
         """What the status page shows; not signed, not stored."""
         return live_values(self.latest, self._judge.flags.values(), self.running_hour())
 
-    def _due(self, hours: HourSequence, now_ms: int) -> tuple[HourRecord | HourGap, ...]:
-        try:
-            closed = hours.close(now_ms)
-        except ClockJump as jump:
-            if self._jump is None:
-                cure = f"correct the clock, or stop the gateway and delete {self._memory_file} to begin anew"
-                log.error("unit %s: %s; %s", self.identity.unit, jump, cure)
-            self._jump = str(jump)
-            return ()
-        self._jump = None
-        return closed
+    @property
+    def clock_doubt(self) -> str:
+        """Why no hour closes until somebody acts; empty while they do."""
+        return self._border.doubt
+
+    def _look_at_border(self, hours: HourSequence, now_ms: int) -> Border:
+        return self._border.look(
+            open_from_ms=hours.carry.next_start_ms,
+            now_ms=now_ms,
+            reading=self._read_clock(),
+            gap_ms_max=self._setup.hour.max_gap_hours * HOUR_MS,
+        )
+
+    async def _begin_anew(self, hours: HourSequence) -> None:
+        """Let go of hours in a time that is not; go on with the present one, and what is stored of it."""
+        now_ms, setup = self._clock.now_ms(), self._judge.setup_at(self._clock.now_ms())
+        self.happened("hours.anew", self._border.anew(open_from_ms=hours.carry.next_start_ms, now_ms=now_ms))
+        self._hours = HourSequence(setup.hour, start_ms=now_ms, tests=self._tests)
+        await self._together.flush()
+        await self._feed_again(self._hours, self._hours.carry, now_ms)
+        self._unsaved = True
 
     async def _feed_again(self, hours: HourSequence, carry: Carry, now_ms: int) -> int:
         """The stored samples of the hours that are not closed. Those of one restart fit in memory: they did before."""

@@ -18,6 +18,7 @@ from doxedge.backends.port import Ledger, LedgerError, RecordStatus, Transaction
 from doxedge.evidence import check as evidence
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway.batches import batch_envelope, count_sound
+from doxedge.gateway.reach import Reach
 from doxedge.signing import limits
 from doxedge.signing.signer import Signer
 from doxedge.store.outbox import Outbox
@@ -80,13 +81,18 @@ class Poster:
         clock: Clock,
         chance: Callable[[], float],
         poll_s: float = 0.25,
+        reach: Reach | None = None,
     ) -> None:
-        """`chance` gives numbers in [0, 1) for the jitter of retries; `poll_s` is real seconds."""
+        """`chance` gives numbers in [0, 1) for the jitter of retries; `poll_s` is real seconds.
+
+        `reach` is shared with the posters of other sources at the same node.
+        """
         self.channel, self.source = channel, source
         self.state = PosterState()
         self.wake = asyncio.Event()
         self._outbox, self._ledger, self._signer = outbox, ledger, signer
         self._clock, self._chance, self._poll_s = clock, chance, poll_s
+        self._reach = reach or Reach()
         self.failures = 0
         """Rounds in a row that ended in an error."""
         self.resting = False
@@ -106,10 +112,11 @@ class Poster:
             except (LedgerError, NotTaken) as error:
                 self._is_sure = False
                 # Also when the request as a whole was refused (token, channel): the operator must act, nothing is lost.
-                await asyncio.sleep(self._retry_pause_s(error))
+                await self._pause(error)
                 continue
             if self.failures:
                 log.info("source %s: the node takes records again", self.source.hex())
+                self._reach.found()
             self.failures, self.state.last_error = 0, None
             if not moved:
                 await self._rest(self._poll_s if self._in_flight else IDLE_S)
@@ -242,6 +249,14 @@ class Poster:
             for record in proved.records
             if record.source == self.source
         ]
+
+    async def _pause(self, error: Exception) -> None:
+        """Before the next try: shorter when another source finds that a node that was away is back."""
+        pause_s = self._retry_pause_s(error)
+        if isinstance(error, Unreachable):
+            await self._reach.wait(pause_s)
+        else:
+            await asyncio.sleep(pause_s)
 
     def _retry_pause_s(self, error: Exception) -> float:
         text = str(error)

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 ROOM_BYTES: Final = 4 * 1024 * 1024
 """Freed of raw samples when the disk is too full for a signed record."""
+NOT_ENDED: Final = "8.4"
+"""With it the ledger refuses an hour that a clock which was ahead has closed: it states nothing, and its time comes."""
 WAITING_MAX: Final = 10_000
 """Items that wait for the disk: a year of hours. Beyond it events are not taken any more; hours always are."""
 
@@ -206,6 +208,9 @@ class RecordDesk:
         """The hour; its revision where it was stated before, be it measured or substituted."""
         unit, first = self.identity.unit, first_key(self.identity.unit, hour.start_ms)
         original = await self._entry_of(first)
+        if original is not None and original.clause == NOT_ENDED:
+            first += "/anew"
+            original = await self._entry_of(first)
         if original is not None and is_substitute(body_of(original)):
             # After a restart late samples are no news to the hour, and yet they are to the ledger.
             revision = max(1, hour.revision)

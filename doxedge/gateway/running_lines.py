@@ -56,7 +56,7 @@ class _Running:
         """Whether only one of the two may be polled at a time."""
         mine, theirs = self.planned.address, other.planned.address
         devices = {one.device for one in self.planned.instruments}
-        is_one_port = bool(mine.framing) and mine.framing == theirs.framing and mine.socket == theirs.socket
+        is_one_port = bool(mine.framing and theirs.framing) and mine.socket == theirs.socket
         return is_one_port or any(one.device in devices for one in other.planned.instruments)
 
 

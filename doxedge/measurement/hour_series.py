@@ -15,7 +15,7 @@ from typing import Final
 from doxedge.measurement import hourly_file, hourly_values
 from doxedge.measurement.parameters import Kind
 from doxedge.measurement.substitution import OperatingHour
-from doxedge.measurement.table_file import MAX_ROWS
+from doxedge.measurement.table_file import MAX_BLANK_LINES
 from doxedge.quantity import DAY_MS, HOUR_MS
 
 QUALITY_ASSURED_METHODS: Final = frozenset(
@@ -64,7 +64,7 @@ def parse(lines: Iterable[str]) -> list[Series]:
     head: list[str] = []
     for line in lines:
         head.append(line)
-        if line.strip("\ufeff \t\r\n") or len(head) > MAX_ROWS:
+        if line.strip("\ufeff, \t\r\n") or len(head) > MAX_BLANK_LINES:
             break
     everything = chain(head, lines)
     if head and "ORISID" in head[-1].upper():

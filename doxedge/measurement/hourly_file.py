@@ -17,14 +17,15 @@ this layout is refused with line, column and value: a total that rests on a gues
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from typing import Final, TypedDict
 
 from doxedge.measurement.averaging import EXACT
-from doxedge.measurement.table_file import MAX_ROWS, TableError, table_records
+from doxedge.measurement.table_file import TableError, open_table
 from doxedge.quantity import DAY_MS, HOUR_MS, Grams, grams_from_pounds
 
 REQUIRED: Final = ("ORISID", "BLRID", "YYMMDD", "HOUR", "OPTIME", "NOXMASS", "NOXRATE", "HTINPUT")
@@ -121,56 +122,60 @@ class HoursSummary(TypedDict):
 def parse(lines: Iterable[str]) -> tuple[HourlyRow, ...]:
     """The rows of a file, in its order. `lines` are its text lines, with or without their ends.
 
-    Accepted: a byte order mark, CR LF, blank lines, quoted fields, other columns, any order of columns and hours.
+    Accepted: what `table_file` accepts, and any order of hours.
     Raises HourlyFileError for all else: a column missing or twice, a row of another length, an hour twice, a value
     that is none, a line or a file beyond the bounds, no row at all.
     """
-    records = table_records(lines, HourlyFileError)
-    try:
-        line, header = next(records)
-    except StopIteration:
-        raise HourlyFileError("the file is empty; its first line must name the columns", line=1) from None
+    return tuple(read_hours(lines))
+
+
+def read_hours(lines: Iterable[str]) -> Iterator[HourlyRow]:
+    """The same one by one, for files that are long."""
+    line, header, records = open_table(lines, HourlyFileError)
     columns = _columns(header, line)
-    rows: list[HourlyRow] = []
-    seen: dict[tuple[str, str, int], int] = {}
+    units: dict[tuple[str, str], dict[int, int]] = {}
     for line, fields in records:
-        if len(fields) != len(header):
-            raise HourlyFileError(f"{len(fields)} fields, but the first line names {len(header)}", line=line)
-        if len(rows) == MAX_ROWS:
-            raise HourlyFileError(f"more than {MAX_ROWS} rows; split the file by unit and year", line=line)
         row = _Fields(line, {name: fields[place].strip() for name, place in columns.items()}).row()
-        first = seen.setdefault((row.plant, row.unit, row.local_start_ms), line)
+        first = units.setdefault((row.plant, row.unit), {}).setdefault(row.local_start_ms, line)
         if first != line:
             raise HourlyFileError(
                 f"the same hour of the same unit is on line {first}", line=line, column="HOUR"
             )
-        rows.append(row)
-    if not rows:
+        yield row
+    if not units:
         raise HourlyFileError("the file names columns and holds no hour", line=line)
-    return tuple(rows)
 
 
 def summary(rows: Iterable[HourlyRow]) -> HoursSummary:
     """Sum a file up. Masses and loads count wherever they stand; the rest is about operating hours."""
-    rows = tuple(rows)
-    operating = [row for row in rows if row.operating]
-    loads_mwh = [mwh for row in rows if (mwh := row.gross_mwh) is not None]
-    with localcontext(EXACT):
-        nox_lb = sum((row.nox_lb for row in rows if row.nox_lb is not None), Decimal(0))
-        gross_mwh = sum(loads_mwh, Decimal(0))
     flags: dict[str, Counter[str]] = {}
-    for row in operating:
-        for column, flag in row.flags.items():
-            flags.setdefault(column, Counter())[flag] += 1
+    count = operating = partial = missing = mismatches = nox_g = 0
+    nox_lb, gross_mwh = Decimal(0), None
+    with localcontext(EXACT):
+        for row in rows:
+            count += 1
+            if row.nox_lb is not None:
+                nox_lb += row.nox_lb
+                nox_g += grams_from_pounds(row.nox_lb)
+            if (mwh := row.gross_mwh) is not None:
+                gross_mwh = mwh + (gross_mwh or 0)
+            if not row.operating:
+                continue
+            operating += 1
+            partial += row.operating_h is not None and row.operating_h < 1
+            missing += row.nox_lb is None
+            mismatches += row.mismatches
+            for column, flag in row.flags.items():
+                flags.setdefault(column, Counter())[flag] += 1
     return {
-        "rows": len(rows),
-        "operating_hours": len(operating),
-        "partial_hours": sum(1 for row in operating if row.operating_h is not None and row.operating_h < 1),
-        "missing_nox_hours": sum(1 for row in operating if row.nox_lb is None),
+        "rows": count,
+        "operating_hours": operating,
+        "partial_hours": partial,
+        "missing_nox_hours": missing,
         "nox_lb": _text(nox_lb),
-        "nox_g": sum(grams for row in rows if (grams := row.grams) is not None),
-        "gross_mwh": _text(gross_mwh) if loads_mwh else None,
-        "mismatch_hours": sum(1 for row in rows if row.mismatches),
+        "nox_g": nox_g,
+        "gross_mwh": None if gross_mwh is None else _text(gross_mwh),
+        "mismatch_hours": mismatches,
         "flags": {
             column: dict(sorted(flags[column].items(), key=lambda item: int(item[0])))
             for column in FLAGS
@@ -254,18 +259,26 @@ class _Fields:
         return int(text)
 
     def day_ms(self) -> int:
-        text = self.texts["YYMMDD"]
-        if not _DAY.fullmatch(text):
-            raise self.error("YYMMDD", "a day is six digits: year, month, day (070131)")
-        year = FIRST_YEAR // 100 * 100 + int(text[:2])
         try:
-            day = date(year if year >= FIRST_YEAR else year + 100, int(text[2:4]), int(text[4:]))
-        except ValueError:
-            raise self.error("YYMMDD", "there is no such day") from None
-        return (day.toordinal() - _EPOCH_DAY) * DAY_MS
+            return _day_ms(self.texts["YYMMDD"])
+        except ValueError as error:
+            raise self.error("YYMMDD", str(error)) from None
 
     def error(self, column: str, reason: str) -> HourlyFileError:
         return HourlyFileError(reason, line=self.line, column=column, value=self.texts[column])
+
+
+@lru_cache(maxsize=1_000)
+def _day_ms(text: str) -> int:
+    """The beginning of a day; 24 rows and more have the same. Raises ValueError."""
+    if not _DAY.fullmatch(text):
+        raise ValueError("a day is six digits: year, month, day (070131)")
+    year = FIRST_YEAR // 100 * 100 + int(text[:2])
+    try:
+        day = date(year if year >= FIRST_YEAR else year + 100, int(text[2:4]), int(text[4:]))
+    except ValueError:
+        raise ValueError("there is no such day") from None
+    return (day.toordinal() - _EPOCH_DAY) * DAY_MS
 
 
 def _text(value: Decimal) -> str:

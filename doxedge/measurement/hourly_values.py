@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from doxedge.measurement.parameters import KINDS, Kind
-from doxedge.measurement.table_file import Row, read
+from doxedge.measurement.table_file import Row, read_rows
 
 REQUIRED: Final = ("oris", "location", "date", "hour", "parameter", "unadjusted", "adjusted")
 OPTIONAL: Final = ("modc", "percent_available")
@@ -50,7 +50,7 @@ def parse(lines: Iterable[str]) -> tuple[HourlyValue, ...]:
     """The hours of a file in its order. Raises TableError, also for an hour twice."""
     values: list[HourlyValue] = []
     seen: dict[tuple[object, ...], int] = {}
-    for row in read(lines, required=REQUIRED, optional=OPTIONAL, what="hour"):
+    for row in read_rows(lines, required=REQUIRED, optional=OPTIONAL, what="hour"):
         value = _value(row)
         first = seen.setdefault((*value.series, value.start_ms), row.line)
         if first != row.line:

@@ -43,6 +43,7 @@ class Plant:
 
     stage: Stage
     channel: bytes
+    genesis: Path
     sources: list[bytes]
     first_port: int
     clock: Clock
@@ -64,6 +65,11 @@ class Plant:
     def pid(self, name: str) -> int:
         """Of a process of the plant."""
         return self.stage.processes[name].pid
+
+    async def start_node(self) -> None:
+        """Bring the regulator's node back, and wait until it serves."""
+        self.stage.start_node("regulator", [self.genesis])
+        await until_served(self.stage.socket("regulator"), self.stage)
 
     @contextmanager
     def gateway(self, *, units: int, registers: int, period_ms: int) -> Iterator[int]:
@@ -136,13 +142,14 @@ class Plant:
 
 @asynccontextmanager
 async def plant(
-    folder: Path, *, units: int, speed: int = 1, group_commit_ms: int | None = None
+    folder: Path, *, units: int, speed: int = 1, group_commit_ms: int | None = None, hours_ago: int = 0
 ) -> AsyncIterator[Plant]:
     """Start everything but the gateway, and register the units; all of it ends with us.
 
-    With a `speed` plant time runs so many times as fast as real time.
+    With a `speed` plant time runs so many times as fast as real time. With `hours_ago` the channel began and the units
+    were registered so long ago, and the node is down: `start_node` brings it back into the present.
     """
-    stage = _stage(folder, speed)
+    stage = _stage(folder, speed, hours_ago)
     (folder / "keys").mkdir()
     devices = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -160,25 +167,26 @@ async def plant(
         channel, genesis = stage.genesis("bench", "a benchmark", ["operator"])
         stage.start_node("regulator", [genesis])
         await until_served(stage.socket("regulator"), stage)
-        yield Plant(
-            stage,
-            channel,
-            await _register(stage, channel, units),
-            first_port,
-            from_environment(stage.environment),
-            group_commit_ms,
-        )
+        sources = await _register(stage, channel, units)
+        if hours_ago:
+            stage.stop(NODE)
+            stage.environment.pop(VARIABLE)
+        clock = from_environment(stage.environment)
+        yield Plant(stage, channel, genesis, sources, first_port, clock, group_commit_ms)
     finally:
         stage.stop(*stage.processes)
         devices.stdin.close()
         await devices.wait()
 
 
-def _stage(folder: Path, speed: int) -> Stage:
+def _stage(folder: Path, speed: int, hours_ago: int) -> Stage:
     stage = Stage(folder, speed, environment={**os.environ, **unit_environment()})
     # A simulated meter has counted since then: from 1970 on it would count for minutes before it answers.
     now_ms = RealClock().now_ms()
     stage.plant_origin_ms = now_ms - now_ms % HOUR_MS
+    if hours_ago:
+        stage.plant_origin_ms -= hours_ago * HOUR_MS
+        stage.environment[VARIABLE] = f"{now_ms},{stage.plant_origin_ms},1"
     if speed > 1:
         before_ms = stage.plant_origin_ms - DAYS_BACK * DAY_MS
         stage.plant_origin_ms = before_ms

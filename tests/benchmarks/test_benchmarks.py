@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks import ledger, replay
+from tests.benchmarks import backlog, ledger, replay
 from tests.benchmarks.plant import REPOSITORY
 
 
@@ -76,3 +76,20 @@ def test_the_replay_benchmark_brings_every_hour_into_a_block_also_on_a_small_mac
         assert found[machine]["written_bytes_per_plant_day"]["node"] > 0
     if found["small_gateway"]["flush_ms"]:
         assert found["small_gateway"]["flushes_added_to"] > 0
+
+
+@pytest.mark.slow
+def test_the_backlog_benchmark_brings_everything_into_blocks_while_it_measures() -> None:
+    found = quick("backlog")
+
+    assert (found["records"], found["lost"], found["refused"], found["out_of_order"]) == (
+        backlog.QUICK.records, 0, 0, 0,
+    )  # fmt: skip
+    assert found["records_per_s"] > 0
+    assert found["gateway_pss_mb_most"] > 0
+
+
+def test_a_rate_counts_from_the_first_proof() -> None:
+    looks = [(0.0, 0), (30.0, 10), (31.0, 110), (32.0, 210)]
+
+    assert backlog.rates(looks, 210) == (100.0, 100.0)

@@ -198,7 +198,7 @@ def test_what_is_no_hourly_file_is_refused_with_its_place(
     path.write_text(text, encoding="utf-8")
     assert main(["audit", "substitute", str(path), "--output", "json"]) == code
     captured = capsys.readouterr()
-    assert captured.out == ""
+    assert json.loads(captured.out)["verdict"] == "refused"
     assert reason in captured.err
 
 

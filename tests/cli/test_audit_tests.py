@@ -135,7 +135,7 @@ def test_a_file_of_another_layout_is_refused_with_line_and_column(
     path.write_text(text.replace(wrong, "many", 1), encoding="utf-8")
     assert main([*arguments(folder, verb), "--output", "json"]) == 6
     captured = capsys.readouterr()
-    assert captured.out == ""
+    assert json.loads(captured.out)["verdict"] == "refused"
     assert "line 2, column" in captured.err
     assert "'many': not a plain decimal number" in captured.err
 

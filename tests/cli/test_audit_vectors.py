@@ -254,7 +254,7 @@ def test_what_is_no_file_of_vectors_is_refused_with_its_place(
     path.write_text(content, encoding="utf-8")
     assert main(["audit", "vectors", str(path), "--output", "json"]) == 6
     captured = capsys.readouterr()
-    assert captured.out == ""
+    assert json.loads(captured.out)["verdict"] == "refused"
     assert reason in captured.err
 
 

@@ -35,6 +35,17 @@ def test_the_plan_is_that_of_all_files(config: Path, capsys: pytest.CaptureFixtu
     assert "flow (generic_analogue_input, 192.0.2.9:5021): channels every" in said
 
 
+def test_how_busy_each_line_is_at_worst_is_said(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gateway", "check", "--config", str(config)]) == Exit.OK
+    said = capsys.readouterr().out
+    assert "line 192.0.2.9:5021: busy 50 % of its time at worst, 1000 ms a question" in said
+    assert main(["gateway", "check", "--config", str(config), "--output", "json"]) == Exit.OK
+    lines = {line["line"]: line for line in json.loads(capsys.readouterr().out)["lines"]}
+    assert lines["192.0.2.9:5021"]["visit_ms"] == 1_000
+    assert "configured" not in lines
+    assert all(0 < line["busy_percent"] <= 100 for line in lines.values())
+
+
 def test_every_value_is_shown_with_its_file(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["gateway", "check", "--config", str(config), "--show", "--output", "json"]
     assert main(arguments) == Exit.OK

@@ -25,7 +25,6 @@ from doxedge.measurement.sample import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPS = sorted((ROOT / "firmware_configs" / "analysers").glob("*.toml"))
-BEFORE_DOUBTS = {"teledyne_t200", "generic_analogue_input", "janitza_umg", "configured_moisture"}
 RECORDINGS = sorted((ROOT / "tests" / "vectors" / "exchanges").glob("*.json"))
 
 UNSEEN = "eco_physics_88p"
@@ -124,8 +123,7 @@ def test_what_nobody_knows_is_asked_of_the_site(path: Path) -> None:
 
 
 def test_a_map_that_was_never_tried_says_what_is_doubtful(path: Path, profile: AnyProfile) -> None:
-    is_new = path.stem not in BEFORE_DOUBTS
-    assert not is_new or profile.identity.doubts
+    assert profile.identity.doubts
     assert all(doubt.strip() for doubt in profile.identity.doubts)
 
 

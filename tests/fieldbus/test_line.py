@@ -61,16 +61,21 @@ class PlainEndpoint:
     dead: set[int] = field(default_factory=set)
     exceptions: dict[int, int] = field(default_factory=dict)
     timeout_ms: int = 500
+    quarantine_ms: int = 0
+    """On the line after a time-out, whoever asks next."""
     name: str = "plain"
     asked: list[tuple[int, Read]] = field(default_factory=list)
     took_s: float = 0.01
     closed: bool = False
+    _quiet_from_s: float = 0.0
 
     async def exchange(self, request: Asked) -> Answer | DeviceException:
         assert isinstance(request, Read)
+        self.clock.spend(max(0.0, self._quiet_from_s - self.clock.real_s))
         self.asked.append((self.clock.at_ms, request))
         if request.unit_id in self.dead:
             self.clock.spend(self.timeout_ms / 1_000)
+            self._quiet_from_s = self.clock.real_s + self.quarantine_ms / 1_000
             raise NoAnswer("no answer")
         self.clock.spend(self.took_s)
         if request.unit_id in self.exceptions:
@@ -215,6 +220,49 @@ async def test_one_lost_answer_is_a_bad_sample_and_no_alarm() -> None:
     assert [s.values["power_w"] is None for s in b.samples].count(True) <= 2
 
 
+@pytest.mark.parametrize("quarantine_ms", [0, 625])
+async def test_waiting_for_a_dead_device_takes_a_tenth_of_the_lines_time(quarantine_ms: int) -> None:
+    b = bench(stop_after=2_000)
+    b.endpoint.dead = {9}
+    b.endpoint.quarantine_ms = quarantine_ms
+    polls = [Poll(driver(f"d{n}", unit_id=n), "one", 1_000) for n in (1, 9)]
+    await b.run(polls, chance=0.0)
+    probes = [request for _, request in b.endpoint.asked if request.unit_id == 9]
+    wait_s = 0.5 + quarantine_ms / 1_000
+    assert len(probes) >= 3
+    assert (len(probes) - 2) * wait_s <= 0.1 * b.clock.real_s  # two until it counts as away
+
+
+async def test_one_lost_answer_of_a_live_device_does_not_wait_for_a_dead_ones_budget() -> None:
+    b = bench(stop_after=600)
+    b.endpoint.dead = {9}
+    b.endpoint.quarantine_ms = 625
+
+    def lose_one(_: Sample) -> None:
+        b.endpoint.dead = {1, 9} if 200 <= len(b.samples) < 202 else {9}
+
+    b.on_each = lose_one
+    polls = [Poll(driver(f"d{n}", unit_id=n), "one", 2_000) for n in (1, 9)]
+    await b.run(polls, chance=0.0)
+    assert [s.values["power_w"] is None for s in b.of("d1")].count(True) == 1
+
+
+async def test_a_device_that_answers_every_other_time_takes_no_more_than_a_dead_one() -> None:
+    b = bench(stop_after=4_000)
+    b.endpoint.quarantine_ms = 625
+
+    def flap(_: Sample) -> None:
+        visits = sum(request.unit_id == 9 and request.address == 7 for _, request in b.endpoint.asked)
+        b.endpoint.dead = {9} if visits % 2 else set()
+
+    b.on_each = flap
+    polls = [Poll(driver(f"d{n}", unit_id=n), "one", 2_000) for n in (1, 9)]
+    line = await b.run(polls, chance=0.0)
+    waited_s = line.counters["d9"].failed * 1.125
+    assert line.counters["d9"].failed > 10
+    assert waited_s <= 0.2 * b.clock.real_s  # a tenth for slips, a tenth for all others
+
+
 async def test_a_dead_device_delays_nobody_on_its_line() -> None:
     b = bench(stop_after=1_200)
     b.endpoint.dead = {9}
@@ -226,7 +274,9 @@ async def test_a_dead_device_delays_nobody_on_its_line() -> None:
     probes = [request for _, request in b.endpoint.asked if request.unit_id == 9]
     seconds = b.clock.real_s
     assert len(probes) >= 3
-    assert len(probes) * 0.5 <= 0.1 * seconds + 0.5  # a tenth of the line's time, and the first one
+    assert (
+        len(probes) - 2
+    ) * 0.5 <= 0.1 * seconds  # a tenth of the line's time, and two until it counts as away
 
 
 async def test_an_exception_is_a_value_that_is_missing_and_a_device_that_lives() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pymodbus.server import ModbusSerialServer
@@ -51,6 +52,16 @@ def line_names(text: str) -> list[str]:
 )
 def test_a_device_is_reached_as_the_site_says(meter: str, name: str) -> None:
     assert name in line_names(text_with(meter))
+
+
+def test_one_port_under_two_names_is_refused(tmp_path: Path) -> None:
+    """Two lines would ask on one bus, or one of them would find the port taken for ever."""
+    (tmp_path / "by-id").symlink_to("/dev/ttyS9")
+    meter = 'timeout_ms = 500\nserial = { port = "/dev/ttyS9", baud = 115200 }'
+    other = meter.replace("/dev/ttyS9", str(tmp_path / "by-id"))
+    flow = f'profile = "generic_analogue_input"\nunit_id = 2\n{other}'
+    with pytest.raises(ConfigError, match="one port, two settings"):
+        line_names(text_with(meter, flow))
 
 
 def test_devices_on_one_bus_share_its_line() -> None:

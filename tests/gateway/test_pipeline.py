@@ -190,7 +190,9 @@ async def test_a_clock_that_leaps_beyond_belief_signs_nothing_until_it_is_mended
         await unit.measure(10)
         right_ms = unit.clock.at_ms
         unit.clock.at_ms += 3 * 365 * 24 * HOUR_MS
+        unit.reading = ClockReading("unsynchronised", 0)
         for _ in range(5):
+            unit.clock.at_s += 300
             await unit.pipeline.close_hours()
         assert await unit.hours() == []
         assert caplog.text.count("correct the clock") == 1

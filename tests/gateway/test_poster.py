@@ -15,6 +15,7 @@ from doxedge.backends.port import LedgerError, Rejected
 from doxedge.fieldbus.clock import RealClock
 from doxedge.gateway import poster as poster_module
 from doxedge.gateway.poster import AHEAD_RECORDS, RESUBMIT_S, NotTaken, Poster
+from doxedge.gateway.reach import Reach
 from doxedge.quantity import HOUR_MS
 from doxedge.signing import envelope, limits
 from doxedge.signing.record import Record
@@ -74,7 +75,14 @@ async def closed(post: Post, count: int) -> bool:
     return (await post.counts())[1] == count
 
 
-def poster_of(ledger: MemoryLedger, outbox: Outbox, clock: SetClock | RealClock) -> Poster:
+def poster_of(
+    ledger: MemoryLedger,
+    outbox: Outbox,
+    clock: SetClock | RealClock,
+    *,
+    poll_s: float = 0.01,
+    reach: Reach | None = None,
+) -> Poster:
     return Poster(
         channel=ledger.channel,
         source=ledger.source,
@@ -83,7 +91,8 @@ def poster_of(ledger: MemoryLedger, outbox: Outbox, clock: SetClock | RealClock)
         signer=ledger.device,
         clock=clock,
         chance=lambda: 0.5,
-        poll_s=0.01,
+        poll_s=poll_s,
+        reach=reach,
     )
 
 
@@ -286,6 +295,61 @@ async def test_the_loop_outlives_errors_wakes_for_new_records_and_tells_a_cause_
             poster.wake.set()
             await until(lambda: closed(post, 3))
             assert "takes records again" in caplog.text
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_source_tries_at_once_when_another_finds_that_the_node_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second would try again after 1,000 s by itself."""
+    monkeypatch.setattr(poster_module, "RETRY_S_MAX", 2_000.0)
+    reach = Reach()
+    async with posting(tmp_path / "a") as first, posting(tmp_path / "b") as second:
+        posters = [
+            poster_of(first.ledger, first.outbox, RealClock(), reach=reach),
+            poster_of(second.ledger, second.outbox, RealClock(), poll_s=1_000.0, reach=reach),
+        ]
+        for post in (first, second):
+            post.ledger.away = True
+            await post.store(2)
+        running = [asyncio.create_task(poster.run(), name="poster") for poster in posters]
+        try:
+            await until(lambda: all(poster.failures for poster in posters))
+            first.ledger.away = second.ledger.away = False
+            await until(lambda: closed(first, 2))
+            await until(lambda: second.ledger.submissions == [2])
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_a_source_that_was_refused_is_not_woken_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stood against it is not that the node was away."""
+    tries = 0
+
+    async def refuse(*_: object, **__: object) -> list[object]:
+        nonlocal tries
+        tries += 1
+        raise Rejected("the token is wrong", status=401, code="unauthorised")
+
+    monkeypatch.setattr(poster_module, "RETRY_S_MAX", 2_000.0)
+    reach = Reach()
+    async with posting(tmp_path) as post:
+        monkeypatch.setattr(post.ledger, "submit", refuse)
+        await post.store(1)
+        poster = poster_of(post.ledger, post.outbox, RealClock(), poll_s=1_000.0, reach=reach)
+        running = asyncio.create_task(poster.run(), name="poster")
+        try:
+            await until(lambda: poster.failures == 1)
+            for _ in range(20):
+                reach.found()
+                await asyncio.sleep(0)
+            assert tries == 1
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

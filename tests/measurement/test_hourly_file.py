@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.measurement import hourly_file
+from doxedge.measurement import hourly_file, table_file
 from doxedge.measurement.hourly_file import HourlyFileError, HourlyRow, parse, summary
 from doxedge.measurement.table_file import MAX_LINE_CHARACTERS
 from doxedge.quantity import HOUR_MS
@@ -91,6 +91,7 @@ def test_pounds_become_grams_by_the_hour(pounds: str, grams: int) -> None:
         HEADER.lower() + "\n" + ROW,
         HEADER.replace(",", " , ") + "\n" + ROW.replace(",", " , "),
         "REMARK," + HEADER + ",NOTE\n" + '"a, b",' + ROW + ",anything\n",
+        HEADER + ",\n" + ROW + ",,\n" + "," * 15 + "\n",
     ],
     ids=[
         "byte order mark",
@@ -100,6 +101,7 @@ def test_pounds_become_grams_by_the_hour(pounds: str, grams: int) -> None:
         "small letters",
         "blanks around",
         "more columns",
+        "blank fields and lines of commas",
     ],
 )
 def test_the_same_row_in_another_dress_is_the_same_row(text: str) -> None:
@@ -185,7 +187,7 @@ def test_a_value_that_is_none_is_refused_with_line_column_and_value(
         ((), 1, "the file is empty"),
         (("", "  "), 1, "the file is empty"),
         ((HEADER,), 1, "holds no hour"),
-        ((HEADER, ROW + ","), 2, "17 fields, but the first line names 16"),
+        ((HEADER, ROW + ",x"), 2, "17 fields, but the first line names 16"),
         ((HEADER, "77,B-1"), 2, "2 fields, but the first line names 16"),
         ((HEADER, '"77,B-1'), 2, "not comma-separated fields"),
         ((HEADER, '"77"x,B-1'), 2, "not comma-separated fields"),
@@ -204,7 +206,7 @@ def test_the_same_hour_of_another_unit_is_no_repetition() -> None:
 
 
 def test_a_file_without_end_is_refused_at_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hourly_file, "MAX_ROWS", 20)
+    monkeypatch.setattr(table_file, "MAX_ROWS", 20)
     read = 0
 
     def endless() -> object:

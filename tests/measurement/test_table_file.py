@@ -26,8 +26,20 @@ def refused(*lines: str) -> TableError:
         "day,value\n2021-01-31,1.5\n",
         "\ufeffDay,VALUE\r\n2021-01-31,1.5\r\n",
         '\n\nnote,value,day\n\n x ," 1.5 ",2021-01-31\n',
+        "day,value\n2021-01-31,1.5,,\n",
+        "day,value,\n2021-01-31,1.5\n",
+        "day,value\n2021-01-31,1.5\n,\n , ,\n",
+        ",,\nday,value\n2021-01-31,1.5\n",
     ],
-    ids=["plain", "spreadsheet", "other order, blanks and quotes"],
+    ids=[
+        "plain",
+        "spreadsheet",
+        "other order, blanks and quotes",
+        "blank fields at the end",
+        "a blank name at the end",
+        "lines of commas",
+        "commas before the header",
+    ],
 )
 def test_the_same_row_in_another_dress_is_the_same_row(text: str) -> None:
     (only,) = read(text.splitlines(keepends=True), required=["day", "value"], optional=["other"])
@@ -43,7 +55,10 @@ def test_the_same_row_in_another_dress_is_the_same_row(text: str) -> None:
         (("day", "2021-01-31"), 1, "value is not among them"),
         (("day,value,Value", "a,b,c"), 1, "named twice"),
         (("day,value", "", "a,b,c"), 3, "3 fields, but the first line names 2"),
+        (("day,value", "2021-01-31"), 2, "1 fields, but the first line names 2"),
         (("day,value", '"a,b'), 2, "not comma-separated"),
+        (("\x1f",), 1, "the file is empty"),
+        (('"",""',), 1, "day, value is not among them"),
         (("day,value", "x" * (MAX_LINE_CHARACTERS + 1)), 2, "longer than"),
     ],
 )

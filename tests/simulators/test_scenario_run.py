@@ -17,7 +17,17 @@ from doxedge.fieldbus.clock import VARIABLE, real_ms
 from simulators.__main__ import main
 from simulators.faults import FaultKind
 from simulators.plant import HOUR_MS, MINUTE_MS, SimulatedPlant
-from simulators.scenario import OUTAGES, PLANT_EVENTS, read_scenario
+from simulators.plant_file import Table, UnitTable
+from simulators.scenario import (
+    FINDINGS,
+    OUTAGES,
+    PLANT_EVENTS,
+    _ExpectTable,
+    _PlantTable,
+    _StepTable,
+    read_scenario,
+)
+from simulators.scenario_keys import KEYS
 from simulators.scenario_run import Moment, Player, clock_text, moments
 from tests.gateway.waiting import until
 from tests.ports import HOST, server_port
@@ -141,9 +151,23 @@ def test_check_only_reads_the_file(capsys: pytest.CaptureFixture[str]) -> None:
 def test_list_explains_every_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scenario", "--list"]) == 0
     text = capsys.readouterr().out
-    assert [word for word in (*FaultKind, *PLANT_EVENTS, *OUTAGES) if f"  {word} " not in text] == []
+    assert [
+        word for word in (*FaultKind, *PLANT_EVENTS, *OUTAGES, *FINDINGS) if f"  {word} " not in text
+    ] == []
     assert main(["scenario", "--list", "--output", "json"]) == 0
     assert set(json.loads(capsys.readouterr().out)["fault"]) == set(FaultKind)
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_every_key_of_a_scenario_is_explained_and_no_other(table: str) -> None:
+    forms: dict[str, type[Table]] = {
+        "[plant]": _PlantTable,
+        "[[unit]]": UnitTable,
+        "[[step]]": _StepTable,
+        "[[expect]]": _ExpectTable,
+    }
+    assert list(KEYS[table]) == list(forms[table].model_fields)
+    assert set(forms) == set(KEYS)
 
 
 def test_the_examples_of_the_help_are_scenarios(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
