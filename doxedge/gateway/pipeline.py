@@ -222,11 +222,11 @@ class UnitPipeline:
             self._take_in(sample)
 
     def _take_in(self, sample: Sample) -> None:
-        readings = self._judge.judge(sample, clock=self._clock_state)
+        judged = self._judge.judge(sample, clock=self._clock_state)
         if self._judge.quality is not None:
-            self._judge.quality.see(readings)
+            self._judge.quality.see(judged)
         if self._hours is not None:
-            self._hours.add(readings)
+            self._hours.add(judged)
 
     @property
     def queued_bytes(self) -> int:

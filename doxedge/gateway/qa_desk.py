@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from doxedge.fieldbus.clock import Clock
@@ -31,8 +31,8 @@ from doxedge.gateway.qa_record import QaRecord, is_same, move, restore_monitor
 from doxedge.gateway.record_desk import Happening
 from doxedge.measurement.calibration_check import CheckEnd, CheckResult, expired
 from doxedge.measurement.calibration_run import GAS_OF, Gas
+from doxedge.measurement.judged_sample import JudgedSample
 from doxedge.measurement.qa_entry import BLOCKING
-from doxedge.measurement.reading import Reading
 from doxedge.measurement.tests_in_force import KeptTests
 from doxedge.quantity import DAY_MS, HOUR_MS
 from doxedge.store.errors import Kind, StoreError
@@ -89,21 +89,18 @@ class QaDesk:
 
     # What the pipeline asks
 
-    def standing(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
-        """The readings, those out of control made bad. Nothing else is learnt from them."""
-        if not any(reading.quantity in self.monitors for reading in readings):
-            return readings
-        return tuple(
-            reading if (monitor := self.monitors.get(reading.quantity)) is None else monitor.stands(reading)
-            for reading in readings
-        )
+    def standing(self, judged: JudgedSample) -> JudgedSample:
+        """The sample, readings out of control made bad. Nothing else is learnt from them."""
+        found = [
+            (reading, self.monitors[reading.quantity].stands(reading)) for reading in judged.of(self.monitors)
+        ]
+        changed = {reading.quantity: stood for reading, stood in found if stood is not reading}
+        return judged.judged_anew(changed) if changed else judged
 
-    def see(self, readings: Iterable[Reading]) -> None:
-        """New readings: a check that is under way follows them, and an instrument's own begins one."""
-        for reading in readings:
-            monitor = self._by_reads.get(reading.quantity)
-            if monitor is None:
-                continue
+    def see(self, judged: JudgedSample) -> None:
+        """A new sample: a check that is under way follows it, and an instrument's own begins one."""
+        for reading in judged.of(self._by_reads):
+            monitor = self._by_reads[reading.quantity]
             check = self.checks.get(monitor.plan.device)
             if check is None and reading.reason in GAS_OF and reading.device not in self._gas.left_on:
                 check = self._begin_own(monitor.plan.device, reading.at_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Final, Literal
 
@@ -33,8 +33,8 @@ from doxedge.measurement.bias_factor import factor_at
 from doxedge.measurement.calibration_run import Gas
 from doxedge.measurement.conversion import PRECISE
 from doxedge.measurement.hour_settings import HourSettings, backup_name
+from doxedge.measurement.judged_sample import JudgedSample
 from doxedge.measurement.qa_entry import Judged, TestKind, read_qal3
-from doxedge.measurement.reading import Reading
 from doxedge.measurement.tests_in_force import KeptTests
 from doxedge.measurement.verdict import FAILED, PASSED
 from doxedge.quantity import DAY_MS, HOUR_MS
@@ -84,13 +84,13 @@ class StandingOf:
         self._office, self._unit = office, unit
         self._desk: QaDesk | None = None
 
-    def standing(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
-        """The readings, those out of control made bad."""
+    def standing(self, judged: JudgedSample) -> JudgedSample:
+        """The sample, readings out of control made bad."""
         # A desk that was closed still knows how it stood: the last samples of a unit come after it.
         self._desk = self._office.desks.get(self._unit, self._desk)
-        return readings if self._desk is None else self._desk.standing(readings)
+        return judged if self._desk is None else self._desk.standing(judged)
 
-    def see(self, readings: Iterable[Reading]) -> None:
+    def see(self, judged: JudgedSample) -> None:
         """The unit that has the monitors sees them itself."""
 
 

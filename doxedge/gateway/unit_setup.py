@@ -6,7 +6,7 @@ when it comes after the border; an hour names the hashes of the setup that made 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -18,10 +18,11 @@ from doxedge.gateway.plant import PlannedUnit
 from doxedge.measurement.emission import HourGap
 from doxedge.measurement.emission_limit import EmissionLimit
 from doxedge.measurement.hour import HourSettings
+from doxedge.measurement.judged_sample import JudgedSample, LatestReadings
 from doxedge.measurement.operating import OperatingSettings
 from doxedge.measurement.quality import AssessmentSettings, Assessor, ClockState
 from doxedge.measurement.reading import Reading
-from doxedge.measurement.sample import Quality, Sample
+from doxedge.measurement.sample import Sample
 from doxedge.measurement.shared_stack import RunningUnits
 
 ALWAYS: Final = 0
@@ -31,12 +32,12 @@ ALWAYS: Final = 0
 class QualityAssurance(Protocol):
     """Who knows which monitors are in control (`qa_desk`)."""
 
-    def standing(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
-        """The readings, those out of control made bad."""
+    def standing(self, judged: JudgedSample) -> JudgedSample:
+        """The sample, readings out of control made bad."""
         ...
 
-    def see(self, readings: Iterable[Reading]) -> None:
-        """New readings of this moment."""
+    def see(self, judged: JudgedSample) -> None:
+        """A new sample of this moment."""
         ...
 
 
@@ -97,6 +98,8 @@ class _Reign:
     change: SetupChange | None
     signals: Mapping[str, OperatingSettings]
     """Unit to its operating signal."""
+    followed: frozenset[str]
+    """The quantities of these signals."""
 
 
 class UnitJudge:
@@ -104,14 +107,18 @@ class UnitJudge:
 
     def __init__(self, setup: UnitSetup, *, quality: QualityAssurance | None = None) -> None:
         """`quality` None: nothing is checked with gas."""
-        self.latest: dict[str, Reading] = {}
-        """Of the unit's own instruments."""
+        self._latest = LatestReadings()
         self.flags: dict[tuple[str, str], frozenset[str]] = {}
         """By device and the first value of the group: groups are polled apart."""
         self.quality = quality
         self._running = RunningUnits()
         self._unit = setup.hour.unit
         self._reigns = [_reign(ALWAYS, setup)]
+
+    @property
+    def latest(self) -> dict[str, Reading]:
+        """The last reading of every quantity of the unit's own instruments."""
+        return self._latest.readings()
 
     @property
     def running(self) -> bool:
@@ -158,7 +165,7 @@ class UnitJudge:
             return None
         change, reign.change = reign.change, None
         quantities = set(reign.setup.hour.devices)
-        self.latest = {name: reading for name, reading in self.latest.items() if name in quantities}
+        self._latest.forget_others(quantities)
         self.flags = {key: flags for key, flags in self.flags.items() if key[0] in reign.setup.devices}
         if reign.setup.hour.operating is None:
             self._running.forget()
@@ -170,7 +177,7 @@ class UnitJudge:
             self._reigns.pop(0)
             self._reigns[0].assessor.forget_before()
 
-    def judge(self, sample: Sample, *, clock: ClockState) -> tuple[Reading, ...]:
+    def judge(self, sample: Sample, *, clock: ClockState) -> JudgedSample:
         """Every value with its quality and reason."""
         reign = self._reigns[0] if len(self._reigns) == 1 else self._reign_at(sample.at_ms)
         hour = reign.setup.hour
@@ -179,17 +186,16 @@ class UnitJudge:
         running = (
             self._running.runs(self._unit) if alone else self._running.any_of(hour.runs_with(sample.device))
         )
-        readings = reign.assessor.assess(sample, clock=clock, running=running)
+        judged = reign.assessor.judge(sample, clock=clock, running=running)
         if self.quality is not None:
-            readings = self.quality.standing(readings)
+            judged = self.quality.standing(judged)
         if alone or sample.device.startswith(f"{self._unit}."):
-            self.latest.update([(reading.quantity, reading) for reading in readings])
-        for reading in readings:
-            if reading.quality is Quality.BAD:
-                reign.causes.note(reading)
+            self._latest.note(judged)
+        for reading in judged.bad:
+            reign.causes.note(reading)
         if reign.signals:
-            self._running.note(readings, reign.signals)
-        return readings
+            self._running.note(judged.of(reign.followed), reign.signals)
+        return judged
 
     def gap_cause(self, gap: HourGap) -> str:
         """Why an hour has no mass."""
@@ -203,5 +209,6 @@ class UnitJudge:
 
 
 def _reign(from_ms: int, setup: UnitSetup, *, change: SetupChange | None = None) -> _Reign:
-    causes = GapCauses(setup.hour.needed)
-    return _Reign(from_ms, setup, Assessor(setup.assessment), causes, change, setup.hour.signals)
+    causes, signals = GapCauses(setup.hour.needed), setup.hour.signals
+    followed = frozenset(signal.quantity for signal in signals.values())
+    return _Reign(from_ms, setup, Assessor(setup.assessment), causes, change, signals, followed)

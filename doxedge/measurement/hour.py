@@ -23,6 +23,7 @@ from doxedge.measurement.energy import EnergyCounter, EnergyQuality, HourEnergy
 from doxedge.measurement.hour_settings import HourSettings
 from doxedge.measurement.monitor_checks import EVERYTHING
 from doxedge.measurement.operating import OperatingSignal, Operation
+from doxedge.measurement.owners import Owners
 from doxedge.measurement.placing import ClockJump, Counters, Placed
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.tests_in_force import KeptTests, KnownTests
@@ -90,7 +91,7 @@ class HourAssembler:
         self._first_ms = self._next_ms
         self._open: dict[int, CollectedHour] = {}
         self._closed: dict[int, _Closed] = {}
-        self._owners: dict[str, str] = dict(settings.devices)
+        self._owners = Owners(settings)
         self._after = after
         self._early: list[Reading] | None = None if after is None else []
         self._signals, self._counter = self._followers(carry)
@@ -98,7 +99,8 @@ class HourAssembler:
 
     def add(self, readings: Iterable[Reading]) -> Placed:
         """Take the readings of one sample in; refused ones are counted, never guessed about."""
-        ours = self._ours(readings)
+        ours = self._owners.ours(readings)
+        self.counters.foreign = self._owners.foreign
         if not ours:
             return Placed.IGNORED
         at_ms = ours[0].at_ms
@@ -119,7 +121,7 @@ class HourAssembler:
 
     def follow(self, readings: Iterable[Reading]) -> None:
         """Readings from behind the last hour of ours: they tell how signal and counter stood at its end."""
-        self._follow(self._ours(readings))
+        self._follow(self._owners.ours(readings))
 
     def take_up(self) -> None:
         """The hours before ours are closed: go on from what they carry over. Once, before the first `close`."""
@@ -254,12 +256,6 @@ class HourAssembler:
                 followed = True
             if followed and self._early is not None:
                 self._early.append(reading)
-
-    def _ours(self, readings: Iterable[Reading]) -> list[Reading]:
-        owner_of, came = self._owners.setdefault, tuple(readings)
-        ours = [reading for reading in came if owner_of(reading.quantity, reading.device) == reading.device]
-        self.counters.foreign += len(came) - len(ours)
-        return ours
 
     def _open_hour(self, start_ms: int) -> CollectedHour:
         hour = self._open.get(start_ms)

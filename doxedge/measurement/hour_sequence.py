@@ -5,6 +5,7 @@ old ones, the hours of the new ones are collected and close after it. What the l
 unit ran, where its energy counter stood) is taken up by the first new one as after a restart.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -85,7 +86,7 @@ class HourSequence:
         """Whether every hour before the end is closed."""
         return self._end_ms is not None and self._parts[-1].assembler.next_ms >= self._end_ms
 
-    def add(self, readings: tuple[Reading, ...]) -> Placed:
+    def add(self, readings: Sequence[Reading]) -> Placed:
         """Take the readings of one sample in."""
         if len(self._parts) == 1:
             return self._parts[0].assembler.add(readings)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from doxedge.measurement.sample import Quality, Reason, Sample
+from doxedge.measurement.judged_sample import JudgedValues
+from doxedge.measurement.sample import Reason, Sample
 from doxedge.quantity import SECOND_MS
 
-Judgement = tuple[Quality, Reason]
+MAX_EXPONENT: Final = 15
+"""No instrument of a plant reports 10^16 of anything; beyond it a value is a decoding error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class StandingStill:
     """Whoever judged: a device may be judged by the settings of two setups while a change takes over."""
     values: Mapping[str, Decimal | None]
     failures: Mapping[str, Reason]
-    judgements: list[Judgement]
+    judged: JudgedValues
     memories: list[ValueMemory]
     """Of the values whose movement is watched; they are behind by the polls that were not looked at."""
     at_ms: int
@@ -66,7 +68,7 @@ class StandingStill:
         cls,
         by: object,
         sample: Sample,
-        judgements: list[Judgement],
+        judged: JudgedValues,
         watched: Sequence[tuple[ValueMemory, int | None]],
     ) -> "StandingStill":
         """`watched` are the memories of the group, each with its `stuck_ms`."""
@@ -75,7 +77,7 @@ class StandingStill:
             by,
             sample.values,
             sample.failures,
-            judgements,
+            judged,
             [memory for memory, _ in watched],
             sample.at_ms,
             min((end_ms for end_ms in ends_ms if end_ms > sample.at_ms), default=None),

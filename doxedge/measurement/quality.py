@@ -15,28 +15,27 @@ The steps, in this order; the first that says bad decides, else the first that s
 Limits come from the profile of the device. Figures without a source are design defaults, and all are settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from doxedge.measurement.judged_sample import JudgedSample, JudgedValues, Layout, layout_of
 from doxedge.measurement.movement import (
+    MAX_EXPONENT,
     NO_LIMITS,
-    Judgement,
     StandingStill,
     ValueLimits,
     ValueMemory,
     judge_movement,
 )
-from doxedge.measurement.reading import Reading
+from doxedge.measurement.moving_group import GroupLimits, MovingGroup
+from doxedge.measurement.reading import FINE, Judgement, Reading
 from doxedge.measurement.sample import Quality, Reason, Sample
 from doxedge.quantity import MINUTE_MS, round_half_away
 
 NANOSECONDS_PER_MS: Final = 1_000_000
-
-MAX_EXPONENT: Final = 15
-"""No instrument of a plant reports 10^16 of anything; beyond it a value is a decoding error."""
 
 QA_REASONS: Final = frozenset({Reason.ZERO, Reason.SPAN, Reason.MAINTENANCE})
 """What makes an hour one of required maintenance or quality assurance (40 CFR 60.13(h)(2)(iii))."""
@@ -65,9 +64,9 @@ PAIR: Final = (NOX, "no_ppb", "no2_ppb")
 """One sample often holds all three, and then they must agree."""
 PAIRED: Final = frozenset(PAIR)
 
-FINE: Final[Judgement] = (Quality.GOOD, Reason.NONE)
 SOFT: Final[Judgement] = (Quality.UNCERTAIN, Reason.RANGE)
 JUMPED: Final[Judgement] = (Quality.BAD, Reason.RATE)
+UNPAIRED: Final[Judgement] = (Quality.UNCERTAIN, Reason.PAIR)
 
 
 class ClockState(StrEnum):
@@ -118,6 +117,15 @@ class AssessmentSettings:
     """Plant seconds per real second: 1 but for a compressed plant clock."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What stands in the samples of a group, and the limits of its values, worked out once."""
+
+    layout: Layout
+    limits: tuple[ValueLimits, ...]
+    columns: GroupLimits
+
+
 @dataclass(slots=True)
 class _DeviceMemory:
     at_ms: int
@@ -126,8 +134,10 @@ class _DeviceMemory:
     standing_flags: frozenset[str] = frozenset()
     settled_at_ms: int | None = None
     values: dict[str, ValueMemory] = field(default_factory=dict)
+    moving: dict[str, MovingGroup] = field(default_factory=dict)
+    """Groups that are all fine, by their first value: groups are polled apart."""
     still: dict[str, StandingStill] = field(default_factory=dict)
-    """By the first value of the group: groups are polled apart."""
+    """Groups that are not, likewise."""
     seen: dict[str, Mapping[str, Decimal | None]] = field(default_factory=dict)
     """The values of the last sample, likewise."""
 
@@ -135,7 +145,7 @@ class _DeviceMemory:
 class Assessor:
     """Judges the samples of a unit's devices. It remembers per value the last one and since when it stands still."""
 
-    __slots__ = ("_before", "_devices", "_kept", "_settings")
+    __slots__ = ("_before", "_devices", "_groups", "_kept", "_settings")
 
     def __init__(
         self,
@@ -147,6 +157,8 @@ class Assessor:
         """`before` judged until now by other settings: what it remembers of the devices in `kept` goes on."""
         self._settings, self._before, self._kept = settings, before, kept
         self._devices: dict[str, _DeviceMemory] = {}
+        self._groups: dict[tuple[str, ...], _Group] = {}
+        """By device and quantities."""
 
     def forget_before(self) -> None:
         """Take over what is still to be taken over, and let go of whoever judged before."""
@@ -164,39 +176,28 @@ class Assessor:
 
         `running` says whether the unit runs: a value that stands still in a cold stack is not stuck.
         """
+        return tuple(self.judge(sample, clock=clock, running=running))
+
+    def judge(self, sample: Sample, *, clock: ClockState, running: bool) -> JudgedSample:
+        """The same readings, none of which is made yet."""
         memory = self._remember_device(sample)
         if not sample.values:
             memory.standing_flags = sample.flags
         flags = sample.flags | memory.standing_flags
         for_all = _worst(self._judge_device(sample, memory, flags, clock))
-        device, at_ms, values = sample.device, sample.at_ms, sample.values
-        judgements = self._judge_values(sample, memory, running)
+        judged = self._judge_values(sample, memory, running)
         if for_all[0] is not Quality.GOOD:
             # The sample's own judgement comes first in the order of steps, so it decides between two of a kind.
-            judgements = [_worst([for_all, of_value]) for of_value in judgements]
-        judged = tuple(
-            [
-                Reading(device, quantity, at_ms, decoded, quality, reason)
-                for (quantity, decoded), (quality, reason) in zip(values.items(), judgements, strict=True)
+            judgements = [
+                for_all if of_value is FINE else _worst([for_all, of_value]) for of_value in judged.judgements
             ]
-        )
-        if NOX in values and values.keys() >= PAIRED:
-            judged = self._check_pair(judged)
-        return self._named(judged) if self._settings.names else judged
+            judged = replace(judged, judgements=judgements)
+        return JudgedSample(sample.at_ms, judged)
 
     def last_step_ms(self, device: str) -> int:
         """By how much the wall clock was set between the device's last two samples; 0 when it was not."""
         memory = self._devices.get(device)
         return memory.step_ms if memory else 0
-
-    def _named(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
-        names = self._settings.names
-        return tuple(
-            replace(reading, quantity=name)
-            if (name := names.get((reading.device, reading.quantity))) is not None
-            else reading
-            for reading in readings
-        )
 
     def _remember_device(self, sample: Sample) -> _DeviceMemory:
         """The device's memory, brought to this sample's instant; a step of the clock makes it forget its values."""
@@ -216,6 +217,7 @@ class Assessor:
             if abs(drift_ms) > self._settings.step_ms * max(1, self._settings.clock_speed):
                 memory.step_ms = drift_ms
                 memory.values.clear()
+                memory.moving.clear()
                 memory.still.clear()
                 if memory.settled_at_ms is not None:
                     memory.settled_at_ms += drift_ms
@@ -247,41 +249,75 @@ class Assessor:
                 memory.settled_at_ms = None
         return judgements
 
-    def _judge_values(self, sample: Sample, memory: _DeviceMemory, running: bool) -> list[Judgement]:
-        """Steps (2) and (5) to (8) for every value; what has not changed since the last poll is not judged anew."""
-        values = sample.values
-        group = next(iter(values), "")
-        last = memory.still.get(group)
+    def _judge_values(self, sample: Sample, memory: _DeviceMemory, running: bool) -> JudgedValues:
+        """Steps (2) and (5) to (9) for every value: all at once where all are fine, or none has changed."""
+        values, at_ms = sample.values, sample.at_ms
+        first = next(iter(values), "")
+        moving = memory.moving.get(first)
+        if moving is not None:
+            if moving.by is self and running and not sample.failures:
+                if moving.stands(values, at_ms):
+                    return moving.judged
+                if moving.moves(values, at_ms):
+                    moving.judged = self._paired(JudgedValues(moving.layout, moving.decoded, moving.fine))
+                    return moving.judged
+            moving.catch_up()
+            del memory.moving[first]
+        last = memory.still.get(first)
         if last is not None:
             if last.by is self and last.holds_for(sample, running=running):
-                last.at_ms = sample.at_ms
-                return last.judgements
+                last.at_ms = at_ms
+                return last.judged
             last.catch_up()
-            del memory.still[group]
+            del memory.still[first]
+        return self._judge_one_by_one(sample, memory, first, running)
+
+    def _judge_one_by_one(
+        self, sample: Sample, memory: _DeviceMemory, first: str, running: bool
+    ) -> JudgedValues:
+        values, group = sample.values, self._group_of(sample)
         judgements = [
-            self._judge_value(sample, memory, quantity, decoded, running)
-            for quantity, decoded in values.items()
+            self._judge_value(sample, memory, quantity, decoded, limits, running)
+            for (quantity, decoded), limits in zip(values.items(), group.limits, strict=True)
         ]
-        # Worked out at the second sight: an instrument whose values change with every poll does not pay for it.
-        if memory.seen.get(group) is values and running and JUMPED not in judgements:
+        judged = self._paired(JudgedValues(group.layout, tuple(values.values()), judgements))
+        if running and judgements.count(FINE) == len(judgements):
+            memory.moving[first] = MovingGroup(
+                self, group.columns, values, memory.values, judged, sample.at_ms
+            )
+        # Worked out at the second sight: a group whose values change with every poll does not pay for it.
+        elif running and memory.seen.get(first) is values and JUMPED not in judgements:
             watched = [
-                (known, self._limits_of(sample.device, quantity).stuck_ms)
-                for quantity, decoded in values.items()
+                (known, limits.stuck_ms)
+                for (quantity, decoded), limits in zip(values.items(), group.limits, strict=True)
                 if (known := memory.values.get(quantity)) is not None
                 and known.value is decoded
                 and quantity not in sample.failures
             ]
-            memory.still[group] = StandingStill.begin(self, sample, judgements, watched)
-        memory.seen[group] = values
-        return judgements
+            memory.still[first] = StandingStill.begin(self, sample, judged, watched)
+        memory.seen[first] = values
+        return judged
 
-    def _limits_of(self, device: str, quantity: str) -> ValueLimits:
-        names = self._settings.names
-        name = names.get((device, quantity), quantity) if names else quantity
-        return self._settings.limits.get(name, NO_LIMITS)
+    def _group_of(self, sample: Sample) -> _Group:
+        key = (sample.device, *sample.values)
+        group = self._groups.get(key)
+        if group is None:
+            names = [
+                self._settings.names.get((sample.device, quantity), quantity) for quantity in sample.values
+            ]
+            limits = tuple(self._settings.limits.get(name, NO_LIMITS) for name in names)
+            layout = layout_of(sample.device, names, pair=_pair_in([*sample.values]))
+            group = self._groups[key] = _Group(layout, limits, GroupLimits.of(limits))
+        return group
 
     def _judge_value(
-        self, sample: Sample, memory: _DeviceMemory, quantity: str, decoded: Decimal | None, running: bool
+        self,
+        sample: Sample,
+        memory: _DeviceMemory,
+        quantity: str,
+        decoded: Decimal | None,
+        limits: ValueLimits,
+        running: bool,
     ) -> Judgement:
         """Steps (2) and (5) to (8) for one value: the first that is bad, else the first uncertain one, else fine."""
         failure = sample.failures.get(quantity)
@@ -291,7 +327,6 @@ class Assessor:
             return Quality.BAD, Reason.NAN
         if failure is not None:
             return (Quality.UNCERTAIN if failure is Reason.DEFAULT else Quality.BAD), failure
-        limits = self._limits_of(sample.device, quantity)
         out_of_range = self._judge_range(decoded, limits)
         # Asked in any case, for it remembers the value.
         moved = judge_movement(memory.values, quantity, decoded, sample.at_ms, limits, running)
@@ -310,25 +345,26 @@ class Assessor:
             return Reason.BELOW_RANGE if -decoded * 100 > allowed else None
         return Reason.RANGE if _outside(decoded, limits.hard_low, limits.hard_high) else None
 
-    def _check_pair(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    def _paired(self, judged: JudgedValues) -> JudgedValues:
         """Step (9): NOx against NO + NO2 where one sample holds all three, and all three are good."""
-        good = {
-            reading.quantity: reading.decoded
-            for reading in readings
-            if reading.quantity in PAIR and reading.quality is Quality.GOOD
-        }
-        nox, no, no2 = (good.get(name) for name in PAIR)
+        places = judged.layout.pair
+        if not places or any(judged.judgements[place][0] is not Quality.GOOD for place in places):
+            return judged
+        nox, no, no2 = (judged.decoded[place] for place in places)
         if nox is None or no is None or no2 is None:
-            return readings
+            return judged
         allowed = max(abs(nox) * self._settings.pair_percent, self._settings.pair_floor_ppb * 100)
         if abs(nox - no - no2) * 100 <= allowed:
-            return readings
-        return tuple(
-            Reading(r.device, r.quantity, r.at_ms, r.decoded, Quality.UNCERTAIN, Reason.PAIR)
-            if r.quantity in PAIR
-            else r
-            for r in readings
-        )
+            return judged
+        judgements = list(judged.judgements)
+        for place in places:
+            judgements[place] = UNPAIRED
+        return replace(judged, judgements=judgements)
+
+
+def _pair_in(quantities: Sequence[str]) -> tuple[int, ...]:
+    """The places of the three of step (9); none where one is missing."""
+    return tuple(map(quantities.index, PAIR)) if PAIRED.issubset(quantities) else ()
 
 
 def _outside(value: Decimal, low: Decimal | None, high: Decimal | None) -> bool:

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar, dataclass_transform
+from typing import Final, TypeVar, dataclass_transform
 
 from doxedge.measurement.sample import Quality, Reason
+
+Judgement = tuple[Quality, Reason]
+
+FINE: Final[Judgement] = (Quality.GOOD, Reason.NONE)
 
 _Class = TypeVar("_Class")
 

@@ -241,7 +241,7 @@ async def test_an_answer_that_is_wrong_makes_no_value(tmp_path: Path, fault: str
         seen = [pipeline.latest["nox_ppb"]]
 
         def has_five_readings() -> bool:
-            if pipeline.latest["nox_ppb"] is not seen[-1]:
+            if pipeline.latest["nox_ppb"] != seen[-1]:
                 seen.append(pipeline.latest["nox_ppb"])
             return len(seen) >= 5
 
