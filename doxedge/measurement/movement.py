@@ -34,6 +34,11 @@ class ValueLimits:
 
     span: Decimal | None = None
 
+    @property
+    def watches_movement(self) -> bool:
+        """Whether the last value is remembered."""
+        return self.max_rate_per_s is not None or self.stuck_ms is not None
+
 
 NO_LIMITS: Final = ValueLimits()
 
@@ -69,16 +74,21 @@ class StandingStill:
         by: object,
         sample: Sample,
         judged: JudgedValues,
-        watched: Sequence[tuple[ValueMemory, int | None]],
+        watched: Sequence[ValueMemory | None],
+        limits: Sequence[ValueLimits],
     ) -> "StandingStill":
-        """`watched` are the memories of the group, each with its `stuck_ms`."""
-        ends_ms = [memory.anchor_since_ms + stuck_ms for memory, stuck_ms in watched if stuck_ms is not None]
+        """`watched` are the memories of the values, None where a movement does not count."""
+        ends_ms = [
+            memory.anchor_since_ms + limit.stuck_ms
+            for memory, limit in zip(watched, limits, strict=True)
+            if memory is not None and limit.stuck_ms is not None
+        ]
         return cls(
             by,
             sample.values,
             sample.failures,
             judged,
-            [memory for memory, _ in watched],
+            [memory for memory in watched if memory is not None],
             sample.at_ms,
             min((end_ms for end_ms in ends_ms if end_ms > sample.at_ms), default=None),
         )

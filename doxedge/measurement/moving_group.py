@@ -87,20 +87,20 @@ class MovingGroup:
         by: object,
         limits: GroupLimits,
         values: Mapping[str, Decimal | None],
-        memories: Mapping[str, ValueMemory],
+        memories: Sequence[ValueMemory | None],
         judged: JudgedValues,
         at_ms: int,
     ) -> None:
-        """Begin with values of which each was fine. `by` is who judged, `memories` has those whose movement counts.
+        """Begin with values of which each was fine. `by` is who judged, `judged` what was said of them in the end.
 
-        `judged` is what was said of them in the end.
+        `memories` has one for each value, None where its movement does not count.
         """
         self.by, self.judged, self.layout = by, judged, judged.layout
         self.fine = (FINE,) * len(values)
         self.decoded = tuple(value for value in values.values() if value is not None)
         self._limits, self._values, self._at_ms = limits, values, at_ms
         self._names = tuple(values)
-        self._memories = [memories.get(quantity) for quantity in values]
+        self._memories = memories
         known = zip(self._memories, self.decoded, strict=True)
         pairs = [(at, at_ms) if m is None else (m.anchor, m.anchor_since_ms) for m, at in known]
         self._anchors = tuple(anchor for anchor, _ in pairs)

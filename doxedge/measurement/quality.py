@@ -281,20 +281,13 @@ class Assessor:
             for (quantity, decoded), limits in zip(values.items(), group.limits, strict=True)
         ]
         judged = self._paired(JudgedValues(group.layout, tuple(values.values()), judgements))
-        if running and judgements.count(FINE) == len(judgements):
-            memory.moving[first] = MovingGroup(
-                self, group.columns, values, memory.values, judged, sample.at_ms
-            )
-        # Worked out at the second sight: a group whose values change with every poll does not pay for it.
-        elif running and memory.seen.get(first) is values and JUMPED not in judgements:
-            watched = [
-                (known, limits.stuck_ms)
-                for (quantity, decoded), limits in zip(values.items(), group.limits, strict=True)
-                if (known := memory.values.get(quantity)) is not None
-                and known.value is decoded
-                and quantity not in sample.failures
-            ]
-            memory.still[first] = StandingStill.begin(self, sample, judged, watched)
+        if running:
+            watched = _watched(sample, memory, group.limits)
+            if judgements.count(FINE) == len(judgements):
+                memory.moving[first] = MovingGroup(self, group.columns, values, watched, judged, sample.at_ms)
+            # Worked out at the second sight: a group whose values change with every poll does not pay for it.
+            elif memory.seen.get(first) is values and JUMPED not in judgements:
+                memory.still[first] = StandingStill.begin(self, sample, judged, watched, group.limits)
         memory.seen[first] = values
         return judged
 
@@ -360,6 +353,21 @@ class Assessor:
         for place in places:
             judgements[place] = UNPAIRED
         return replace(judged, judgements=judgements)
+
+
+def _watched(
+    sample: Sample, memory: _DeviceMemory, limits: Sequence[ValueLimits]
+) -> list[ValueMemory | None]:
+    """Of each value the memory that has just seen it; None where its movement does not count."""
+    return [
+        known
+        if limit.watches_movement
+        and (known := memory.values.get(quantity)) is not None
+        and known.value is decoded
+        and quantity not in sample.failures
+        else None
+        for (quantity, decoded), limit in zip(sample.values.items(), limits, strict=True)
+    ]
 
 
 def _pair_in(quantities: Sequence[str]) -> tuple[int, ...]:

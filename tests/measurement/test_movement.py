@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from doxedge.measurement.movement import ValueLimits
@@ -103,6 +103,13 @@ def test_what_comes_again_is_judged_as_if_it_were_new(taken: list[Step]) -> None
     )
 
 
+@example(
+    [
+        Step(6, 0, 0, 5, running=True, flags=frozenset(), clock_set_s=0),
+        Step(1, 0, 3, 1, running=True, flags=frozenset(), clock_set_s=0),
+    ],
+    {5},
+)
 @given(st.lists(steps, max_size=10), st.sets(st.integers(0, 60)))
 def test_two_setups_that_judge_one_device_do_not_mislead_each_other(
     taken: list[Step], by_second: set[int]

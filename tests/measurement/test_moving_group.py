@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,6 +120,20 @@ def test_a_value_among_others_that_move_is_stuck_when_its_time_has_come() -> Non
         for s in range(6)
     ]
     assert told == [[Reason.NONE, Reason.NONE]] * 4 + [[Reason.NONE, Reason.STUCK]] * 2
+
+
+@pytest.mark.parametrize(
+    ("value", "quality"),
+    [(-1, Quality.UNCERTAIN), (0, Quality.GOOD), (8, Quality.GOOD), (9, Quality.UNCERTAIN)],
+)
+def test_a_value_outside_the_soft_range_is_told_among_others_that_are_fine(
+    value: int, quality: Quality
+) -> None:
+    assessor = Assessor(WALKED)
+    for s in range(2):
+        assess(assessor, s, {"nox_ppb": Decimal(3 + s), "no2_ppb": Decimal(3 + s)})
+    readings = assess(assessor, 2, {"nox_ppb": Decimal(value), "no2_ppb": Decimal(5)})
+    assert [one.quality for one in readings] == [quality, Quality.GOOD]
 
 
 def test_what_is_missing_or_no_number_ends_the_judgement_of_all_at_once() -> None:
