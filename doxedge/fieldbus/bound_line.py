@@ -216,6 +216,7 @@ class BoundLine:
 
     def _quarantine(self) -> None:
         self.counters.quarantines += 1
+        self._link.distrust()
         self._rest(self._quarantine_s)
 
     def _rest(self, seconds: float) -> None:

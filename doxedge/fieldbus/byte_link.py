@@ -41,6 +41,10 @@ class ByteLink(Protocol):
         """Throw away what has arrived; how many bytes that were."""
         ...
 
+    def distrust(self) -> None:
+        """An exchange brought nothing: see to it that a late answer is not heard, where that costs nobody anything."""
+        ...
+
     def write(self, data: bytes) -> None:
         """Send. ConnectionLost when it does not go out."""
         ...

@@ -64,6 +64,9 @@ class TcpLink:
         """What lies in the inbox."""
         return 0 if self._stream is None else self._stream.inbox.flush()
 
+    def distrust(self) -> None:
+        """Nothing: behind a converter other devices want this connection, and its line brings late bytes to any."""
+
     def write(self, data: bytes) -> None:
         """Send."""
         if self._stream is None or self._stream.transport is None:
@@ -152,6 +155,10 @@ class UdpLink:
     def flush(self) -> int:
         """What lies in the inbox."""
         return self._inbox.flush()
+
+    def distrust(self) -> None:
+        """The next question goes out from another port, where a late answer to this one does not come."""
+        self.close()
 
     def write(self, data: bytes) -> None:
         """Send one datagram."""

@@ -78,6 +78,9 @@ class SerialLink:
             self._on_readable()
         return self._inbox.flush()
 
+    def distrust(self) -> None:
+        """Nothing: there is one wire, and silence alone empties it."""
+
     def write(self, data: bytes) -> None:
         """A question is far shorter than the driver's buffer, so it goes out whole or not at all."""
         try:

@@ -5,11 +5,13 @@ One endpoint has one line, whichever units its devices belong to: two masters on
   (1) an instrument has one address, a constant has none
   (2) its map can be spoken that way: Modbus as `tcp` or `rtu`, a dialect over a serial port, `tcp` or `udp`
   (3) whatever shares a port speaks one language at one speed
+  (4) a USB adapter is called by what it is or where it sits, never by the order of plugging in
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +31,8 @@ from doxedge.gateway.settings import InstrumentTable, SerialTable
 
 SERIAL_UNIT_IDS = range(1, 248)
 """Modbus over Serial Line V1.02, 2.2: 0 is broadcast, which nobody answers; 248 to 255 are reserved."""
+
+_PASSING_NAME = re.compile(r"/dev/tty(USB|ACM)\d+")
 
 RTU_DATA_BITS = 8
 """Modbus over Serial Line V1.02, 2.5.1."""
@@ -138,6 +142,16 @@ def _require_rtu(
     if address.serial is not None and address.serial.data_bits != RTU_DATA_BITS:
         reason = f"Modbus RTU has bytes of {RTU_DATA_BITS} bits"
         raise ConfigError(source=source, path=f"{place}.serial.data_bits", reason=reason)
+
+
+def require_lasting_name(address: Address, *, source: str, place: str) -> None:
+    """(4) ConfigError for a name that goes to whichever adapter was plugged in first."""
+    if address.serial is not None and _PASSING_NAME.fullmatch(address.serial.port):
+        reason = (
+            f"{address.serial.port} may be another adapter after the next start, and its instrument be read as this "
+            "one: give its path under /dev/serial/by-id, or /dev/serial/by-path where two adapters have one name"
+        )
+        raise ConfigError(source=source, path=f"{place}.serial.port", reason=reason)
 
 
 def require_one_setting(addresses: Sequence[Address], *, source: str) -> None:

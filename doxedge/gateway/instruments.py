@@ -13,7 +13,7 @@ from doxedge.analysers.phrase_map import AnyProfile
 from doxedge.analysers.profile import PointLimits, profile_hash
 from doxedge.fieldbus.line import Poll
 from doxedge.fieldbus.profile_folders import load_profile
-from doxedge.gateway.endpoints import Address, Tenant, address_of
+from doxedge.gateway.endpoints import Address, Tenant, address_of, require_lasting_name
 from doxedge.gateway.settings import InstrumentTable
 from doxedge.measurement.movement import ValueLimits
 from doxedge.quantity import MINUTE_MS
@@ -48,6 +48,7 @@ def plan_instrument(
     """A device of a unit with everything checked. Raises ConfigError naming table and key."""
     profile = load_profile(table.profile, folders, settings=table.settings)
     address = address_of(table, profile, source=source, place=place)
+    require_lasting_name(address, source=source, place=place)
     device = f"{unit}.{table.name}"
     try:
         driver = make_driver(profile, device=device, unit_id=table.unit_id)

@@ -67,7 +67,8 @@ class SerialTable(_Table):
     """`serial = { ... }`: a port of this machine. What is left out is as in the register map."""
 
     port: str = Field(min_length=1)
-    """A path; under /dev/serial/by-id it stays the same when adapters are plugged in anew."""
+    """A path; under /dev/serial/by-id it stays the same when adapters are plugged in anew. ttyUSB0 does not, and is
+    refused."""
     baud: int | None = Field(None, ge=300, le=921_600)
     parity: Literal["N", "E", "O"] | None = None
     stop_bits: Literal[1, 2] | None = None

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from doxedge.analysers.dialects import horiba
 from doxedge.analysers.question import Answer
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
 from doxedge.fieldbus.network_links import UdpLink
 from doxedge.fieldbus.text_line import text_line
-from tests.fieldbus.hostile_text import ANSWERS, OTHERS, PHRASES
+from tests.fieldbus.hostile_text import ANSWERS, HORIBA_DATA, OTHERS, PHRASES
 from tests.ports import server_port
 
 PHRASE = PHRASES["horiba"]
@@ -90,6 +91,24 @@ async def test_what_does_not_answer_is_never_a_value(
         with pytest.raises(error):
             await line.exchange(PHRASE)
         assert line.counters.quarantines == 1, name
+
+
+async def test_an_answer_that_is_later_than_any_quarantine_is_not_heard() -> None:
+    late = horiba.encode(horiba.HoribaFrame(1, 1, "R001", HORIBA_DATA.replace("83.2", "99.9")))
+    asked: list[Callable[[bytes], None]] = []
+
+    def behave(_: bytes, say: Callable[[bytes], None]) -> None:
+        asked.append(say)
+        if len(asked) == 2:
+            asked[0](late)
+            say(ANSWERS["horiba"])
+
+    async with on_udp(behave) as link:
+        with pytest.raises(NoAnswer):
+            await text_line(link, "horiba", timeout_ms=60, quarantine_ms=5).exchange(PHRASE)
+        found = await text_line(link, "horiba", timeout_ms=PATIENT_MS).exchange(PHRASE)
+        assert isinstance(found, Answer)
+        assert found.data == ANSWERS["horiba"]
 
 
 async def test_a_datagram_of_somebody_else_is_not_heard() -> None:

@@ -64,6 +64,19 @@ def test_one_port_under_two_names_is_refused(tmp_path: Path) -> None:
         line_names(text_with(meter, flow))
 
 
+@pytest.mark.parametrize("port", ["/dev/ttyUSB0", "/dev/ttyACM12"])
+def test_a_name_that_goes_to_the_adapter_that_came_first_is_refused(port: str) -> None:
+    """Two analysers whose adapters changed places would be signed as one another."""
+    meter = f'serial = {{ port = "{port}", baud = 115200 }}'
+    with pytest.raises(ConfigError, match=r"serial\.port: .* give its path under /dev/serial/by-id"):
+        line_names(text_with(meter))
+
+
+@pytest.mark.parametrize("port", ["/dev/serial/by-path/pci-0:1-port0", "/dev/ttyS0", "/dev/ttyAMA0"])
+def test_a_name_that_lasts_is_taken(port: str) -> None:
+    assert f"{port} (115200 8N1)" in line_names(text_with(f'serial = {{ port = "{port}", baud = 115200 }}'))
+
+
 def test_devices_on_one_bus_share_its_line() -> None:
     port = 'timeout_ms = 500\nserial = { port = "/dev/ttyS9", baud = 115200 }'
     flow = f'profile = "generic_analogue_input"\nunit_id = 2\n{port}'
