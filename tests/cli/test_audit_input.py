@@ -48,7 +48,9 @@ def test_a_file_may_be_packed_and_may_come_through_a_pipe(
 
 @pytest.mark.parametrize("verb", ["hours", "vectors", "linearity", "calibration", "bias", "substitute"])
 @pytest.mark.parametrize(
-    ("data", "code"), [(b"", 6), (b"\x1f\x8bno gzip", 6), (gzip.compress(TABLE)[:-6], 6), (None, 7)]
+    ("data", "code"),
+    [(b"", 6), (b"\x1f\x8bno gzip", 6), (gzip.compress(TABLE)[:-6], 6), (None, 7)],
+    ids=["empty", "no gzip", "half a gzip", "no file"],  # a gzip names its second, and so would the test
 )
 def test_a_refusal_is_json_where_json_was_asked_for(
     tmp_path: Path, capsys: Captured, verb: str, data: bytes | None, code: int
