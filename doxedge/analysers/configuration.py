@@ -24,6 +24,15 @@ class ConfigError(Exception):
         super().__init__(f"{place}: {reason}{rest}")
 
 
+def unread(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read, in words for the `reason` of a ConfigError, whose `source` names the file already."""
+    if isinstance(error, UnicodeDecodeError):
+        return "cannot be read: it is no text in UTF-8"
+    if isinstance(error, FileNotFoundError):
+        return "cannot be read: there is no such file; `doxedge init` writes one"
+    return f"cannot be read: {error.strerror or error}"
+
+
 def parse_toml(text: str, *, source: str, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
     """The tables of a text. ConfigError when it is not TOML, nested without end, or has a number without end."""
     try:

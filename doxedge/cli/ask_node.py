@@ -10,6 +10,8 @@ from typing import Final
 
 from doxedge.cli.outcome import Exit, Failure
 
+JOIN_THE_GROUP: Final = "be in the group of the service (sudo adduser NAME doxedge)"
+"""For whoever may not speak to a service through its socket."""
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -58,6 +60,9 @@ class Asked:
                 return None
             raise Failure(Exit.USAGE, str(error)) from error
         except LedgerError as error:
+            if isinstance(error.__cause__, PermissionError):
+                text = f"{self.address.text}: {error.__cause__.strerror}; {JOIN_THE_GROUP}"
+                raise Failure(Exit.UNAUTHORISED, text) from error
             raise Failure(Exit.UNREACHABLE, f"{error}; name another node with --node") from error
 
     def get_json(self, path: str) -> list[dict[str, object]]:

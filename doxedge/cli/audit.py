@@ -40,6 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "hours",
         audit_hours,
         summary="sum up a file of hourly emissions",
+        example="doxedge audit hours 703_2BLR_2007.csv --output json",
         description="Sum up a file of hourly emissions: hours, mass, energy, and what does not fit.",
         epilog=HOURS_EPILOG,
     )

@@ -35,6 +35,7 @@ def add_bias(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "bias",
         audit_bias,
         summary="find the bias factor of a file of hourly values",
+        example="doxedge audit bias hours.csv",
         description="Find the one bias factor that turns every unadjusted hourly value into its adjusted one.",
         epilog=EPILOG,
     )

@@ -35,6 +35,7 @@ def add_verb(
     summary: str,
     description: str,
     epilog: str,
+    example: str,
     file: str = "FILE.csv",
 ) -> argparse.ArgumentParser:
     """A verb with one file and `--output`; where JSON was asked for, a refusal is JSON too."""
@@ -44,6 +45,7 @@ def add_verb(
         description=description,
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=(example,),
     )
     verb.add_argument("file", metavar=file, type=Path, help="may be packed by gzip; - is standard input")
     verb.add_argument("--output", choices=("table", "json"), default="table")

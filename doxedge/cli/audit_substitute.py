@@ -68,6 +68,7 @@ def add_substitute(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "substitute",
         audit_substitute,
         summary="what stands for the missing hours of an hourly file",
+        example="doxedge audit substitute 703_2BLR_2007.csv --mass --maximum 900000",
         description="Compute the substitute, method code and recipe of every missing or substituted hour.",
         epilog=EPILOG,
     )

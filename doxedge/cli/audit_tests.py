@@ -61,6 +61,7 @@ def add_tests(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "rata",
         audit_rata,
         summary="recompute relative accuracy tests from their runs",
+        example="doxedge audit rata runs.csv --tests tests.csv --compare results.csv",
         description="Recompute relative accuracy tests from their runs: figures, bias factor, verdict, frequency.",
         epilog=RATA_EPILOG,
         file="RUNS.csv",
@@ -74,6 +75,7 @@ def add_tests(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "linearity",
         audit_linearity,
         summary="recompute linearity checks from their injections",
+        example="doxedge audit linearity gases.csv --compare results.csv",
         description="Recompute linearity checks from their injections: error, difference and verdict of each gas.",
         epilog=LINEARITY_EPILOG,
     )
@@ -82,6 +84,7 @@ def add_tests(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "calibration",
         audit_calibration,
         summary="recompute calibration checks from their readings",
+        example="doxedge audit calibration checks.csv --limits daily --output json",
         description="Recompute calibration checks from their readings: zero error, upscale error, verdict of the day.",
         epilog=CALIBRATION_EPILOG,
     )

@@ -85,6 +85,7 @@ def add_vectors(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "vectors",
         audit_vectors,
         summary="hold formulas, hour validity and protocol frames against test vectors",
+        example="doxedge audit vectors vectors_formulas_protocols.json",
         description="Hold formulas, standardisation, hour validity and protocol frames against test vectors.",
         epilog=EPILOG,
         file="FILE.json",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from doxedge.cli.ask_node import utc_text
 from doxedge.cli.hand_figures import HAND_COLUMNS
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.store import durable_file
 
 if TYPE_CHECKING:
     from doxedge.gateway.commission_check import Checked
@@ -120,10 +120,6 @@ def read_file(path: Path) -> bytes:
 def write_new(path: Path, data: bytes) -> None:
     """A new file, durable. Raises Failure."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        durable_file.write_new(path, data)
     except OSError as error:
         raise Failure(Exit.LOCAL_IO, f"{path} cannot be written: {error.strerror or error}") from error

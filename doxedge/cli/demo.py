@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from doxedge.cli.command_line import whole_number
 from doxedge.cli.outcome import Exit, Failure
 
 SPEED: Final = 720
@@ -29,6 +31,10 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "compressed plant time: issues a vintage, commissions, measures, signs, commits, gossips, refuses what must "
         "be refused, kills a node and lets it catch up, and proves one hour with an evidence file.",
         epilog="With --replay the hours of a real unit's file (EPA hourly layout) take the place of the stacks.",
+        examples=(
+            "doxedge demo",
+            "doxedge demo --replay 703_2BLR_2007.csv --output json",
+        ),
     )
     parser.add_argument("--output", default="table", choices=("table", "json"))
     parser.add_argument(
@@ -41,7 +47,10 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--dir", type=Path, default=None, metavar="DIR", help="keep everything here, for a look"
     )
     parser.add_argument(
-        "--speed", type=int, default=SPEED, help=f"plant seconds in a real one (default {SPEED})"
+        "--speed",
+        type=whole_number(what="whole number"),
+        default=SPEED,
+        help=f"plant seconds in a real one (default {SPEED})",
     )
     parser.set_defaults(func=run)
 
@@ -67,6 +76,11 @@ def run(options: argparse.Namespace) -> int:
                 result = asyncio.run(tell(stage, view, options.broker))
         if options.dir is None:
             result["evidence"]["file"] = str(_keep_evidence(folder))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        text = f"{error.filename or folder} cannot be written: {error.strerror}; give a folder with room with --dir"
+        raise Failure(Exit.LOCAL_IO, text) from error
     finally:
         _leave_in_peace()
         stage.stop(*list(stage.processes))

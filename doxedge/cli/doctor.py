@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from doxedge.cli.command_line import whole_number
 from doxedge.cli.outcome import Exit, Failure
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--deep", action="store_true", help="check indexes of large databases too")
     parser.add_argument(
         "--free-mb",
-        type=int,
+        type=whole_number(what="whole number of megabytes"),
         default=FREE_MB_WANTED,
         metavar="MB",
         help=f"warn below (default {FREE_MB_WANTED})",
@@ -122,10 +123,10 @@ def _site(options: argparse.Namespace) -> Site:
 def _findings(site: Site, options: argparse.Namespace, *, as_json: bool) -> Iterable[Finding]:
     """All checks, causes before their effects; each line is printed as soon as it is known."""
     from doxedge.cli import doctor_configuration, doctor_machine, doctor_network
-    from doxedge.cli.doctor_report import line_of
+    from doxedge.cli.doctor_report import as_far_as_we_may, line_of
 
     def told(findings: Iterable[Finding]) -> Iterable[Finding]:
-        for finding in findings:
+        for finding in as_far_as_we_may(findings):
             if not as_json:
                 print(line_of(finding))
             yield finding
@@ -133,7 +134,7 @@ def _findings(site: Site, options: argparse.Namespace, *, as_json: bool) -> Iter
     yield from told(doctor_machine.check_software())
     yield from told(doctor_configuration.check_configuration(site))
     # The node is asked before the keys are looked at: it knows how the device is registered.
-    node = list(doctor_network.check_node(site))
+    node = list(as_far_as_we_may(doctor_network.check_node(site)))
     yield from told(doctor_configuration.check_keys(site, os.environ))
     yield from told(doctor_machine.check_state(site, free_mb_min=options.free_mb))
     yield from told(doctor_machine.check_stores(site, deep=options.deep))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
+from doxedge.analysers.configuration import ConfigError, parse_toml, table_path, unread
 from doxedge.backends.http_client import NodeAddress
 from doxedge.cli.doctor_report import Finding, Site, error, ok, skipped, warning
 from doxedge.cli.outcome import Exit
@@ -66,7 +66,7 @@ def _gateway_file(site: Site, path: Path) -> Iterator[Finding]:
         return
     site.units = plan.units
     read = f"{path} and {len(layers.files) - 1} drop-ins" if len(layers.files) > 1 else str(path)
-    yield ok(check, f"{read}: {len(plan.units)} units over {len(plan.lines)} lines")
+    yield ok(check, f"{read}: units {len(plan.units)}, lines {len(plan.lines)}")
 
 
 def _node_file(site: Site, path: Path) -> Iterator[Finding]:
@@ -101,7 +101,7 @@ def _load(path: Path, model: type[BaseModel]) -> tuple[list[str], BaseModel | No
         tables = parse_toml(path.read_text(encoding="utf-8"), source=path.name)
         return [], model.model_validate(tables)
     except (OSError, UnicodeDecodeError) as cause:
-        return [f"cannot be read: {cause}"], None
+        return [unread(cause)], None
     except ConfigError as cause:
         return [cause.reason], None
     except ValidationError as cause:

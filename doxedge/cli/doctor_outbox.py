@@ -152,7 +152,7 @@ def judge_room(found: Extent, *, units: int, budget_bytes: int) -> Finding:
         source = f"by what was written in {found.span_ms // DAY_MS} days"
     else:
         needed = units * UNIT_DAY_BYTES * keep_ms // DAY_MS
-        source = f"estimated for {units} units"
+        source = f"estimated for {units} unit{'s' * (units > 1)}"
     needed_mb, budget_mb = -(-needed // MEBIBYTE), budget_bytes // MEBIBYTE
     days = keep_ms // DAY_MS
     text = f"{days} days of records take {needed_mb} MiB ({source}), {budget_mb} MiB are allowed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -90,6 +91,16 @@ def skipped(check: str, why: str) -> Finding:
 def error(check: str, text: str, advice: str, *, code: Exit) -> Finding:
     """Something is wrong."""
     return Finding(check, Verdict.ERROR, text, advice, code)
+
+
+def as_far_as_we_may(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """These, up to something that this account may not look at, which is told as one more."""
+    try:
+        yield from findings
+    except PermissionError as refused:
+        what = f"{refused.filename}: {refused.strerror}; what follows from it is not looked at"
+        advice = "run the doctor as root, or as the services' user"
+        yield error("access", what, advice, code=Exit.UNAUTHORISED)
 
 
 def exit_code(findings: list[Finding]) -> Exit:

@@ -42,6 +42,12 @@ def _add_build(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="make the file of one record, from a node or from its state folder",
         description="Gathers what proves one final record, checks it, and writes one file that anybody can check "
         "without a node.",
+        examples=(
+            (
+                "doxedge evidence build --out hour.evidence \\\n"
+                "      9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+            ),
+        ),
     )
     build.add_argument("record", type=_hex32, metavar="RECORD", help="record id, 64 hexadecimal digits")
     build.add_argument("--out", type=Path, default=None, metavar="FILE", help="default: RECORD.evidence")
@@ -63,6 +69,12 @@ def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         description="Checks every step from the key to the record, and says what the file proves, in words.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=(
+            (
+                "doxedge evidence check hour.evidence \\\n"
+                "      --channel 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+            ),
+        ),
     )
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument(

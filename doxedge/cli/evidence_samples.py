@@ -34,6 +34,12 @@ def add_samples(
         description="Computes the root of every hour's samples anew, and holds it against the signed hour's.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=(
+            (
+                "doxedge evidence samples january.samples \\\n"
+                "      --channel 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+            ),
+        ),
     )
     samples.add_argument("file", type=Path, metavar="FILE")
     samples.add_argument(

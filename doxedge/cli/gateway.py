@@ -45,6 +45,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "goes on where the last run ended: hours that were open are closed from the samples on the disk. At SIGHUP "
         "files, drop-ins and register maps are read anew, as by `doxedge gateway reload`, without a name.",
         epilog="Exit codes: 0 stopped, 2 configuration or key, 7 disk.",
+        examples=("doxedge gateway run --config /etc/doxedge/gateway.toml",),
     )
     run.set_defaults(func=_run)
     run.add_argument(

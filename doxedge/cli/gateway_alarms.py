@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from doxedge.cli.gateway_folder import add_place, ask, folder_of, print_json, print_section, printable
+from doxedge.cli.command_line import spoken, whole_number
+from doxedge.cli.gateway_folder import (
+    add_place,
+    ask,
+    folder_of,
+    print_json,
+    print_section,
+    printable,
+    unreadable,
+)
 from doxedge.cli.gateway_status import alarm_section
 from doxedge.cli.outcome import Exit, Failure
 
@@ -29,6 +38,10 @@ def add_alarms(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "nobody has acknowledged. Reads the gateway's file; the gateway need not run.",
         epilog="An alarm is acknowledged by its number: doxedge gateway acknowledge 7 --name 'A. Person' --reason "
         "'cable was loose'. That ends no alarm: it says who knows of it.",
+        examples=(
+            "doxedge gateway alarms",
+            "doxedge gateway alarms --all --output json",
+        ),
     )
     add_place(alarms)
     alarms.add_argument("--all", action="store_true", help=f"the last {NEWEST}, whatever became of them")
@@ -40,10 +53,18 @@ def add_alarms(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "this machine stay on record for ever; the first who acknowledges stands.",
         epilog="Exit codes: 0 on record, 1 somebody was first, 2 no such alarm or no name, 3 no gateway runs here, "
         "4 not in the service's group, 5 no answer: look with `doxedge gateway alarms` before you repeat.",
+        examples=("doxedge gateway acknowledge 7 --name 'A. Person' --reason 'cable was loose'",),
     )
-    acknowledge.add_argument("alarm", type=int, metavar="ALARM", help="its number, as `gateway alarms` shows")
-    acknowledge.add_argument("--name", required=True, metavar="WHO", help="who has seen it")
-    acknowledge.add_argument("--reason", required=True, metavar="TEXT", help="what it was, or what is done")
+    acknowledge.add_argument(
+        "alarm",
+        type=whole_number(least=1, what="number of an alarm"),
+        metavar="ALARM",
+        help="its number, as `gateway alarms` shows",
+    )
+    acknowledge.add_argument("--name", type=spoken, required=True, metavar="WHO", help="who has seen it")
+    acknowledge.add_argument(
+        "--reason", type=spoken, required=True, metavar="TEXT", help="what it was, or what is done"
+    )
     add_place(acknowledge)
     acknowledge.set_defaults(func=_acknowledge)
 
@@ -58,9 +79,7 @@ def _alarms(options: argparse.Namespace) -> int:
     try:
         found = look.alarms(path, newest=NEWEST if options.all else None)
     except StoreError as error:
-        raise Failure(
-            Exit.LOCAL_IO, f"{error}; has the gateway ever run here, and may you read it?"
-        ) from error
+        raise unreadable(error) from error
     listed = [alarm_as_dict(alarm) for alarm in found if options.all or alarm.is_listed(rule_of(alarm.code))]
     if options.output == "json":
         print_json({"schema": SCHEMA, "alarms": listed})

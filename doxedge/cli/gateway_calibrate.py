@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,8 @@ from doxedge.cli.outcome import Exit, Failure
 SCHEMA: Final = "doxedge.gateway.calibrate/1"
 LOOK_EVERY_S: Final = 1.0
 _CODES: Final = {"not_begun": Exit.REFUSED, "disk": Exit.LOCAL_IO, "busy": Exit.TIMEOUT}
+_STEPS: Final = {"waiting for the gas": 0, "settling": 1, "reading": 2}
+"""How many steps of a gas are over (`measurement/calibration_run.Stage`); anything else is the end of it."""
 GOOD: Final = frozenset({"passed", "partial"})
 
 
@@ -29,6 +31,11 @@ def add_calibrate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="Exit codes: 0 passed (or one gas alone within its limits), 1 not begun, failed, aborted or incomplete, "
         "2 no such unit or quantity, 3 no gateway runs here, 4 not in the service's group, 5 no answer. The check "
         "goes on when this command is stopped with Ctrl-C; --stop ends it.",
+        examples=(
+            "doxedge gateway calibrate --unit alpha-1",
+            "doxedge gateway calibrate --unit alpha-1 --quantity nox_ppb --level zero",
+            "doxedge gateway calibrate --unit alpha-1 --stop",
+        ),
     )
     parser.add_argument("--unit", required=True, metavar="U", help="the unit, as in gateway.toml")
     parser.add_argument(
@@ -82,15 +89,49 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _wait(folder: Path, unit: str, check: Mapping[str, Any]) -> Mapping[str, Any]:
     """Until it is over; what changes is told on stderr."""
+
+    def look() -> Mapping[str, Any]:
+        time.sleep(LOOK_EVERY_S)
+        answer = _answer(folder, {"ask": "check", "unit": unit, "check": check["check"]})
+        now: Mapping[str, Any] = answer["check"]
+        return now
+
+    if sys.stderr.isatty():
+        return _with_bar(check, look)
     told = ""
     while not check["over"]:
         now = _progress(check)
         if now != told:
             print(printable(now), file=sys.stderr)
             told = now
-        time.sleep(LOOK_EVERY_S)
-        check = _answer(folder, {"ask": "check", "unit": unit, "check": check["check"]})["check"]
+        check = look()
     return check
+
+
+def _with_bar(check: Mapping[str, Any], look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The same on a terminal: how many of the steps of all gases are over, and since when it goes on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(_STEPS) * len(check["stages"]))
+        while not check["over"]:
+            completed = sum(_STEPS.get(one["stage"], len(_STEPS)) for one in check["stages"])
+            bar.update(task, completed=completed, description=printable(_now(check)))
+            check = look()
+    return check
+
+
+def _now(check: Mapping[str, Any]) -> str:
+    """What goes on, in as few words as a bar leaves room for."""
+    under_way = [one for one in check["stages"] if 0 < _STEPS.get(one["stage"], len(_STEPS)) < len(_STEPS)]
+    if under_way:
+        return ", ".join(f"{one['gas']} gas: {one['stage']}" for one in under_way)
+    wanted = check["wanted"]
+    if wanted is not None and not check["driven"]:
+        return f"put {wanted} gas on at the instrument"
+    return "waiting for the gas" if wanted is None else f"waiting for {wanted} gas"
 
 
 def _progress(check: Mapping[str, Any]) -> str:

@@ -36,6 +36,10 @@ def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         epilog="Exit codes: 0 right, 2 a mistake, named by file, table and key; with --machine or --probe that of the "
         "first error, as of the doctor. A running gateway is disturbed by neither: its instruments are left alone. It "
         "takes the configuration up with `doxedge gateway reload`.",
+        examples=(
+            "doxedge gateway check --probe                 # is all right, also the wiring?",
+            "doxedge gateway check --config new.toml --show   # before it takes the old one's place",
+        ),
     )
     check.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from doxedge.cli.ask_node import Asked, add_node_options, utc_text
+from doxedge.cli.command_line import whole_number
 from doxedge.cli.commission_view import as_json, read_file, text_lines, write_new, write_sheets
-from doxedge.cli.gateway_folder import DEFAULT_CONFIG
+from doxedge.cli.gateway_folder import (
+    DEFAULT_CONFIG,
+    unreadable,
+)
 from doxedge.cli.hand_figures import HAND_COLUMNS, read_hand
 from doxedge.cli.outcome import Exit, Failure
 
@@ -62,6 +66,7 @@ def _add_prepare(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="beside the gateway: one file with trial hours and all that they were made from",
         description="Takes the newest trial hours that are final on the ledger, that the unit ran in, and that their "
         "raw samples give again, with samples, register maps, settings and evidence. The gateway may run meanwhile.",
+        examples=("doxedge gateway commission prepare --unit alpha-1 --count 9 --out alpha-1.commission",),
     )
     prepare.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
@@ -69,7 +74,7 @@ def _add_prepare(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
     prepare.add_argument("--unit", default=None, metavar="UNIT", help="needed when the gateway has several")
     prepare.add_argument(
         "--count",
-        type=int,
+        type=whole_number(least=1, what="number of hours"),
         default=HOURS_DEFAULT,
         metavar="N",
         help=f"how many hours (default: {HOURS_DEFAULT})",
@@ -79,6 +84,7 @@ def _add_prepare(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="exactly these hours instead, by their start: 2026-01-31T13:00, UTC",
     )  # fmt: skip
     prepare.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file; must be new")
+    prepare.add_argument("--output", default="table", choices=("table", "json"))
     add_node_options(prepare)
     prepare.set_defaults(func=_prepare)
 
@@ -90,6 +96,12 @@ def _add_check(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         description="Needs no node and no network. Checks evidence, Merkle roots, register maps and settings against "
         "the signed hours, and makes every hour anew from its raw samples. Exit codes: 0 all of it holds, 6 something "
         "does not, 7 a file cannot be read.",
+        examples=(
+            (
+                "doxedge gateway commission check alpha-1.commission --sheets \\\n"
+                "      --channel 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+            ),
+        ),
     )
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument(
@@ -110,6 +122,12 @@ def _add_sign(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="sign device.commission as a verifier or the regulator, and hand it in",
         description="Checks the file as `check` does, against the figures found by hand, and signs only what holds. "
         "The record carries the hash of the file: keep the file.",
+        examples=(
+            (
+                "doxedge gateway commission sign alpha-1.commission --hand alpha-1.commission.hand.csv \\\n"
+                "      --key file:///media/verifier.pem --out alpha-1.envelope"
+            ),
+        ),
     )
     sign.add_argument("file", type=Path, metavar="FILE")
     _add_hand(sign, required=True)
@@ -140,7 +158,7 @@ def _add_hand(parser: argparse.ArgumentParser, *, required: bool) -> None:
         help=f"the verifier's own figures: {columns}, whole grams, every witnessed hour",
     )  # fmt: skip
     parser.add_argument(
-        "--tolerance-g", type=int, default=TOLERANCE_G_DEFAULT, metavar="G",
+        "--tolerance-g", type=whole_number(what="whole number of grams"), default=TOLERANCE_G_DEFAULT, metavar="G",
         help=f"how far they may differ, for the rounding by hand (default: {TOLERANCE_G_DEFAULT})",
     )  # fmt: skip
 
@@ -163,6 +181,10 @@ def _prepare(options: argparse.Namespace) -> int:
         lambda: check_commission(data, plan=plan_of, channel=bytes.fromhex(planned.table.channel))
     )
     write_new(options.out, data)
+    if options.output == "json":
+        told = {"file": str(options.out), "bytes": len(data), **as_json(checked, TOLERANCE_G_DEFAULT)}
+        print(json.dumps(told, indent=1))
+        return Exit.OK
     print(options.out)
     for hour in checked.witnessed:
         print(f"  {utc_text(hour.start_ms)}  {hour.stated.nox_g} g", file=sys.stderr)
@@ -214,8 +236,7 @@ def prepared(
     except NotPrepared as error:
         raise Failure(Exit.REFUSED, str(error)) from error
     except StoreError as error:
-        text = f"{error}; has the gateway ever run here, and may you read it?"
-        raise Failure(Exit.LOCAL_IO, text) from error
+        raise unreadable(error) from error
 
 
 def _device(asked: Asked, planned: PlannedUnit) -> RegisteredDevice:

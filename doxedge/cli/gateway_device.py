@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from doxedge.analysers.configuration import ConfigError, parse_toml
+from doxedge.cli.command_line import whole_number
 from doxedge.cli.outcome import Exit, Failure
 
 if TYPE_CHECKING:
@@ -54,11 +55,21 @@ def add_device_flags(verb: argparse.ArgumentParser) -> None:
     place.add_argument(
         "--host", default="", help="address of the device, or of a converter with a serial line"
     )
-    place.add_argument("--port", type=int, metavar="N", help="TCP or UDP port; default: the map's")
+    place.add_argument(
+        "--port",
+        type=whole_number(what="number of a port"),
+        metavar="N",
+        help="TCP or UDP port; default: the map's",
+    )
     place.add_argument(
         "--serial", metavar="PATH", help="a serial port of this machine: /dev/serial/by-id/..."
     )
-    place.add_argument("--baud", type=int, metavar="N", help="default: the map's")
+    place.add_argument(
+        "--baud",
+        type=whole_number(least=1, what="number of bits a second"),
+        metavar="N",
+        help="default: the map's",
+    )
     place.add_argument("--parity", choices=("N", "E", "O"), help="default: the map's")
     place.add_argument("--stop-bits", type=int, choices=(1, 2), help="default: the map's")
     place.add_argument("--data-bits", type=int, choices=(7, 8), help="default: the map's")
@@ -67,8 +78,18 @@ def add_device_flags(verb: argparse.ArgumentParser) -> None:
         choices=("tcp", "rtu", "udp"),
         help="rtu: a converter that passes a serial line's bytes through; udp: a dialect in datagrams",
     )
-    place.add_argument("--unit-id", type=int, metavar="N", help="default: the map's; of Modbus usually 1")
-    place.add_argument("--timeout-ms", type=int, metavar="MS", help="for one answer; default: the map's")
+    place.add_argument(
+        "--unit-id",
+        type=whole_number(what="number of a device"),
+        metavar="N",
+        help="default: the map's; of Modbus usually 1",
+    )
+    place.add_argument(
+        "--timeout-ms",
+        type=whole_number(least=1, what="whole number of milliseconds"),
+        metavar="MS",
+        help="for one answer; default: the map's",
+    )
     verb.add_argument("--output", choices=("table", "json"), default="table")
 
 

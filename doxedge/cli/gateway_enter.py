@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from doxedge.cli.command_line import spoken
 from doxedge.cli.gateway_exchange import add_saying, document_hash
 from doxedge.cli.gateway_folder import (
     Section,
@@ -51,6 +52,12 @@ def add_enter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="the first person: what the hour is, and why",
         description="Keeps a proposal on the gateway's disk and says its number. Nothing is signed before it is "
         "confirmed.",
+        examples=(
+            (
+                "doxedge gateway enter propose --unit alpha-1 --hour 2026-01-31T13:00 --nox-g 41250 \\\n"
+                "      --operating-percent 100 --name 'A. Person' --reason 'portable analyser' --document protocol.pdf"
+            ),
+        ),
     )
     propose.add_argument("--unit", required=True, metavar="U", help="the unit, as in gateway.toml")
     propose.add_argument(
@@ -72,9 +79,12 @@ def add_enter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="the second person: it is signed",
         description="Confirms a proposal of another person, from another account of this machine; the gateway signs "
         "the hour with both names.",
+        examples=("doxedge gateway enter confirm 3 --name 'B. Person'",),
     )
     confirm.add_argument("entry", type=_whole, metavar="ENTRY", help="its number, as `enter list` shows")
-    confirm.add_argument("--name", required=True, metavar="WHO", help="who confirms: not who has proposed it")
+    confirm.add_argument(
+        "--name", type=spoken, required=True, metavar="WHO", help="who confirms: not who has proposed it"
+    )
     confirm.add_argument(
         "--same-account", default=None, metavar="WHY",
         help="why one account of the machine does both; stands in the signed hour",
@@ -84,6 +94,7 @@ def add_enter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "list",
         help="what was proposed and confirmed",
         description="Lists all entries of this gateway with their names, reasons and what became of them.",
+        examples=("doxedge gateway enter list",),
     )
     listed.set_defaults(func=_list)
     for action in (propose, confirm, listed):

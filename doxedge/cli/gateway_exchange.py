@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
+from doxedge.cli.command_line import spoken
 from doxedge.cli.gateway_folder import add_place, ask, folder_of, print_json, printable, utc
 from doxedge.cli.outcome import Exit, Failure
 
@@ -26,6 +27,12 @@ def add_exchange(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         epilog="Keep the document: the regulator may ask for what has this hash. Exit codes: 0 on record, 1 it does "
         "not fit what was read, 2 no such unit or no name, 3 no gateway runs here, 4 not in the service's group, 5 no "
         "answer: look with `doxedge gateway events` before you repeat, 7 the document or the disk.",
+        examples=(
+            (
+                "doxedge gateway exchange-meter --unit alpha-1 --at 2026-01-31T13:20 --old-wh 984123500 --new-wh 0 \\\n"
+                "      --name 'A. Person' --reason 'verification period over' --document protocol.pdf"
+            ),
+        ),
     )
     parser.add_argument("--unit", required=True, metavar="U", help="the unit, as in gateway.toml")
     parser.add_argument(
@@ -41,8 +48,8 @@ def add_exchange(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def add_saying(parser: argparse.ArgumentParser) -> None:
     """Who says it, why, and what proves it."""
-    parser.add_argument("--name", required=True, metavar="WHO", help="who says so")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="stands on the ledger")
+    parser.add_argument("--name", type=spoken, required=True, metavar="WHO", help="who says so")
+    parser.add_argument("--reason", type=spoken, required=True, metavar="TEXT", help="stands on the ledger")
     parser.add_argument(
         "--document", type=Path, required=True, metavar="FILE",
         help="protocol or photograph; only its SHA-256 leaves the machine",

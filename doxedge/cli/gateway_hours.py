@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from doxedge.cli.gateway_folder import Section, add_place, folder_of, print_json, print_section, utc
+from doxedge.cli.gateway_folder import (
+    Section,
+    add_place,
+    folder_of,
+    print_json,
+    print_section,
+    unreadable,
+    utc,
+)
 from doxedge.cli.gateway_import import add_import
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.cli.readings import time_argument
@@ -49,8 +57,8 @@ from them and the raw samples.
 
 The history keeps three years. The gateway need not run, and is not disturbed when it does.
 
-Exit codes: 0 shown, and nothing differs; 2 usage, or a wrong configuration; 6 a substitute differs; 7 the history
-cannot be read.
+Exit codes: 0 shown, and nothing differs; 2 usage, or a wrong configuration; 4 not the service's user; 6 a substitute
+differs; 7 the history cannot be read.
 """
 
 
@@ -63,6 +71,10 @@ def add_hours(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "ones were computed. Without --from it shows the last seven days that are known.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=(
+            "doxedge gateway hours --unit alpha-1 --from 2026-01-31 --substituted",
+            "doxedge gateway hours --verify --output json",
+        ),
     )
     add_place(hours)
     hours.add_argument("--unit", metavar="UNIT", help="default: all")
@@ -84,8 +96,7 @@ def _hours(options: argparse.Namespace) -> int:
     try:
         told = list(_told(options, path, checks))
     except StoreError as error:
-        text = f"{error}; has the gateway ever run here, and may you read it?"
-        raise Failure(Exit.LOCAL_IO, text) from error
+        raise unreadable(error) from error
     if options.output == "json":
         print_json({"schema": SCHEMA, "hours": told})
     else:
@@ -281,9 +292,16 @@ def _tests_of(path: Path) -> dict[str, KeptTests]:
     from doxedge.gateway.qa_in_force import qal_function, rata_factor
     from doxedge.measurement.tests_in_force import KeptTests
     from doxedge.store import look
+    from doxedge.store.errors import Kind, StoreError
 
     found: dict[str, KeptTests] = {}
-    for entry in look.tests(path) if path.exists() else ():
+    try:
+        entries = look.tests(path)
+    except StoreError as error:
+        if error.kind is not Kind.ABSENT:
+            raise
+        entries = []  # No check with gas is configured.
+    for entry in entries:
         try:
             given = rata_factor(entry) or qal_function(entry)
         except (ValueError, KeyError):
@@ -312,7 +330,7 @@ def _checks(options: argparse.Namespace, outbox: Path) -> dict[str, _Check]:
     try:
         tests = _tests_of(outbox.with_name("qa.db"))
     except StoreError as error:
-        raise Failure(Exit.LOCAL_IO, f"{error}; --verify computes bias factors from its tests") from error
+        raise unreadable(error, use="--verify computes bias factors from its tests") from error
     checks = {}
     for unit in settings.unit:
         shared = stacks.get(unit.name, (unit,))
@@ -330,9 +348,7 @@ def _checks(options: argparse.Namespace, outbox: Path) -> dict[str, _Check]:
                 ),
             )
         except StoreError as error:
-            raise Failure(
-                Exit.LOCAL_IO, f"{error}; --verify holds the hours against what was signed"
-            ) from error
+            raise unreadable(error, use="--verify holds the hours against what was signed") from error
     return checks
 
 

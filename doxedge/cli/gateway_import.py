@@ -6,15 +6,21 @@ import argparse
 import asyncio
 import hashlib
 import os
-import pwd
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from doxedge.cli.gateway_folder import add_place, print_json, printable, utc
+from doxedge.cli.gateway_folder import (
+    add_place,
+    print_json,
+    printable,
+    unreadable,
+    utc,
+)
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.gateway.accounts import account_name, run_as
 
 if TYPE_CHECKING:
     from doxedge.gateway.history_import import Wish
@@ -116,7 +122,7 @@ def _import(options: argparse.Namespace) -> int:
         if error.kind is Kind.LOCKED:
             text = "the gateway runs, and keeps its history to itself; stop it, import, and start it again"
             raise Failure(Exit.REFUSED, f"{text} ({error})") from error
-        raise Failure(Exit.LOCAL_IO, str(error)) from error
+        raise unreadable(error) from error
     if options.output == "json":
         print_json({"schema": SCHEMA, **told})
     else:
@@ -313,7 +319,7 @@ def _wish(options: argparse.Namespace) -> Wish:
         called=options.called,
         utc_offset_hours=options.utc_offset,
         name=said["name"],
-        account=_account(os.geteuid()),
+        account=account_name(os.geteuid()),
         reason=said["reason"],
         replaces=options.replace,
         prior_is_before=options.prior_is_before,
@@ -326,15 +332,8 @@ def _require_owner(folder: Path) -> None:
     if owner != os.geteuid():
         raise Failure(
             Exit.UNAUTHORISED,
-            f"{folder} belongs to {_account(owner)}; run this as that user: sudo -u {_account(owner)} doxedge ...",
+            f"{folder} belongs to {account_name(owner)}; run this as that user: {run_as(owner)}",
         )
-
-
-def _account(user_id: int) -> str:
-    try:
-        return pwd.getpwuid(user_id).pw_name
-    except KeyError:
-        return f"user {user_id}"
 
 
 def _print(told: dict[str, Any]) -> None:

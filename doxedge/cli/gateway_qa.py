@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from doxedge.cli.command_line import spoken, whole_number
 from doxedge.cli.gateway_folder import (
     Section,
     add_place,
@@ -15,6 +16,7 @@ from doxedge.cli.gateway_folder import (
     print_json,
     print_section,
     printable,
+    unreadable,
     utc,
 )
 from doxedge.cli.gateway_qa_due import add_due
@@ -23,6 +25,8 @@ from doxedge.cli.readings import time_argument
 
 LIST_SCHEMA: Final = "doxedge.gateway.qa/1"
 NEWEST: Final = 200
+_INSTANT_MS_MIN: Final = 10**11
+"""Smaller ones are lengths of time."""
 NEWEST_MAX: Final = 10_000
 _CODES: Final = {
     "bad_file": Exit.UNVERIFIED,
@@ -53,6 +57,12 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "linearity and rata: the layouts of `doxedge audit`, one test (--test-num cuts it out of many). qal2 and ast: "
         "date, x (analyser), y (reference). qal3: date, time (UTC), gas (zero, upscale), reading, reference.",
         epilog=_EXITS,
+        examples=(
+            (
+                "doxedge gateway qa enter linearity gases.csv --unit alpha-1 --quantity nox_ppb --date 2026-03-14 \\\n"
+                "      --name 'A. Person' --reason 'of the first quarter'"
+            ),
+        ),
     )
     enter.add_argument("kind", choices=("linearity", "rata", "qal2", "ast", "qal3"))
     enter.add_argument("file", type=Path, metavar="FILE", help="comma-separated values, at most 40,000 signs")
@@ -88,6 +98,11 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="a monitor was repaired, adjusted or exchanged: a check must pass first",
         description="Puts the monitor out of control until a calibration check passes, and begins its charts anew.",
         epilog=_EXITS,
+        examples=(
+            (
+                "doxedge gateway qa event --unit alpha-1 --quantity nox_ppb --name 'A. Person' --reason 'new converter'"
+            ),
+        ),
     )
     _add_subject(event)
     event.set_defaults(func=_event)
@@ -95,13 +110,18 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "list",
         help="checks, tests, standings and readings on charts, from the gateway's own file",
         description="Reads qa.db, in which nothing is ever changed or deleted. The gateway need not run.",
+        examples=("doxedge gateway qa list --unit alpha-1 --kind test --last 20",),
     )
     listing.add_argument("--unit", metavar="U", help="default: all")
     listing.add_argument(
         "--kind", choices=("begun", "check", "hour", "standing", "test", "chart"), help="only such lines"
     )
     listing.add_argument(
-        "--last", type=int, default=NEWEST, metavar="N", help=f"so many lines; default: {NEWEST}"
+        "--last",
+        type=whole_number(what="number of lines"),
+        default=NEWEST,
+        metavar="N",
+        help=f"so many lines; default: {NEWEST}",
     )
     add_place(listing)
     listing.set_defaults(func=_list)
@@ -110,8 +130,14 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="one line of the record with every figure, and the file of a test as it was handed in",
         description="Prints one line of qa.db whole: what was read and judged, who said so, and the file of a test. "
         "The gateway need not run.",
+        examples=("doxedge gateway qa show 12",),
     )
-    show.add_argument("entry", type=int, metavar="ENTRY", help="its number, as `qa list` shows")
+    show.add_argument(
+        "entry",
+        type=whole_number(least=1, what="number of an entry"),
+        metavar="ENTRY",
+        help="its number, as `qa list` shows",
+    )
     add_place(show)
     show.set_defaults(func=_show)
     add_due(kinds)
@@ -120,8 +146,8 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _add_subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unit", required=True, metavar="U", help="the unit, as in gateway.toml")
     parser.add_argument("--quantity", required=True, metavar="Q", help="such as nox_ppb")
-    parser.add_argument("--name", required=True, metavar="WHO", help="who answers for it")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why, or what was done")
+    parser.add_argument("--name", type=spoken, required=True, metavar="WHO", help="who answers for it")
+    parser.add_argument("--reason", type=spoken, required=True, metavar="TEXT", help="why, or what was done")
     add_place(parser)
 
 
@@ -217,11 +243,37 @@ def _show(options: argparse.Namespace) -> int:
             f"{entry['entry']} {entry['kind']} {entry['unit']}.{entry['quantity']} {utc(entry['at_ms'])} UTC"
         )
     )
-    for key, value in entry["body"].items():
-        print(printable(f"  {key}: {value}"))
+    print("\n".join(printable(line) for line in told_lines(entry["body"])))
     if text is not None:
         print("\n".join(printable(line) for line in text.splitlines()))
     return Exit.OK
+
+
+def told_lines(body: Mapping[str, Any], *, indent: str = "  ") -> Iterator[str]:
+    """What an entry holds, for a reader."""
+    for key, value in body.items():
+        if isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)):
+            for part in [value] if isinstance(value, dict) else value:
+                yield f"{indent}{key}:"
+                yield from told_lines(part, indent=indent + "  ")
+        else:
+            yield f"{indent}{key.removesuffix('_ms') if _is_instant(key, value) else key}: {_plain(key, value)}"
+
+
+def _plain(key: str, value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_plain(key, one) for one in value) or "–"
+    if isinstance(value, int) and _is_instant(key, value):
+        return f"{utc(value)} UTC"
+    return str(value)
+
+
+def _is_instant(key: str, value: object) -> bool:
+    return key.endswith("_ms") and isinstance(value, int) and value >= _INSTANT_MS_MIN
 
 
 def _entries(
@@ -239,9 +291,7 @@ def _entries(
     try:
         found = look.quality(folder_of(options) / "qa.db", kind=kind, unit=unit, newest=last, number=number)
     except StoreError as error:
-        raise Failure(
-            Exit.LOCAL_IO, f"{error}; has the gateway ever run here, and may you read it?"
-        ) from error
+        raise unreadable(error) from error
     return [
         {
             "entry": entry.number,

@@ -7,7 +7,15 @@ import datetime as dt
 import time
 from typing import Any, Final
 
-from doxedge.cli.gateway_folder import Section, add_place, folder_of, print_json, print_section, utc
+from doxedge.cli.gateway_folder import (
+    Section,
+    add_place,
+    folder_of,
+    print_json,
+    print_section,
+    unreadable,
+    utc,
+)
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.quantity import DAY_MS
 
@@ -27,6 +35,10 @@ def add_due(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "are good for years. Reads qa.db and hours.db; the gateway need not run.",
         epilog="Exit codes: 0 nothing is overdue, 1 the term of a test is over and its grace with it, 2 usage, "
         "7 the files cannot be read.",
+        examples=(
+            "doxedge gateway qa due",
+            "doxedge gateway qa due --today 2026-12-31 --output json",
+        ),
     )
     due.add_argument("--unit", metavar="U", help="default: all")
     due.add_argument(
@@ -77,9 +89,7 @@ def _terms(options: argparse.Namespace, now_ms: int) -> list[dict[str, Any]]:
                     over = term.until_ms <= now_ms and not term.grace_left
                     told.append({"unit": unit, "quantity": quantity, **term.as_dict(), "overdue": over})
     except StoreError as error:
-        raise Failure(
-            Exit.LOCAL_IO, f"{error}; has the gateway ever run here, and may you read it?"
-        ) from error
+        raise unreadable(error) from error
     return told
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from doxedge.cli.gateway_device import Device, add_device_flags, open_device
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.store import durable_file
 
 DESCRIPTION: Final = """\
 Asks a device who it is and polls every group of its register map once, and writes frames, values, flags and failures
@@ -141,9 +142,9 @@ def _joined(before: dict[str, Any], now: dict[str, Any], path: Path) -> dict[str
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     try:
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        durable_file.replace_text(path, json.dumps(document, indent=1) + "\n")
     except OSError as error:
-        raise Failure(Exit.LOCAL_IO, f"{path} cannot be written: {error.strerror}") from error
+        raise Failure(Exit.LOCAL_IO, f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _table(path: Path, situation: str, polls: list[dict[str, Any]]) -> list[str]:

@@ -17,13 +17,16 @@ from doxedge.cli.gateway_folder import (
     print_json,
     print_section,
     printable,
+    unreadable,
     utc,
 )
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.cli.streams import shows_all_signs
 from doxedge.measurement.emission import SUBSTITUTED
 from doxedge.quantity import HOUR_MS
 
 GAPS_SCHEMA: Final = "doxedge.gateway.gaps/1"
+EVENTS_SCHEMA: Final = "doxedge.gateway.events/1"
 FOLLOW_S: Final = 1.0
 _KEPT: Final = (
     "The outbox keeps proved records for 35 days; older ones are on the ledger. The gateway need not run."
@@ -40,6 +43,10 @@ def add_records(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "by the rules for missing data (doxedge gateway hours shows how). " + _KEPT,
         epilog="A cause such as too_few_points:nox_ppb:comms; 60.13(h)(2)(i) says what was missing most and why, and "
         "the clause that decided.",
+        examples=(
+            "doxedge gateway gaps",
+            "doxedge gateway gaps --output json",
+        ),
     )
     add_place(gaps)
     gaps.set_defaults(func=_gaps)
@@ -47,9 +54,14 @@ def add_records(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "events",
         help="signed events: starts, clock steps, changes, alarms",
         description="Prints the events that the gateway has signed, oldest first. " + _KEPT,
-        epilog="With --follow it goes on until Ctrl-C; --output jsonl prints one JSON object a line, for programs.",
+        epilog="With --follow it goes on until Ctrl-C. For programs --output json prints one document, and jsonl one "
+        "JSON object a line, also while it follows.",
+        examples=(
+            "doxedge gateway events",
+            "doxedge gateway events --follow --output jsonl",
+        ),
     )
-    add_place(events, outputs=("table", "jsonl"))
+    add_place(events, outputs=("table", "json", "jsonl"))
     events.add_argument("--follow", action="store_true", help="go on, and print each event when it is signed")
     events.set_defaults(func=_events)
 
@@ -94,13 +106,17 @@ def _gaps(options: argparse.Namespace) -> int:
 
 def _events(options: argparse.Namespace) -> int:
     path, after = folder_of(options) / "outbox.db", 0
+    if options.output == "json":
+        if options.follow:
+            raise Failure(Exit.USAGE, "--follow has no end, and a JSON document has one: say --output jsonl")
+        told = [_event(kept, body) for kept, body in _bodies(path, ("event",))]
+        print_json({"schema": EVENTS_SCHEMA, "events": told})
+        return Exit.OK
     try:
         while True:
-            for kept, (unit, code, at_ms, text) in _bodies(path, ("event",), after=after):
+            for kept, body in _bodies(path, ("event",), after=after):
                 after = kept["row_id"]
-                _print_event(
-                    {"unit": unit, "code": code, "at_ms": at_ms, "text": text, **kept}, options.output
-                )
+                _print_event(_event(kept, body), options.output)
             if not options.follow:
                 return Exit.OK
             time.sleep(FOLLOW_S)
@@ -108,9 +124,14 @@ def _events(options: argparse.Namespace) -> int:
         return Exit.OK
 
 
+def _event(kept: dict[str, Any], body: list[Any]) -> dict[str, Any]:
+    unit, code, at_ms, text = body
+    return {"unit": unit, "code": code, "at_ms": at_ms, "text": text, **kept}
+
+
 def _print_event(event: dict[str, Any], output: str) -> None:
     if output == "jsonl":
-        print(json.dumps(event, ensure_ascii=False), flush=True)
+        print(json.dumps(event, ensure_ascii=not shows_all_signs()), flush=True)
         return
     line = f"{utc(event['at_ms'])}  {event['unit'] or '–':12}  {event['code']:16}  {event['text']}"
     print(printable(line), flush=True)
@@ -129,8 +150,7 @@ def _bodies(
         try:
             found = look.records(path, kinds, after=after)
         except StoreError as error:
-            text = f"{error}; has the gateway ever run here, and may you read it?"
-            raise Failure(Exit.LOCAL_IO, text) from error
+            raise unreadable(error) from error
         if not found:
             return
         for kept in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from doxedge.cli.command_line import spoken
 from doxedge.cli.gateway_folder import add_place, ask, folder_of, print_json, printable, utc
 from doxedge.cli.outcome import Exit, Failure
 
@@ -29,9 +30,10 @@ def add_reload(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "change this way: state_dir, key, [node], channel and source of a unit. Exit codes: 0 taken "
         "up, 1 a mistake in the configuration, 2 no name, 3 no gateway runs here, 4 not in the service's group, "
         "5 no answer: look with `doxedge gateway events` before you repeat.",
+        examples=("doxedge gateway reload --name 'A. Person' --reason 'the loop was set anew'",),
     )
-    reload.add_argument("--name", required=True, metavar="WHO", help="who approves the change")
-    reload.add_argument("--reason", required=True, metavar="TEXT", help="why it is made")
+    reload.add_argument("--name", type=spoken, required=True, metavar="WHO", help="who approves the change")
+    reload.add_argument("--reason", type=spoken, required=True, metavar="TEXT", help="why it is made")
     add_place(reload)
     reload.set_defaults(func=_reload)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from doxedge.cli.gateway_folder import add_place, folder_of
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.store import durable_file
 
 if TYPE_CHECKING:
     from doxedge.evidence.samples import ProvedSamples
@@ -33,6 +32,7 @@ def add_samples(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="every answer file, and whether it holds",
         description="Checks every answer file in the state folder against the evidence in it, and shows the request "
         "that it answers. The gateway need not run.",
+        examples=("doxedge gateway samples list",),
     )
     listed.set_defaults(func=_list)
     export = actions.add_parser(
@@ -40,6 +40,7 @@ def add_samples(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="check an answer file and copy it to a medium",
         description="Checks the file that answers a request, and copies it whole under a new name. The regulator "
         "judges it with `doxedge evidence samples`.",
+        examples=("doxedge gateway samples export 9f86d081 --out /media/usb/january.samples",),
     )
     export.add_argument(
         "request", metavar="REQUEST", help=f"the request's record id, or its first {PREFIX_DIGITS_MIN} digits"
@@ -83,15 +84,7 @@ def _export(options: argparse.Namespace) -> int:
         raise Failure(Exit.UNVERIFIED, f"{found[0]} does not hold and is not handed out: {row['reason']}")
     out = options.out or Path(found[0].name)
     try:
-        with (
-            found[0].open("rb") as source,
-            os.fdopen(
-                os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb"
-            ) as target,
-        ):
-            shutil.copyfileobj(source, target)
-            target.flush()
-            os.fsync(target.fileno())
+        durable_file.write_new(out, found[0].read_bytes())
     except OSError as error:
         raise Failure(Exit.LOCAL_IO, f"{out} cannot be written: {error.strerror or error}") from error
     if options.output == "json":
@@ -109,7 +102,14 @@ def _export(options: argparse.Namespace) -> int:
 def _files(options: argparse.Namespace) -> list[Path]:
     from doxedge.gateway.sample_clerk import FOLDER, SUFFIX
 
-    return sorted((folder_of(options) / FOLDER).glob(f"*{SUFFIX}"))
+    folder = folder_of(options)
+    try:
+        there = [*folder.iterdir()]
+        answers = [*(folder / FOLDER).iterdir()] if folder / FOLDER in there else []
+    except FileNotFoundError as error:
+        text = f"{error.filename}: no gateway has run here yet, or name its place with --config or --state"
+        raise Failure(Exit.LOCAL_IO, text) from error
+    return sorted(path for path in answers if path.suffix == SUFFIX)
 
 
 def _row(path: Path) -> dict[str, Any]:

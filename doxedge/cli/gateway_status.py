@@ -17,7 +17,7 @@ from doxedge.cli.gateway_folder import (
     length,
     print_json,
     printable,
-    rich_table,
+    rich_section,
     utc,
 )
 from doxedge.cli.outcome import Exit, Failure
@@ -37,6 +37,10 @@ def add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "the next hour without a measurement would be stated as, and the alarms. On a terminal the "
         "table is renewed every two seconds until Ctrl-C; in a pipe it is printed once.",
         epilog="Exit codes: 0 told, 2 wrong configuration, 3 no gateway runs here, 4 not in the service's group.",
+        examples=(
+            "doxedge gateway status",
+            "doxedge gateway status --once --state /var/lib/doxedge",
+        ),
     )
     add_place(status)
     status.add_argument("--once", action="store_true", help="print once, also on a terminal")
@@ -66,15 +70,20 @@ def _ask(folder: Path) -> dict[str, Any]:
 
 def _watch(folder: Path, told: Mapping[str, Any]) -> int:
     """Renew the table until Ctrl-C, which is how one leaves; a gateway that stops ends it with its own words."""
-    from rich.console import Group
+    from rich.console import Console, Group
     from rich.live import Live
 
+    console = Console()
+
     def screen(told: Mapping[str, Any]) -> Group:
-        sections = [rich_table(section) if section.rows else section.nothing for section in _sections(told)]
+        sections = [
+            rich_section(section, width=console.width) if section.rows else section.nothing
+            for section in _sections(told)
+        ]
         return Group(_headline(told), *sections)
 
     try:
-        with Live(screen(told), auto_refresh=False) as live:
+        with Live(screen(told), console=console, auto_refresh=False) as live:
             while True:
                 time.sleep(REFRESH_S)
                 live.update(screen(_ask(folder)), refresh=True)

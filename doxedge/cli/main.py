@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+from doxedge.cli import streams
+from doxedge.cli.command_line import Parser
 from doxedge.cli.outcome import Exit, Failure
 
 NOUNS: Final = {
@@ -33,20 +34,14 @@ NOUNS: Final = {
 """Every noun has a file of its name in this folder; only the one that is asked for is imported."""
 
 NO_PLACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""Why a write to stdout fails: disk, quota or limit are full, or the device is broken."""
+"""Why a write fails: disk, quota or limit are full, or the device is broken."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    wanted = arguments[0] if arguments and arguments[0] in NOUNS else None
-    parser = build_parser(only=wanted)
-    options = parser.parse_args(arguments)
-    if not hasattr(options, "func"):
-        parser.print_help(sys.stderr)
-        return Exit.USAGE
+    streams.prepare()
     try:
-        return _done(options)
+        return _done(list(sys.argv[1:] if argv is None else argv))
     except Failure as failure:
         print(f"doxedge: {failure}", file=sys.stderr)
         return failure.code
@@ -54,33 +49,50 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("doxedge: interrupted", file=sys.stderr)
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        _let_go_of_stdout()  # the reader (head, less) has seen enough
+        streams.let_go_of_stdout()  # the reader (head, less) has seen enough
         return Exit.OK
-    except OSError as error:
-        if error.filename is not None or error.errno not in NO_PLACE:
+    except PermissionError as error:
+        if error.filename is None:
             raise
-        _let_go_of_stdout()
-        print(
-            f"doxedge: cannot write the output: {error.strerror}; make room, or write elsewhere",
-            file=sys.stderr,
-        )
+        print(f"doxedge: {error.filename}: {error.strerror}; this account may not", file=sys.stderr)
+        return Exit.UNAUTHORISED
+    except OSError as error:
+        if error.errno not in NO_PLACE:
+            raise
+        text = f"{_what_has_no_place(error)}: {error.strerror}; make room, or write elsewhere"
+        print(f"doxedge: cannot write {text}", file=sys.stderr)
+        streams.let_go_of_stdout()
         return Exit.LOCAL_IO
 
 
-def _done(options: argparse.Namespace) -> int:
+def _done(arguments: list[str]) -> int:
+    wanted = arguments[0] if arguments and arguments[0] in NOUNS else None
+    parser = build_parser(only=wanted)
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit:
+        sys.stdout.flush()  # what --help said
+        raise
+    if not hasattr(options, "func"):
+        parser.print_help(sys.stderr)
+        return Exit.USAGE
     code = int(options.func(options))
     sys.stdout.flush()  # here, where what goes wrong has an exit code
     return code
 
 
-def _let_go_of_stdout() -> None:
-    """Point it elsewhere, or the interpreter complains at exit about what it still holds."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _what_has_no_place(error: OSError) -> str:
+    """A name where the error has one. Standard output has none, but what it holds cannot be written now either."""
+    if error.filename is not None:
+        return str(error.filename)
+    if streams.is_full():
+        return "the output"
+    return "a file" if streams.is_buffered() else "the output, or a file"
 
 
 def build_parser(*, only: str | None = None) -> argparse.ArgumentParser:
     """The parser with every noun, or with the details of just one (start-up of the others is saved)."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="doxedge",
         description="Emission metering and settlement: reads NOx analysers, signs hours of emission mass, and keeps "
         "them on a ledger that a regulator can check.",

@@ -34,6 +34,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="follow and serve until stopped (SIGTERM)",
         description="Follows and serves until stopped (SIGTERM). The file is read at the start only: a change counts "
         "after a restart. SIGHUP ends a node, as a closed terminal does.",
+        examples=("doxedge node run --config /etc/doxedge/node.toml",),
     )
     run.add_argument(
         "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
@@ -45,6 +46,10 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="a running node: heights, backlog, and how far the credits of each account reach",
         description="For each channel the height and what waits, and for each account and year what is held and "
         "emitted, the headroom, and when the credits run out at the present rate.",
+        examples=(
+            "doxedge node status",
+            "doxedge node status --node http://127.0.0.1:8080 --token-file token --output json",
+        ),
     )
     add_node_options(status)
     status.add_argument("--output", default="table", choices=("table", "json"))

@@ -50,6 +50,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "replaced by another device. Below the table stand the alarms that a device has signed of itself (a value "
         "stuck or out of range, records altered on its disk, a bad clock ...) and its other events, counted by "
         "their code.",
+        examples=("doxedge readings status --from 2026-01-01 --to 2026-02-01",),
     )
     status.add_argument(
         "--channel", default=None, metavar="CHANNEL", help="name or id (default: every channel)"

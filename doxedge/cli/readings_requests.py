@@ -29,6 +29,7 @@ def add_requests(
         "requests",
         help="requests for raw samples: open, overdue, answered, late, lost",
         description="Lists every request for raw samples with its unit, period and deadline, and what came of it.",
+        examples=("doxedge readings requests",),
     )
     listed.add_argument(
         "--channel", default=None, metavar="CHANNEL", help="name or id (default: every channel)"
@@ -42,6 +43,12 @@ def add_requests(
         description="Signs a samples.request, hands it in, and waits until it is final.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=(
+            (
+                "doxedge readings request alpha-1 --from 2026-01-31T13:00 --to 2026-01-31T15:00 \\\n"
+                "      --reason 'a neighbour complained' --key file:///media/officer.pem --out request.envelope"
+            ),
+        ),
     )
     request.add_argument("unit", metavar="UNIT")
     request.add_argument(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.cli.streams import shows_all_signs
 from doxedge.contracts import in_force, reading_copy
 from doxedge.contracts.reading_copy import RuleText, Section
 
@@ -42,6 +43,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "list",
         help="the sections, with the kinds of transactions that they judge",
         description="Lists the sections of the rules in force, with the kinds of transactions that each judges.",
+        examples=("doxedge rules list",),
     )
     listed.set_defaults(func=_list)
     show = verbs.add_parser(
@@ -101,7 +103,11 @@ def _show(options: argparse.Namespace) -> int:
         for rule in citing
     ]
     if options.output == "json":
-        print(json.dumps([dataclasses.asdict(rule) for rule in cited], indent=1, ensure_ascii=False))
+        print(
+            json.dumps(
+                [dataclasses.asdict(rule) for rule in cited], indent=1, ensure_ascii=not shows_all_signs()
+            )
+        )
     else:
         print("\n\n".join(reading_copy.rule_text(rule) for rule in cited))
     return Exit.OK
@@ -109,7 +115,7 @@ def _show(options: argparse.Namespace) -> int:
 
 def _print(options: argparse.Namespace, sections: Sequence[Section], text: str) -> int:
     if options.output == "json":
-        print(json.dumps(reading_copy.as_json(sections), indent=1, ensure_ascii=False))
+        print(json.dumps(reading_copy.as_json(sections), indent=1, ensure_ascii=not shows_all_signs()))
     else:
         print(text, end="")
     return Exit.OK

@@ -29,6 +29,10 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "same as `doxedge node run` and `doxedge gateway run` side by side, with one interpreter less. SIGHUP has the "
         "gateway take up a changed configuration; the node reads its file at the start only, and says in the log "
         "whether that file is another now and whether a restart would take it.",
+        examples=(
+            "doxedge run",
+            "doxedge run --gateway /srv/north/gateway.toml --node /srv/north/node.toml",
+        ),
     )
     for name in ("gateway", "node"):
         file = Path(f"/etc/doxedge/{name}.toml")

@@ -44,6 +44,10 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "asked.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=(
+            "doxedge transaction submit alpha-1.registration",
+            "doxedge transaction submit transfer.envelope --wait seen --timeout-s 10",
+        ),
     )
     submit.add_argument("files", type=Path, nargs="+", metavar="FILE")
     submit.add_argument(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from doxedge.cli.ask_node import Asked, add_node_options
 from doxedge.cli.outcome import Exit, Failure
+from doxedge.store import durable_file
 
 if TYPE_CHECKING:
     from doxedge.ledger.transaction import Transaction
@@ -161,9 +161,7 @@ def _hex(text: str, name: str) -> bytes:
 def _write(path: Path, data: bytes) -> None:
     """A new file; an envelope that was signed is never lost under another."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        durable_file.write_new(path, data)
     except FileExistsError as error:
         text = (
             f"{path} is there already, and an envelope is never written over another: give --out another name"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from doxedge.measurement.sample import Reason
 
 
@@ -28,3 +30,11 @@ class NoAnswer(LineError):
 
 class NotBound(LineError):
     """Bytes came that are not the answer to this question. They are never a value, however well they look."""
+
+
+def words_of(error: OSError | ValueError) -> str:
+    """What the operating system says; asyncio and pyserial put their own words and addresses in the place of it."""
+    if isinstance(error, OSError) and error.errno is not None:
+        # The numbers of getaddrinfo(3) are below zero, and it has its own words.
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+    return str(error)

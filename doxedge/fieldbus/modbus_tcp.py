@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doxedge.analysers.question import Answer, Asked, DeviceException, Order, Phrase
-from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
+from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound, words_of
 from doxedge.fieldbus.hang_ups import ConnectionRecord, HangUpHabit
 from doxedge.fieldbus.modbus_pdu import MAX_PDU_BYTES, bind, question_pdu
 
@@ -153,7 +153,7 @@ class ModbusTcp:
                 limit_ms = round(self._connect_timeout_s * 1_000)
                 raise NoConnection(f"{self.name} took no connection within {limit_ms} ms") from None
             except OSError as error:
-                raise NoConnection(f"{self.name} cannot be reached: {error.strerror or error}") from None
+                raise NoConnection(f"{self.name} cannot be reached: {words_of(error)}") from None
             self.counters.connects += 1
         return self._connection
 

@@ -8,7 +8,7 @@ import sys
 from functools import partial
 
 from doxedge.fieldbus.byte_link import Inbox
-from doxedge.fieldbus.errors import ConnectionLost, NoConnection
+from doxedge.fieldbus.errors import ConnectionLost, NoConnection, words_of
 from doxedge.fieldbus.hang_ups import ConnectionRecord, HangUpHabit
 
 if sys.version_info >= (3, 12):
@@ -52,7 +52,7 @@ class TcpLink:
             limit_ms = round(self._connect_timeout_s * 1_000)
             raise NoConnection(f"{self.name} took no connection within {limit_ms} ms") from None
         except OSError as error:
-            raise NoConnection(f"{self.name} cannot be reached: {error.strerror or error}") from None
+            raise NoConnection(f"{self.name} cannot be reached: {words_of(error)}") from None
 
     def close(self) -> None:
         """Hang up at once."""
@@ -144,7 +144,7 @@ class UdpLink:
             limit_ms = round(self._connect_timeout_s * 1_000)
             raise NoConnection(f"{self.name} was not found within {limit_ms} ms") from None
         except OSError as error:
-            raise NoConnection(f"{self.name} cannot be reached: {error.strerror or error}") from None
+            raise NoConnection(f"{self.name} cannot be reached: {words_of(error)}") from None
 
     def close(self) -> None:
         """Give the socket back."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from doxedge.fieldbus.byte_link import Inbox
-from doxedge.fieldbus.errors import ConnectionLost, NoConnection, NotBound
+from doxedge.fieldbus.errors import ConnectionLost, NoConnection, NotBound, words_of
 
 _READ_BYTES: Final = 1_024
 
@@ -109,7 +109,7 @@ class SerialLink:
                 port.rs485_mode = RS485Settings()
         except (OSError, ValueError) as error:
             # pyserial's own exceptions are OSErrors.
-            raise NoConnection(f"{self.name} cannot be opened: {error}") from None
+            raise NoConnection(f"{self.name} cannot be opened: {words_of(error)}") from None
         return port
 
     def _on_readable(self) -> None:

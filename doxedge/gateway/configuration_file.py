@@ -7,19 +7,14 @@ measured by the configuration before are closed by it, also when the files have 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from doxedge.gateway.plan import Plan
 from doxedge.gateway.settings import GatewaySettings
 from doxedge.store import durable_file
-
-log = logging.getLogger(__name__)
 
 FILE_NAME: Final = "configuration.json"
 
@@ -90,21 +85,16 @@ def hashes_of(plan: Plan) -> dict[str, tuple[str, str]]:
 
 def read_kept(path: Path) -> Kept | None:
     """What the last run left; None when there is nothing. A damaged file is set aside, loudly."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+
+    def decode(stored: Any) -> Kept:
         before, accepted = stored["before"], stored["accepted"]
         return Kept(
             _read(stored["in_force"]),
             None if before is None else _read(before),
             None if accepted is None else _read(accepted),
         )
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
-        aside = path.with_suffix(".damaged")
-        log.error("%s cannot be read (%s); it is kept as %s", path, error, aside)
-        path.replace(aside)
-        return None
+
+    return durable_file.read_json(path, decode, loss="the files say what is in force")
 
 
 def write_kept(path: Path, kept: Kept) -> None:

@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from doxedge.analysers.profile import profile_hash
 from doxedge.gateway.plant import PlannedUnit
@@ -114,15 +114,10 @@ class DigitWatch:
 
 def _read(path: Path) -> Memory:
     """What the last run left. A damaged file is set aside, loudly."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+
+    def decode(stored: Any) -> Memory:
         return {
             str(name): (str(one["map"]), LastDigits.from_dict(one["digits"])) for name, one in stored.items()
         }
-    except FileNotFoundError:
-        return {}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        aside = path.with_suffix(".damaged")
-        log.error("%s cannot be read (%s); it is kept as %s, and digits are learned anew", path, error, aside)
-        path.replace(aside)
-        return {}
+
+    return durable_file.read_json(path, decode, loss="digits are learned anew") or {}

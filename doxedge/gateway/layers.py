@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
+from doxedge.analysers.configuration import ConfigError, parse_toml, table_path, unread
 
 Location = tuple[str | int, ...]
 """A key's way through the tables: ("unit", 0, "grace_ms")."""
@@ -79,7 +79,7 @@ def drop_ins(path: Path) -> list[Path]:
             return []
         found = [file for file in folder.iterdir() if file.suffix == ".toml" and file.name[0] != "."]
     except OSError as error:
-        raise ConfigError(source=str(folder), path="", reason=f"cannot be read: {error}") from error
+        raise ConfigError(source=str(folder), path="", reason=unread(error)) from error
     if len(found) > FILES_MAX:
         reason = f"{len(found)} drop-ins, and {FILES_MAX} are the most that anybody can follow"
         raise ConfigError(source=str(folder), path="", reason=reason)
@@ -174,4 +174,4 @@ def _read(path: Path) -> str:
             raise ConfigError(source=str(path), path="", reason=f"is larger than {FILE_BYTES_MAX} bytes")
         return data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(source=str(path), path="", reason=f"cannot be read: {error}") from error
+        raise ConfigError(source=str(path), path="", reason=unread(error)) from error

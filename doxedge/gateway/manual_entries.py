@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,14 +26,11 @@ from doxedge.signing import envelope
 from doxedge.signing.record import decode_payload
 from doxedge.store import durable_file, look
 
-log = logging.getLogger(__name__)
-
 METHOD: Final = "55"
 """Method of determination code: other substitute data that the authority approved (40 CFR 75.57, Table 4a)."""
 QUALITY: Final = "manual"
 CLAUSE: Final = "entered by hand"
 KEPT_MAX: Final = 1_000
-FILE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 
 class NotEntered(Exception):
@@ -234,17 +230,10 @@ def shown(entry: Entry) -> dict[str, object]:
 
 
 def _read(path: Path) -> list[Entry]:
-    try:
-        with path.open("rb") as file:
-            stored = json.loads(file.read(FILE_BYTES_MAX))
+    def decode(stored: Any) -> list[Entry]:
         return [_entry(row) for row in stored["entries"]]
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        aside = path.with_suffix(".damaged")
-        log.error("%s cannot be read (%s); it is kept as %s, enter anew what it held", path, error, aside)
-        path.replace(aside)
-        return []
+
+    return durable_file.read_json(path, decode, loss="what it held is to be entered anew") or []
 
 
 def _entry(row: dict[str, Any]) -> Entry:

@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import pwd
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +25,7 @@ from typing import Annotated, Any, Final, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from doxedge.gateway.accounts import account_name
 from doxedge.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,4 @@ def _user_of(writer: asyncio.StreamWriter) -> str:
     line: socket.socket = writer.get_extra_info("socket")
     credentials = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, user_id, _ = _CREDENTIALS.unpack(credentials)
-    try:
-        return pwd.getpwuid(user_id).pw_name
-    except KeyError:
-        return f"user {user_id}"
+    return account_name(user_id)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import Clock
+from doxedge.fieldbus.line import Poll
 from doxedge.fieldbus.profile_folders import search_path
 from doxedge.gateway.applied_tests import require_testable
 from doxedge.gateway.endpoints import require_one_setting
@@ -116,13 +117,18 @@ def describe(units: tuple[PlannedUnit, ...]) -> list[str]:
         lines += [f"  {said}" for said in describe_monitors(unit.monitors)]
         for instrument in unit.instruments:
             for poll in instrument.polls:
-                asked = len(poll.driver.requests(poll.group))
-                what = "questions" if instrument.address.dialect else "reads"
                 lines.append(
                     f"  {instrument.table.name} ({instrument.table.profile}, {instrument.address.name}): "
-                    f"{poll.group} every {poll.period_ms} ms in {asked} {what}"
+                    f"{poll.group} every {poll.period_ms} ms{_asked(instrument, poll)}"
                 )
     return lines
+
+
+def _asked(instrument: Instrument, poll: Poll) -> str:
+    """How often a poll asks; nothing for constants, which nobody is asked for."""
+    asked = len(poll.driver.requests(poll.group))
+    what = "question" if instrument.address.dialect else "read"
+    return f" in {asked} {what}{'s' * (asked > 1)}" if asked else ""
 
 
 def _plan_instruments(

@@ -7,14 +7,12 @@ shortcut: without it the hours that are in the outbox stay what they are, and th
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from doxedge.measurement.hour import Carry
 from doxedge.store import durable_file
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +25,16 @@ class UnitMemory:
 
 
 def read_memory(path: Path) -> UnitMemory | None:
-    """What the last run left, or None. A damaged file is set aside, loudly."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+    """What the last run left, or None. A damaged file is set aside, loudly. Raises OSError."""
+
+    def decode(stored: Any) -> UnitMemory:
         return UnitMemory(
             Carry.from_dict(stored["carry"]),
             bytes.fromhex(stored["profile_hash"]),
             bytes.fromhex(stored["rules_hash"]),
         )
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        aside = path.with_suffix(".damaged")
-        log.error("%s cannot be read (%s); it is kept as %s and the unit begins anew", path, error, aside)
-        path.replace(aside)
-        return None
+
+    return durable_file.read_json(path, decode, loss="the unit begins anew")
 
 
 def write_memory(path: Path, memory: UnitMemory) -> None:

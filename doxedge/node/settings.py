@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from doxedge.analysers.configuration import ConfigError, parse_toml, table_path
+from doxedge.analysers.configuration import ConfigError, parse_toml, table_path, unread
 
 GENESIS_BYTES_MAX: Final = 64 * 1024
 
@@ -125,7 +125,7 @@ def load_settings(path: Path) -> NodeSettings:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(source=str(path), path="", reason=f"cannot be read: {error}") from error
+        raise ConfigError(source=str(path), path="", reason=unread(error)) from error
     return parse_settings(text, source=str(path))
 
 
@@ -135,7 +135,8 @@ def read_genesis(table: ChannelTable, *, source: str, index: int) -> bytes:
     try:
         data = table.genesis.read_bytes()
     except OSError as error:
-        raise ConfigError(source=source, path=place, reason=f"cannot be read: {error}") from error
+        reason = f"{table.genesis} cannot be read: {error.strerror or error}"
+        raise ConfigError(source=source, path=place, reason=reason) from error
     if len(data) > GENESIS_BYTES_MAX:
         raise ConfigError(source=source, path=place, reason=f"{len(data)} bytes are no genesis")
     return data

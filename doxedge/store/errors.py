@@ -32,6 +32,8 @@ class Kind(StrEnum):
     """What is given does not follow what is stored."""
     CONFLICT = "conflict"
     """What is given contradicts what is stored."""
+    ABSENT = "absent"
+    """There is no such file, where one is to be read."""
     PERMISSION = "permission"
     """The file may not be opened or written."""
     IO = "io"
@@ -60,6 +62,26 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
     if kind in (Kind.IO, Kind.PERMISSION) and _is_nearly_full(path):
         kind = Kind.FULL
     return StoreError(kind, path, f"{_ADVICE[kind]} (SQLite: {error})")
+
+
+def from_reading(error: sqlite3.Error, path: Path) -> StoreError:
+    """As `from_sqlite`, of a file that was only to be read: SQLite does not say why it could not open it."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
+        try:
+            with path.open("rb"):
+                pass
+        except (FileNotFoundError, NotADirectoryError):
+            return StoreError(Kind.ABSENT, path, "there is no such file")
+        except PermissionError as refused:
+            return unreadable(refused, path)
+        except OSError as failed:
+            return StoreError(Kind.IO, path, f"{_ADVICE[Kind.IO]} ({failed.strerror})")
+    return from_sqlite(error, path)
+
+
+def unreadable(error: PermissionError, path: Path) -> StoreError:
+    """The StoreError for a file, or a folder above it, that this account may not read."""
+    return StoreError(Kind.PERMISSION, path, f"cannot be read ({error.strerror})")
 
 
 def from_os(error: OSError, path: Path) -> StoreError:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from doxedge.store import block_rows, entry_check, schema_files
-from doxedge.store.errors import Kind, StoreError, from_sqlite
+from doxedge.store.errors import Kind, StoreError, from_reading, unreadable
 from doxedge.store.rows import Break
 
 DEEP_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -147,7 +147,10 @@ def holder(path: Path) -> int | None:
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write. Raises StoreError for whatever SQLite says."""
-    has_log = path.with_name(path.name + "-wal").exists() or holder(path) is not None
+    try:
+        has_log = path.with_name(path.name + "-wal").exists() or holder(path) is not None
+    except PermissionError as error:
+        raise unreadable(error, path) from error
     uri = f"{path.absolute().as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"
     connection = None
     try:
@@ -157,7 +160,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA cell_size_check = ON")
         yield connection
     except sqlite3.Error as error:
-        raise from_sqlite(error, path) from error
+        raise from_reading(error, path) from error
     except UnicodeDecodeError as error:
         raise StoreError(Kind.CORRUPT, path, f"the schema of the file is damaged: {error}") from error
     finally:

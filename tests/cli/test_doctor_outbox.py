@@ -43,7 +43,7 @@ def test_a_young_file_is_judged_by_the_units(units: int, budget_mb: int, verdict
     """Also where a backlog of many megabytes was signed within a day."""
     young = Extent(200 * MEBIBYTE, DAY_MS)
     found = judge_room(young, units=units, budget_bytes=budget_mb * MEBIBYTE)
-    assert (found.verdict, f"estimated for {units} units" in found.text) == (verdict, True)
+    assert (found.verdict, f"estimated for {units} unit" in found.text) == (verdict, True)
 
 
 async def test_the_extent_of_an_outbox_is_that_of_its_file(tmp_path: Path) -> None:

@@ -84,7 +84,6 @@ REFUSED = {
     "a counter that does not fit": (["--old-wh", "7"], 1, "cannot have shown 7 Wh"),
     "no number": (["--old-wh", "-7"], 2, "old_wh"),
     "a time to come": (["--at", "2027-01-01"], 2, "still to come"),
-    "no name": (["--name", " "], 2, "name"),
     "no document": (["--document", "nowhere.pdf"], 7, "cannot be read"),
 }
 

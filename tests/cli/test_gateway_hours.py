@@ -191,7 +191,7 @@ async def test_without_a_history_or_rules_it_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, _, err = await run(capsys, "--state", str(tmp_path))
-    assert (code, "has the gateway ever run here" in err) == (7, True)
+    assert (code, "there is no such file: no gateway has run here yet" in err) == (7, True)
     code, _, err = await run(
         capsys, "--state", str(tmp_path), "--verify", "--config", str(tmp_path / "none.toml")
     )

@@ -417,7 +417,10 @@ async def test_only_the_services_user_imports(
 ) -> None:
     os.chown(tmp_path / "gateway", 12_345, 12_345)
     code, _, err = await run(capsys, config, write(tmp_path, [GOOD]))
-    assert (code, "belongs to user 12345; run this as that user: sudo -u user 12345" in err) == (4, True)
+    assert (code, "belongs to user 12345; run this as that user: sudo -u '#12345' doxedge ..." in err) == (
+        4,
+        True,
+    )
 
 
 def test_the_bar_leaves_out_no_line(capsys: pytest.CaptureFixture[str]) -> None:

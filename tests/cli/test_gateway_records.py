@@ -56,6 +56,11 @@ async def test_events_are_told_in_order_and_are_readable_after_the_end(
         ("gateway.start", 1, "pending"),
         ("clock.step", 2, "pending"),
     ]
+    whole = json.loads(await said(capsys, "events", "--state", str(tmp_path), "--output", "json"))
+    assert whole == {"schema": "doxedge.gateway.events/1", "events": events}
+    endless = ["gateway", "events", "--state", str(tmp_path), "--output", "json", "--follow"]
+    assert await asyncio.to_thread(main, endless) == 2
+    assert "say --output jsonl" in capsys.readouterr().err
     table = await said(capsys, "events", "--state", str(tmp_path))
     assert "the clock was set by 9 ms?[2J" in table, "a terminal is not to obey an event"
 

@@ -31,6 +31,9 @@ def file(config: Path) -> Path:
 
 
 def test_a_gateway_that_was_asked_nothing_says_so(config: Path, capsys: Captured) -> None:
+    assert main(["gateway", "samples", "list", "--config", str(config)]) == 7
+    assert "gateway: no gateway has run here yet" in capsys.readouterr().err
+    (config.parent / "state" / "gateway").mkdir(parents=True)
     assert main(["gateway", "samples", "list", "--config", str(config)]) == 0
     assert capsys.readouterr().out == "no request has been answered here\n"
 
