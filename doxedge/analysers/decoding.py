@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Final
@@ -28,6 +28,11 @@ _FLOAT_DIGITS: Final = {RawType.F32: 9, RawType.F64: 17}
 """Significant digits that tell every float of the width from its neighbours (IEEE 754-2019, 5.12.2)."""
 
 _ZERO: Final = Decimal(0)
+_ZERO_OF_NO_PLACE: Final = Decimal("0E+999")
+"""A sum has the smaller of two exponents, and no value has one as large."""
+_NOTHING: Final = (Decimal(1), _ZERO)
+"""What a line of slope one through zero does."""
+_BYTES_SWAPPED: Final = (Order.BADC, Order.DCBA)
 
 SMALLEST_FLOAT: Final = Decimal("1e-6")
 """No instrument of a plant resolves so little, in whatever unit its register is, so what is smaller and not zero is no
@@ -86,7 +91,7 @@ def decoder(point: Point) -> Callable[[bytes, bytes], Decimal | Reason]:
     read_raw, convert = _raw_reader(point.type, point.order), point.conversion.apply
     sentinels, linear, scale, offset = point.sentinels, point.linear, point.scale, point.offset
     is_float, has_power = point.type in _FLOAT_DIGITS, point.power is not None
-    if not (is_float or has_power or linear or sentinels):
+    if _is_only_scaled(point):
         return _whole_number(point)
 
     def read(data: bytes, power: bytes) -> Decimal | Reason:
@@ -107,6 +112,44 @@ def decoder(point: Point) -> Callable[[bytes, bytes], Decimal | Reason]:
         return _broken_loop(raw, linear) or convert(linear.apply(raw))
 
     return read
+
+
+def block_decoder(placed: Sequence[tuple[int, Point]]) -> Callable[[bytes], list[Decimal]] | None:
+    """The function that decodes these points of one answer at once, in their order; None where it takes more than that.
+
+    Each comes with its offset in bytes. They are whole numbers that are only scaled, high byte first, one behind the
+    other: so does a list of a hundred registers look, and value by value it costs four times as much.
+    """
+    layout, end = ">", 0
+    for offset, point in placed:
+        in_place = point.order is Order.ABCD or point.type in (RawType.U16, RawType.I16)
+        if not _is_only_scaled(point) or not in_place or point.order in _BYTES_SWAPPED or offset < end:
+            return None
+        layout += f"{offset - end}x{_FORMATS[point.type][1:]}"
+        end = offset + struct.calcsize(_FORMATS[point.type])
+    unpack = struct.Struct(layout).unpack_from
+    lines = [[(point.scale, point.offset) for _, point in placed]]
+    lines += [[(point.conversion.factor, point.conversion.addend) for _, point in placed]]
+    steps = [_columns(line) for line in lines if any(pair != _NOTHING for pair in line)]
+
+    def read(data: bytes) -> list[Decimal]:
+        values = [*map(Decimal, unpack(data))]
+        for factors, addends in steps:
+            values = [*map(EXACT.fma, values, factors, addends)]
+        return values
+
+    return read
+
+
+def _columns(line: Sequence[tuple[Decimal, Decimal]]) -> tuple[list[Decimal], list[Decimal]]:
+    """Factors and addends; where nothing is to be done a zero is added that leaves the value's exponent alone."""
+    pairs = [(Decimal(1), _ZERO_OF_NO_PLACE) if pair == _NOTHING else pair for pair in line]
+    return [factor for factor, _ in pairs], [addend for _, addend in pairs]
+
+
+def _is_only_scaled(point: Point) -> bool:
+    """Whether the raw number is whole, and whatever it is, it is a value."""
+    return not (point.type in _FLOAT_DIGITS or point.power is not None or point.linear or point.sentinels)
 
 
 def _whole_number(point: Point) -> Callable[[bytes, bytes], Decimal | Reason]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from doxedge.analysers.batches import Span, plan_reads
-from doxedge.analysers.decoding import decoder, raw_value
+from doxedge.analysers.decoding import block_decoder, decoder, raw_value
 from doxedge.analysers.phrase_map import AnyProfile
 from doxedge.analysers.profile import Point, Profile, QualityRegister, Severity, StatusBit
 from doxedge.analysers.question import (
@@ -112,6 +112,9 @@ class _Plan:
     requests: tuple[Read, ...]
     points: tuple[_PlacedPoint, ...]
     status: tuple[tuple[StatusBit, _Place], ...]
+    block: Callable[[bytes], list[Decimal]] | None
+    """All values at once, where one answer holds all of them and nothing can be wrong with a single one."""
+    quantities: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,9 @@ class RegisterDriver:
 
     def _decode(self, plan: _Plan, outcomes: Sequence[Outcome], answered: list[bytes | None]) -> _Decoded:
         flags, verdict = _status(plan, outcomes)
+        if plan.block is not None and verdict is None and isinstance(outcomes[0], Answer):
+            decoded = dict(zip(plan.quantities, plan.block(outcomes[0].data), strict=True))
+            return _Decoded(answered, decoded, flags, {})
         values: dict[str, Decimal | None] = {}
         failures: dict[str, Reason] = {}
         for placed in plan.points:
@@ -218,10 +224,16 @@ class RegisterDriver:
         status = [bit for bit in self.profile.status if group in bit.groups]
         # Apart, so that a status register far away never stretches the read of an atomic group.
         requests = (*self._value_reads(points), *self._reads([s.span for s in status]))
+        placed = tuple(_placed(point, requests) for point in points)
+        is_one_answer = bool(placed) and all(one.is_plain and one.outcome == 0 for one in placed)
         return _Plan(
             requests,
-            tuple(_placed(point, requests) for point in points),
+            placed,
             tuple((bit, _place(bit.span, requests)) for bit in status),
+            block_decoder([(one.first, point) for one, point in zip(placed, points, strict=True)])
+            if is_one_answer
+            else None,
+            tuple(point.quantity for point in points),
         )
 
     def _value_reads(self, points: Sequence[Point]) -> list[Read]:

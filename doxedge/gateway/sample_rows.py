@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Final
 
 from doxedge.measurement.sample import Reason, Sample
@@ -23,6 +24,8 @@ VERSION: Final = 1
 ROW_BYTES_MAX: Final = 64 * 1024
 AGAIN_AT_ONCE: Final = 256
 """Stored rows that a restart reads at once: what it takes for a moment stays with the process for good."""
+FORMS_KEPT_MAX: Final = 256
+"""Groups of values; more are made anew each time."""
 _LINE: Final = re.compile(r"([a-z0-9_]+)(?:=([-+0-9.E]+))?(?:!([a-z_]+))?")
 
 
@@ -82,11 +85,16 @@ def _row(sample: Sample, lines: bytes) -> bytes:
 
 def _lines(sample: Sample) -> bytes:
     failures = sample.failures
-    if failures:
-        lines = [_line(name, value, failures.get(name)) for name, value in sample.values.items()]
-    else:
-        lines = [f"{name}={value}" for name, value in sample.values.items()]
+    if not failures:
+        return (_form(tuple(sample.values)) % tuple(sample.values.values())).encode("ascii")
+    lines = [_line(name, value, failures.get(name)) for name, value in sample.values.items()]
     return "\n".join(lines).encode("ascii")
+
+
+@lru_cache(maxsize=FORMS_KEPT_MAX)
+def _form(names: tuple[str, ...]) -> str:
+    """The lines of values that are all there, with a place for each."""
+    return "\n".join(f"{name}=%s" for name in names)
 
 
 def _line(name: str, value: Decimal | None, reason: Reason | None) -> str:

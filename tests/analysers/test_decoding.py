@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doxedge.analysers.batches import Span
-from doxedge.analysers.decoding import decode, in_order, raw_value
+from doxedge.analysers.decoding import block_decoder, decode, decoder, in_order, raw_value
 from doxedge.analysers.profile import Linear, Order, Point, PointLimits, RawType
 from doxedge.analysers.question import Function
 from doxedge.analysers.units import conversion
@@ -163,3 +163,53 @@ def test_a_scaled_whole_number_takes_no_other_road_to_another_value(
         point(raw_type=raw_type, order=order, scale=scale, offset=offset, unit=unit, sentinels=(-(2**70),)),
     )
     assert str(quick) == str(whole)
+
+
+blocks = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.sampled_from(WHOLE),
+        st.sampled_from(["1", "1.0", "0.1", "1000", "-2.5", "1E+3"]),
+        st.sampled_from(["0", "-40", "1E+2"]),
+        st.sampled_from(["ppb", "ppm", "mg/m3 NO2"]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+"""Of each value how many registers lie before it, and how it is decoded."""
+
+
+@given(blocks, st.data())
+def test_whole_numbers_of_an_answer_are_decoded_at_once_as_one_by_one(
+    block: list[tuple[int, RawType, str, str, str]], drawn: st.DataObject
+) -> None:
+    placed, end = [], 0
+    for gap, raw_type, scale, offset, unit in block:
+        order = Order.CDAB if raw_type.registers == 1 else Order.ABCD  # no words, nothing to swap
+        placed.append(
+            (end + 2 * gap, point(raw_type=raw_type, order=order, scale=scale, offset=offset, unit=unit))
+        )
+        end += 2 * (gap + raw_type.registers)
+    data = drawn.draw(st.binary(min_size=end + 2, max_size=end + 2))
+    read = block_decoder(placed)
+    assert read is not None
+    one_by_one = [decoder(one)(data[first : first + 2 * one.type.registers], b"") for first, one in placed]
+    assert [*map(str, read(data))] == [*map(str, one_by_one)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        point(raw_type=RawType.F32),
+        point(raw_type=RawType.U32, order=Order.CDAB),
+        point(raw_type=RawType.U16, order=Order.BADC),
+        point(raw_type=RawType.U16, sentinels=(65_535,)),
+        point(raw_type=RawType.U16, linear=LOOP),
+    ],
+)
+def test_what_takes_more_than_a_scale_is_decoded_by_itself(odd: Point) -> None:
+    plain = point(raw_type=RawType.U16)
+    assert block_decoder([(0, plain), (2, plain)]) is not None
+    assert block_decoder([(0, plain), (2, odd)]) is None
+    assert block_decoder([(2, plain), (0, plain)]) is None
+    assert block_decoder([(0, plain), (0, plain)]) is None

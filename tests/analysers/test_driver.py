@@ -185,6 +185,26 @@ def test_the_same_bytes_are_decoded_once_and_other_bytes_anew() -> None:
     assert polled(answers(requests())) == first
 
 
+def test_a_list_of_whole_numbers_is_decoded_at_once_unless_its_status_says_bad() -> None:
+    text = changed('type = "f32"', 'type = "u32"', text=changed("sentinels = [9999, -1]\n", ""))
+    made = driver(text)
+    asked = made.requests("gas")
+
+    def polled(*, invalid: bool = False) -> Sample:
+        values, coil, status = (
+            one.data for one in answers(asked, o2=650, invalid=invalid) if isinstance(one, Answer)
+        )
+        data = (struct.pack(">I", 3) + values[4:], coil, status)
+        outcomes = [Answer(request, one, b"", b"") for request, one in zip(asked, data, strict=True)]
+        return made.sample("gas", outcomes, at_ms=5, monotonic_ns=6)
+
+    assert polled().values == {"no_ppb": Decimal(3_000), "o2_percent": Decimal("6.00")}
+    assert polled().failures == {}
+    bad = polled(invalid=True)
+    assert bad.values == {"no_ppb": None, "o2_percent": None}
+    assert set(bad.failures.values()) == {Reason.DEVICE_FAULT}
+
+
 def test_outcomes_of_other_questions_are_a_bug_and_no_sample() -> None:
     good = answers_of_the_map()
     for bad in (good[:-1], good[::-1], [], [*good, good[0]]):
