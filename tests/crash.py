@@ -110,7 +110,9 @@ async def write(folder: Path, *, drain: bool) -> None:
             channel=channel, source=source, outbox=outbox, ledger=ledger, signer=signer, clock=clock,
             chance=random.random, poll_s=0.02,
         )  # fmt: skip
-        while not await numbering.agree(outbox, ledger, channel=channel, source=source):  # noqa: ASYNC110
+        while not await numbering.agree(  # noqa: ASYNC110
+            outbox, ledger, channel=channel, source=source, key_id=signer.key_id
+        ):
             await asyncio.sleep(0.02)
         posting = asyncio.create_task(poster.run(), name="poster")
         try:

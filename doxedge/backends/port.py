@@ -77,6 +77,8 @@ class SourceHead:
     prev: bytes
     """The record id of that number, 32 zero bytes at first."""
     suspended: bool
+    holder: bytes
+    """The id of the key that may give the next number."""
 
 
 @dataclass(frozen=True, slots=True)

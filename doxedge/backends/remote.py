@@ -133,7 +133,10 @@ class RemoteLedger:
             return None
         item = _object(_json(answer))
         return SourceHead(
-            seq=_int(item, "seq"), prev=_id(item, "prev"), suspended=item.get("suspended") is True
+            seq=_int(item, "seq"),
+            prev=_id(item, "prev"),
+            suspended=item.get("suspended") is True,
+            holder=_id(item, "holder"),
         )
 
     async def head(self, channel: bytes) -> Head:

@@ -287,6 +287,11 @@ _RULES: Final = (
         latched=False,
     ),
     AlarmRule(
+        code="key.foreign",
+        meaning="the ledger takes the unit's records from another key: nothing is signed",
+        priority=Priority.HIGH,  # Not signed: it could not be. The regulator sees hours that do not come.
+    ),
+    AlarmRule(
         code="source.suspended",
         meaning="another record has a number of ours: the regulator must decide",
         priority=Priority.HIGH,

@@ -59,6 +59,8 @@ class UnitFacts:
     """As the ledger said at the start."""
     broken: str | None
     """What is wrong with the records on the disk, empty when nothing is; None: not looked at yet."""
+    foreign_key: str = ""
+    """What is wrong with the key; empty when nothing is."""
     clock_doubt: str = ""
     """Why no hour closes; empty while they do."""
     doors: Mapping[str, bool | None] = field(default_factory=dict)
@@ -135,6 +137,7 @@ def unit_sightings(facts: UnitFacts, *, now_ms: int) -> Iterator[Sighting]:
     broken = facts.broken
     yield Sighting("outbox.altered", unit, None if broken is None else bool(broken), broken or "all is there")
     yield Sighting("clock.doubtful", unit, bool(facts.clock_doubt), facts.clock_doubt or "hours close")
+    yield Sighting("key.foreign", unit, bool(facts.foreign_key), facts.foreign_key or "the key is right")
     in_doubt = facts.conflicts > 0 or facts.suspended
     text = f"{facts.conflicts} records have a number that another record has"
     yield Sighting("source.suspended", unit, in_doubt, text)

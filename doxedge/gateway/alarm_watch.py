@@ -145,6 +145,7 @@ class AlarmWatch:
             conflicts=self._refused[unit] + poster.state.conflicts,
             suspended=poster.state.suspended,
             broken=self._records.verdict(poster.channel, poster.source),
+            foreign_key=poster.state.foreign_key,
             clock_doubt=pipeline.clock_doubt,
             doors=contacts_of(planned, pipeline.flags, DOOR),
             batteries=contacts_of(planned, pipeline.flags, BATTERY),

@@ -63,6 +63,8 @@ class PosterState:
     """Records of ours that another record has the number of. They are kept for the operator."""
     suspended: bool = False
     """At the start the ledger had another record with a number of ours, or said that the source is suspended."""
+    foreign_key: str = ""
+    """What is wrong with the key that signs here: nothing is signed. Empty when nothing is."""
     proofs_refused: int = 0
     """Proofs of the node that did not hold."""
 
@@ -124,6 +126,12 @@ class Poster:
     def note_suspended(self) -> None:
         """The ledger said so when the numbers were agreed upon."""
         self.state.suspended = True
+
+    def note_key(self, text: str) -> None:
+        """What is wrong with the key, as the ledger sees it; empty when nothing is."""
+        if text and text != self.state.foreign_key:
+            log.error("%s", text)
+        self.state.foreign_key = text
 
     async def round(self) -> bool:
         """Hand in what is new, collect proofs of what is old. Returns whether anything moved."""

@@ -148,7 +148,9 @@ class ChannelHost:
                 retry_after_s=RETRY_AFTER_S,
             )
         entry = numbering.find_source(self.node.chain.state, source)
-        return None if entry is None else SourceHead(entry.seq, entry.prev, entry.suspended)
+        return (
+            None if entry is None else SourceHead(entry.seq, entry.prev, entry.suspended, entry.holder_key_id)
+        )
 
     async def evidence(self, record_id: bytes) -> bytes | None:
         """The evidence file of a record's transaction, against the present head; None while there is none."""

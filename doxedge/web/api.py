@@ -109,12 +109,19 @@ async def head(request: Request) -> Response:
 
 
 async def source(request: Request) -> Response:
-    """Where the numbering of a source stands in final blocks."""
+    """Where the numbering of a source stands in final blocks, and which key gives the next number."""
     found = node_of(request).source_head(channel_of(request), hex_id(request.path_params["source"], 16))
     if found is None:
         text = "the channel does not know this source; is the device or account registered?"
         raise Problem(404, "unknown_source", text)
-    return JSONResponse({"seq": found.seq, "prev": found.prev.hex(), "suspended": found.suspended})
+    return JSONResponse(
+        {
+            "seq": found.seq,
+            "prev": found.prev.hex(),
+            "suspended": found.suspended,
+            "holder": found.holder.hex(),
+        }
+    )
 
 
 async def units(request: Request) -> Response:

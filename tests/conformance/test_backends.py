@@ -121,6 +121,7 @@ async def test_the_head_of_a_source_moves_with_final_records(bench: Bench) -> No
     fresh = await bench.ledger.source_head(bench.channel, source)
     assert fresh is not None
     assert (fresh.seq, fresh.prev, fresh.suspended) == (0, bytes(32), False)
+    assert len(fresh.holder) == 16
     transaction = bench.device.say("hour", hour("alpha-1", START_MS))
     await bench.ledger.submit(bench.channel, [transaction.raw])
     bench.memory.build_block()

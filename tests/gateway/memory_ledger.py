@@ -167,7 +167,9 @@ class MemoryLedger:
     async def source_head(self, channel: bytes, source: bytes) -> SourceHead | None:
         self._reach(channel)
         entry = numbering.find_source(self.channel_state.chain.state, source)
-        return None if entry is None else SourceHead(entry.seq, entry.prev, entry.suspended)
+        return (
+            None if entry is None else SourceHead(entry.seq, entry.prev, entry.suspended, entry.holder_key_id)
+        )
 
     async def head(self, channel: bytes) -> Head:
         self._reach(channel)

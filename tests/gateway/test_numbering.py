@@ -12,11 +12,13 @@ from doxedge.signing.record import Record
 from doxedge.store.outbox import Outbox
 from doxedge.store.rows import Draft
 from tests.gateway.memory_ledger import UNIT, MemoryLedger
-from tests.ledger.channels import START_MS, hour
+from tests.ledger.channels import START_MS, hour, signer
 
 
 async def agreed(outbox: Outbox, ledger: MemoryLedger) -> bool:
-    return await agree(outbox, ledger, channel=ledger.channel, source=ledger.source)
+    return await agree(
+        outbox, ledger, channel=ledger.channel, source=ledger.source, key_id=ledger.device.key_id
+    )
 
 
 async def append(outbox: Outbox, ledger: MemoryLedger, key: str) -> int:
@@ -81,7 +83,7 @@ async def test_an_outbox_with_memory_goes_on_without_the_node(tmp_path: Path) ->
 async def test_a_source_that_the_ledger_does_not_know_yet_begins_at_one(tmp_path: Path) -> None:
     ledger = MemoryLedger.begin()
     async with await Outbox.open(fresh(tmp_path), now_ms=lambda: START_MS) as outbox:
-        assert await agree(outbox, ledger, channel=ledger.channel, source=b"u" * 16)
+        assert await agree(outbox, ledger, channel=ledger.channel, source=b"u" * 16, key_id=b"k" * 16)
         head = await outbox.head(ledger.channel, b"u" * 16)
         assert head is not None
         assert head.seq == 0
@@ -99,3 +101,24 @@ async def test_a_ledger_that_has_another_record_under_our_number_is_told_and_mea
         assert await agreed(outbox, ledger)
         assert "another record with our number 1" in caplog.text
         assert await append(outbox, ledger, "b") == 2
+
+
+async def test_a_key_that_the_ledger_does_not_know_for_the_source_signs_nothing(tmp_path: Path) -> None:
+    ledger, told = MemoryLedger.begin(), list[str]()
+    wrong, right = signer("somebody else").key_id, ledger.device.key_id
+
+    async def tried(key_id: bytes) -> bool:
+        return await agree(
+            outbox, ledger, channel=ledger.channel, source=ledger.source, key_id=key_id, on_key=told.append
+        )
+
+    async with await Outbox.open(fresh(tmp_path), now_ms=lambda: START_MS) as outbox:
+        assert not await tried(wrong)
+        assert await outbox.head(ledger.channel, ledger.source) is None
+        assert await tried(right)
+        assert [wrong.hex() in told[0], right.hex() in told[0], told[1:]] == [True, True, [""]]
+        await append(outbox, ledger, "a")
+        ledger.away = True
+        # Nobody can say whether the key was replaced: the last record was signed with another one.
+        assert not await tried(wrong)
+        assert await tried(right)

@@ -82,7 +82,9 @@ class SmallNode:
         if self.behind:
             raise NotInStep("wait until the node has caught up", retry_after_s=3)
         entry = numbering.find_source(self.book(channel), source)
-        return None if entry is None else SourceHead(entry.seq, entry.prev, entry.suspended)
+        return (
+            None if entry is None else SourceHead(entry.seq, entry.prev, entry.suspended, entry.holder_key_id)
+        )
 
     async def submit(
         self, channel: bytes, envelopes: Sequence[bytes], *, wait: Wait, timeout_s: float

@@ -183,7 +183,12 @@ async def test_evidence_of_what_is_not_final_is_not_there(node: SmallNode, at: A
 
 async def test_a_source_tells_where_its_numbering_stands(node: SmallNode, at: Addresses) -> None:
     path = channel_path(node, f"sources/{node.ledger.source.hex()}")
-    assert (await get(at, path)).json == {"seq": 0, "prev": "00" * 32, "suspended": False}
+    assert (await get(at, path)).json == {
+        "seq": 0,
+        "prev": "00" * 32,
+        "suspended": False,
+        "holder": node.ledger.device.key_id.hex(),
+    }
     transactions = hours(node, 3)
     await post_cbor(at, channel_path(node, "transactions?wait=final"), [t.raw for t in transactions])
     found = (await get(at, path)).json
