@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from doxedge.analysers.dialects import codec, orders
+from doxedge.analysers.dialects import codec, orders, port
 from doxedge.analysers.map_frame import MapFrame, transport_of
 from doxedge.analysers.phrase_file import (
     OrdersTable,
@@ -95,7 +95,7 @@ class _Build:
 
     file: PhraseFile
     frame: MapFrame
-    codec: codec.Codec
+    codec: port.Codec
 
     def point(self, index: int, table: PhrasePointTable) -> PhrasePoint:
         """(1), (7)"""

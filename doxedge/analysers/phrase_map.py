@@ -34,7 +34,7 @@ class PhrasePoint:
     ask: str
     """The question, in the words of the dialect."""
     place: str
-    """Where in its answer the value lies (`dialects.codec`)."""
+    """Where in its answer the value lies (`dialects.codecs`)."""
     unit: str
     """Of the value, where the answer itself says none."""
     scale: Decimal

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from doxedge.fieldbus.clock import Clock
-from doxedge.gateway import meter_exchange, sample_rows
+from doxedge.gateway import sample_rows
 from doxedge.gateway.clock_state import ClockReading, is_sure, state_of
 from doxedge.gateway.dropped_samples import DroppedSamples
 from doxedge.gateway.exchange_book import ExchangeBook
@@ -26,7 +26,8 @@ from doxedge.gateway.missing_data import MissingData
 from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
 from doxedge.gateway.restatement import Restatement
 from doxedge.gateway.sample_queue import SampleQueue
-from doxedge.gateway.setup_words import change_words
+from doxedge.gateway.samples_again import SamplesAgain
+from doxedge.gateway.setup_words import ToldSetup
 from doxedge.gateway.together import Together
 from doxedge.gateway.unit_memory import UnitMemory, read_memory, write_memory
 from doxedge.gateway.unit_setup import QualityAssurance, SetupChange, UnitJudge, UnitSetup
@@ -42,7 +43,7 @@ from doxedge.measurement.tests_in_force import KeptTests
 from doxedge.quantity import HOUR_MS
 from doxedge.signing.envelope import Envelope
 from doxedge.signing.record import Record
-from doxedge.store.rows import SampleRow, StoredSample
+from doxedge.store.rows import SampleRow
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +72,9 @@ class UnitPipeline:
         """
         self._tests = KeptTests() if tests is None else tests
         self.identity = identity
-        self._setup, self._told = setup, setup.hashes
+        self._setup, self._told = setup, ToldSetup(setup)
         self._judge = UnitJudge(setup, quality=quality)
-        self._samples, self._memory_file = stores.samples, stores.folder / f"{identity.unit}.memory.json"
+        self._memory_file = stores.folder / f"{identity.unit}.memory.json"
         self._clock, self._read_clock = clock, read_clock
         self.desk = RecordDesk(
             identity,
@@ -102,6 +103,9 @@ class UnitPipeline:
         self._exchanges = ExchangeBook(
             lambda said: self.desk.hand_in([Happening(CODE, said.at_ms, said.text)])
         )
+        self._again = SamplesAgain(
+            identity.unit, judge=self._judge, samples=stores.samples, exchanges=self._exchanges
+        )
         self._together = together or Together()
         self._together.join(self)
         self._closed: list[HourRecord | HourGap] = []
@@ -123,15 +127,16 @@ class UnitPipeline:
             self._hours = HourSequence(self._setup.hour, start_ms=now_ms, tests=self._tests)
             if self._setup.hour.shared is not None:
                 # The others may have measured the stack in this hour already.
-                await self._feed_again(self._hours, self._hours.carry, now_ms)
+                await self._feed_again(self._hours, now_ms)
             await self._save()
         else:
             again = await self._continue(memory.carry, now_ms, before, change)
-            hour_ms = memory.carry.next_start_ms
-            log.info(
-                "unit %s: continues at hour %d with %d stored samples", self.identity.unit, hour_ms, again
-            )
-        self.desk.hand_in(self._first_words(memory, now_ms, change))
+            where = self.identity.unit, memory.carry.next_start_ms, again
+            log.info("unit %s: continues at hour %d with %d stored samples", *where)
+        remembered = None if memory is None else (memory.profile_hash, memory.rules_hash)
+        words = self._told.start(self._setup, now_ms=now_ms, remembered=remembered, change=change)
+        self._unsaved = self._unsaved or len(words) > 1
+        self.desk.hand_in(words)
         rebuilt = await self.missing_data.restore(self._outbox_file)
         if rebuilt is not None:
             self.happened("history.rebuilt", rebuilt)
@@ -149,7 +154,10 @@ class UnitPipeline:
             start_ms = carry.next_start_ms
             self._hours = HourSequence(before.hour, start_ms=start_ms, carry=carry, tests=self._tests)
             self._hours.change(change.setup.hour, from_ms=change.from_ms, kept=change.kept)
-        return await self._feed_again(self._hours, carry, now_ms)
+        return await self._feed_again(self._hours, now_ms)
+
+    async def _feed_again(self, hours: HourSequence, now_ms: int) -> int:
+        return await self._again.feed(hours, now_ms=now_ms, clock=self._clock_state)
 
     def change(self, change: SetupChange) -> None:
         """Another setup from the border of an hour on; told before it. Raises ValueError when that hour has begun."""
@@ -364,64 +372,23 @@ class UnitPipeline:
         self.happened("hours.anew", self._border.anew(open_from_ms=hours.carry.next_start_ms, now_ms=now_ms))
         self._hours = HourSequence(setup.hour, start_ms=now_ms, tests=self._tests)
         await self._together.flush()
-        await self._feed_again(self._hours, self._hours.carry, now_ms)
+        await self._feed_again(self._hours, now_ms)
         self._unsaved = True
-
-    async def _feed_again(self, hours: HourSequence, carry: Carry, now_ms: int) -> int:
-        """The stored samples of the hours that are not closed. Those of one restart fit in memory: they did before."""
-        again = 0
-        for from_ms, to_ms, setup in self._judge.setups(carry.next_start_ms, now_ms + HOUR_MS):
-            after = 0
-            while rows := await self._samples.between(
-                from_ms, to_ms, devices=setup.devices, after=after, limit=sample_rows.AGAIN_AT_ONCE
-            ):
-                for row in rows:
-                    self._feed_row(hours, row)
-                    after = row.row_id
-                again += len(rows)
-        return again
-
-    def _feed_row(self, hours: HourSequence, row: StoredSample) -> None:
-        """A sample, or the exchange of a meter that was told among them."""
-        if not meter_exchange.is_exchange(row.device):
-            sample = sample_rows.unpack(row.device, row.at_ms, row.raw)
-            hours.add(self._judge.judge(sample, clock=self._clock_state))
-            return
-        said = meter_exchange.from_row(row.device, row.at_ms, row.raw)
-        if said.unit == self.identity.unit:
-            self._exchanges.found(said, hours)
-
-    def _first_words(
-        self, memory: UnitMemory | None, now_ms: int, change: SetupChange | None
-    ) -> list[Happening]:
-        """What a regulator wants to know about a new run of the gateway."""
-        made_by = self._setup.provenance
-        words = [Happening("gateway.start", now_ms, f"{made_by.firmware}, boot {made_by.boot_id.hex()}")]
-        if memory is not None:
-            self._told = (memory.profile_hash, memory.rules_hash)
-            # A change that an earlier run has told is told under the same key, and so not twice.
-            words += self._tell_change(change or SetupChange(self._setup, now_ms))
-        return words
-
-    def _tell_change(self, change: SetupChange) -> list[Happening]:
-        """What of the hashes is not what was last told."""
-        words = change_words(self._told, change)
-        self._unsaved = self._unsaved or bool(words)
-        self._told = change.setup.hashes
-        return words
 
     def _settle(self) -> None:
         """A border is over: the change is told, and what cannot be revised any more is forgotten."""
         change = self._judge.settle(self._clock.now_ms())
         if change is not None:
-            self.desk.hand_in(self._tell_change(change))
+            words = self._told.change(change)
+            self._unsaved = self._unsaved or bool(words)
+            self.desk.hand_in(words)
         if self._hours is not None:
             self._judge.forget_before(self._hours.first_ms)
 
     async def _save(self) -> None:
         if self._hours is None:
             return
-        memory = UnitMemory(self._hours.carry, *self._told)
+        memory = UnitMemory(self._hours.carry, *self._told.hashes)
         try:
             await asyncio.to_thread(write_memory, self._memory_file, memory)
         except OSError as error:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doxedge.analysers.dialects import codec, horiba, serinus_advanced
+from doxedge.analysers.dialects import codec, horiba, port, serinus_advanced
 from doxedge.analysers.dialects.framing import FrameError
 from doxedge.analysers.question import Phrase
 from tests.fieldbus.hostile_text import ANSWERS, PHRASES, REFUSALS, clink_sum
@@ -97,7 +97,7 @@ def test_a_sum_of_clink_is_checked() -> None:
     good = clink_sum(b"nox 83.2 ppb")
     found = codec.find_answer(phrase, good)
     assert found is not None
-    assert codec.value_in(phrase, found.frame, "value") == codec.Reading(Decimal("83.2"), "ppb")
+    assert codec.value_in(phrase, found.frame, "value") == port.Reading(Decimal("83.2"), "ppb")
     assert codec.find_answer(phrase, good.replace(b"83.2", b"93.2")) is None
 
 
