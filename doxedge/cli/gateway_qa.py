@@ -53,7 +53,8 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "enter",
         help="hand in the file of a test: it is judged, kept and signed as an event",
         description="The running gateway judges the raw values of FILE by the rules, keeps the file with its hash, and "
-        "signs the verdict. A linearity check or a RATA that failed puts the monitor out of control until one passes. "
+        "signs the verdict. A linearity check or a RATA that failed, or is no longer good, puts the monitor out of "
+        "control until one passes (`doxedge gateway qa due`). "
         "linearity and rata: the layouts of `doxedge audit`, one test (--test-num cuts it out of many). qal2 and ast: "
         "date, x (analyser), y (reference). qal3: date, time (UTC), gas (zero, upscale), reading, reference.",
         epilog=_EXITS,
@@ -68,7 +69,9 @@ def add_qa(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     enter.add_argument("file", type=Path, metavar="FILE", help="comma-separated values, at most 40,000 signs")
     _add_subject(enter)
     enter.add_argument("--date", required=True, metavar="DAY", help="when the test was made: 2026-02-28")
-    enter.add_argument("--good-until", metavar="DAY", help="its last day, where that is not the rules'")
+    enter.add_argument(
+        "--good-until", metavar="DAY", help="its last day, where the authority granted another than the rules"
+    )
     enter.add_argument(
         "--ended",
         dest="ended_ms",

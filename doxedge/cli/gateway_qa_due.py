@@ -31,8 +31,9 @@ def add_due(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="A quarter counts for a linearity check or a RATA when the unit ran in at least 168 of its hours "
         "(40 CFR 75, Appendix B, 2.2 and 2.3); the history of hours says so, and what it does not know counts as "
         "operation. A linearity check is due in every such quarter, a RATA in the second or fourth; at the latest in "
-        "the fourth or eighth quarter of the calendar; then 168 or 720 operating hours of grace are left. QAL2 and AST "
-        "are good for years. Reads qa.db and hours.db; the gateway need not run.",
+        "the fourth or eighth quarter of the calendar; then 168 or 720 operating hours of grace are left. What is "
+        "overdue after that makes readings bad until it passes, not under the rule set eu. QAL2 and AST are good for "
+        "years. Reads qa.db and hours.db; the gateway need not run.",
         epilog="Exit codes: 0 nothing is overdue, 1 the term of a test is over and its grace with it, 2 usage, "
         "7 the files cannot be read.",
         examples=(
@@ -86,7 +87,7 @@ def _terms(options: argparse.Namespace, now_ms: int) -> list[dict[str, Any]]:
             own = passed_tests([entry for entry in entries if entry.unit == unit], now_ms=now_ms)
             for quantity, passed in sorted(own.items()):
                 for term in terms_of(passed, hours, now_ms=now_ms):
-                    over = term.until_ms <= now_ms and not term.grace_left
+                    over = term.is_over(now_ms)
                     told.append({"unit": unit, "quantity": quantity, **term.as_dict(), "overdue": over})
     except StoreError as error:
         raise unreadable(error) from error

@@ -161,6 +161,7 @@ class QaDesk:
         for monitor in self.monitors.values():
             monitor.advance(now_ms, running=running)
         await self.terms.follow(now_ms)
+        self._hold_to_terms(now_ms)
         await self.range.follow(self.record.passed, now_ms)
         try:
             await self._write_standings()
@@ -176,6 +177,13 @@ class QaDesk:
             self._is_in_trouble = True
             return
         self._is_in_trouble = False
+
+    def _hold_to_terms(self, now_ms: int) -> None:
+        """A test that was made must be made again in time; whether one that never was must be is not known here."""
+        for quantity, monitor in self.monitors.items():
+            if monitor.plan.tests_expire:
+                over = self.terms.over(self.record.passed[quantity], now_ms=now_ms)
+                monitor.hold_to_terms(over, at_ms=now_ms, may_begin=self.terms.is_settled)
 
     async def begin_check(
         self, device: str, quantities: Sequence[str], gases: tuple[Gas, ...], *, origin: Origin, by: str
@@ -236,6 +244,7 @@ class QaDesk:
         monitor.advance(now_ms, running=self._hours is not None and self._hours.is_running)
         move(monitor, entry)
         self.record.note(entry)
+        self._hold_to_terms(now_ms)
         self._sign([*qa_tests.test_events(entry), *charts.events(steps)])
         if body["kind"] in BLOCKING and not body["passed"]:
             self._sign([qa_words.suspect_since(entry)])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from doxedge.measurement.qa_entry import term_of
+from doxedge.measurement.qa_entry import BLOCKING, term_of
 from doxedge.measurement.qa_terms import (
     OPERATING_HOURS_MIN,
     Due,
@@ -23,12 +23,14 @@ from doxedge.measurement.qa_terms import (
     quarter_begin,
     quarter_end,
 )
-from doxedge.quantity import DAY_MS, HOUR_MS
+from doxedge.quantity import DAY_MS, HOUR_MS, MINUTE_MS
 from doxedge.store.hours import HourStore
 from doxedge.store.qa_rows import QaEntry
 
 QUARTERS_BACK: Final = 16
 """More than the longest term with its grace, and than the history knows; what is older counts as operation."""
+SETTLED_MS: Final = 5 * MINUTE_MS
+"""Into an hour: the one before is closed and in the history, unless a site waits longer for late samples."""
 _EPOCH_DAY: Final = dt.date(1970, 1, 1).toordinal()
 
 
@@ -44,6 +46,10 @@ class TestTerm:
     """Until when, and what that rests on."""
     grace_left: int | None = None
     """Operating hours; None while it is good, and for a kind without grace."""
+
+    def is_over(self, now_ms: int) -> bool:
+        """Whether it is no longer good and no grace is left. A day that somebody gave has no grace."""
+        return now_ms >= self.until_ms and not self.grace_left
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -64,22 +70,36 @@ class TestTerms:
         """Nothing is counted yet. `history` None: nothing is ever known."""
         self._unit, self._history = unit, history
         self._counted: Mapping[dt.date, QuarterHours] = {}
-        self._hour_ms: int | None = None
+        self._counted_at: tuple[int, bool] | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the hour before is counted as what it was, so that a term that is over is over."""
+        return self._counted_at is not None and self._counted_at[1]
 
     async def follow(self, now_ms: int) -> None:
-        """Count again, once an hour. Raises StoreError."""
+        """Count again, twice an hour. Raises StoreError."""
         hour_ms = now_ms - now_ms % HOUR_MS
-        if self._history is None or hour_ms == self._hour_ms:
+        counted_at = (hour_ms, now_ms - hour_ms >= SETTLED_MS)
+        if self._history is None or counted_at == self._counted_at:
             return
         counted = {}
         for first, begin_ms, end_ms in quarters_until(hour_ms):
             known, ran = await self._history.operation(self._unit, from_ms=begin_ms, to_ms=end_ms)
             counted[first] = quarter_hours(begin_ms, end_ms, known=known, ran=ran)
-        self._counted, self._hour_ms = counted, hour_ms
+        self._counted, self._counted_at = counted, counted_at
 
     def of(self, passed: Mapping[str, Sequence[QaEntry]], *, now_ms: int) -> list[TestTerm]:
         """The term of each kind. `passed`: the tests of a monitor that passed, by kind."""
         return terms_of(passed, hours_in(self._counted), now_ms=now_ms)
+
+    def over(self, passed: Mapping[str, Sequence[QaEntry]], *, now_ms: int) -> dict[str, str]:
+        """The kinds without which data are invalid and whose last test is no longer good, grace included; and why."""
+        return {
+            term.kind: f"the last {term.kind} that passed {term.words}"
+            for term in self.of(passed, now_ms=now_ms)
+            if term.kind in BLOCKING and term.is_over(now_ms)
+        }
 
     def good_until(self, passed: Sequence[QaEntry], day: dt.date, term: Term, *, now_ms: int) -> dt.date:
         """The last day of a test that was made now, after those of its kind that passed before."""

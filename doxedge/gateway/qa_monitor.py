@@ -1,7 +1,8 @@
 """Where one monitor stands: in control or not, since when and why, hour by hour, over restarts.
 
-The daily checks move it by `measurement.calibration_validity`. A test that was entered and failed (a linearity check, a
-RATA) blocks it beside that, until one of its kind passes. What has to be on the disk is handed out as drafts.
+The daily checks move it by `measurement.calibration_validity`. A test that was entered (a linearity check, a RATA) and
+failed, or is no longer good, blocks it beside that, until one of its kind passes. What has to be on the disk is handed
+out as drafts.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ HOURS_TOLD_MAX: Final = 24 * 31
 """Hours of an absence that are told one by one; after them every pass and every grace is over."""
 SET_BACK_MS: Final = HOUR_MS
 """A clock that is this far behind what was told of was set back; less is waited for."""
+_EXPIRED: Final = " expired"
 OUTCOMES: Final = {
     CheckEnd.PASSED: Outcome.PASSED,
     CheckEnd.FAILED: Outcome.FAILED,
@@ -140,6 +142,21 @@ class Monitor:
             self._blocks[kind] = text
         self._note(at_ms)
 
+    def hold_to_terms(self, over: Mapping[str, str], *, at_ms: int, may_begin: bool) -> None:
+        """The kinds of test whose last is no longer good block until that changes (Appendix B, 2.2.4 and 2.3.3).
+
+        may_begin  whether what is known of the hours suffices to begin it
+        """
+        expired = {f"{kind}{_EXPIRED}": text for kind, text in over.items()}
+        before = {kind: text for kind, text in self._blocks.items() if kind.endswith(_EXPIRED)}
+        if not may_begin:
+            expired = {kind: text for kind, text in expired.items() if kind in before}
+        if expired.keys() == before.keys():
+            return
+        others = {kind: text for kind, text in self._blocks.items() if kind not in before}
+        self._blocks = others | expired
+        self._note(at_ms)
+
     def drafts(self) -> list[QaDraft]:
         """What is to be written, once; the caller gives back what could not be (`unwritten`)."""
         drafts, self._drafts = self._drafts, []
@@ -172,7 +189,8 @@ class Monitor:
         standing = copy.copy(self._validity).hour(start_ms, operating=True)
         if standing.in_control and self._blocks:
             kind, why = next(iter(self._blocks.items()))
-            change = Change(at_ms, False, f"out of control: {kind} failed", why)
+            what = kind if kind.endswith(_EXPIRED) else f"{kind} failed"
+            change = Change(at_ms, False, f"out of control: {what}", why)
         else:
             change = Change(at_ms, standing.in_control, standing.value, self._why())
         if self._changes and self.current.standing == change.standing and self.current.why == change.why:

@@ -36,6 +36,8 @@ class MonitorPlan:
     """A failed check puts the hours since the last pass in doubt (Part 60)."""
     daily_at_ms: int | None
     """Of the day, UTC."""
+    tests_expire: bool = True
+    """A linearity check or a RATA that is no longer good puts it out of control; not where EN 14181 rules."""
     s_ams: Decimal | None = None
     """Standard deviation of the analyser, for its QAL3 charts; None: none are kept."""
 
@@ -63,7 +65,7 @@ def plan_monitors(
     periods  quantity to its poll period
     flags    device to what it can say of itself
     commanded  devices whose register map has commands
-    charts     whether the unit's rules want QAL3 charts
+    charts     whether the unit's rules want QAL3 charts (EN 14181), and not the tests of Part 75
     """
     monitors: dict[str, MonitorPlan] = {}
     for index, table in enumerate(tables):
@@ -110,6 +112,7 @@ def plan_monitors(
             table.control == "commands",
             table.failed_check == "part60",
             None if table.daily_at is None else _of_day_ms(table.daily_at),
+            not charts,
             table.s_ams,
         )
     _require_one_control(tuple(monitors.values()), source=source, place=place)
