@@ -1,4 +1,4 @@
-"""What the regulator's reception desk sees of a unit: how complete, how often revised, with which clock and map."""
+"""What the regulator's reception desk sees of a unit: how complete, how often revised, which clock, map and rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from doxedge.fact import fact
 from doxedge.quantity import HOUR_MS
 
 ROOM: Final = "reception"
-_SHEET: Final = shape(*[int] * 7, str, int, bytes, str)
+_SHEET: Final = shape(*[int] * 7, str, int, bytes, str, bytes, int)
 
 
 @fact
@@ -31,6 +31,10 @@ class UnitReception:
     profile_hash: bytes = b""
     """Of the last hour: compare with the registered one."""
     firmware: str = ""
+    rules_hash: bytes = b""
+    """Of the last hour: the settings by which it was made of its samples."""
+    rules_since_ms: int = 0
+    """Start of the first hour that was made by them without others in between."""
 
 
 def find(book: Book, unit: str) -> UnitReception:
@@ -44,7 +48,7 @@ class OpenSheet:
 
     __slots__ = (
         "_read", "clock_offset_ms", "clock_state", "events", "firmware", "first_start_ms", "gap_hours", "hours",
-        "last_end_ms", "profile_hash", "revisions", "trial_hours",
+        "last_end_ms", "profile_hash", "revisions", "rules_hash", "rules_since_ms", "trial_hours",
     )  # fmt: skip
 
     def __init__(self, read: UnitReception) -> None:
@@ -55,6 +59,7 @@ class OpenSheet:
         self.revisions, self.events = read.revisions, read.events
         self.clock_state, self.clock_offset_ms = read.clock_state, read.clock_offset_ms
         self.profile_hash, self.firmware = read.profile_hash, read.firmware
+        self.rules_hash, self.rules_since_ms = read.rules_hash, read.rules_since_ms
 
     def add_hour(self, hour: Hour, *, trial: bool, filled_gap: bool) -> None:
         """An hour has come."""
@@ -69,6 +74,8 @@ class OpenSheet:
             self.last_end_ms = end_ms
             self.clock_state, self.clock_offset_ms = hour.clock_state, hour.clock_offset_ms
             self.profile_hash, self.firmware = hour.profile_hash, hour.firmware
+            if hour.rules_hash != self.rules_hash:
+                self.rules_hash, self.rules_since_ms = hour.rules_hash, start_ms
 
     def close(self, book: Book, unit: str) -> None:
         """Write it where it has changed."""
@@ -84,6 +91,8 @@ class OpenSheet:
             self.clock_offset_ms,
             self.profile_hash,
             self.firmware,
+            self.rules_hash,
+            self.rules_since_ms,
         )
         if now != self._read:
             put(book, unit, now)
@@ -128,5 +137,7 @@ def put(book: Book, unit: str, sheet: UnitReception) -> None:
             sheet.clock_offset_ms,
             sheet.profile_hash,
             sheet.firmware,
+            sheet.rules_hash,
+            sheet.rules_since_ms,
         ],
     )

@@ -73,6 +73,8 @@ class DeviceRow:
     is_profile_registered: bool | None
     """Whether the last hour names the registered register map; None before the first hour."""
     is_firmware_registered: bool | None
+    rules_since_ms: int | None
+    """Since which hour its hours are made by the settings of the last one; None before the first hour."""
     commissioning: str
     """`trial`, `commissioned`, `reopened` or `replaced`."""
     signs: Signs
@@ -124,6 +126,9 @@ class DeviceRow:
             return (*found, "not commissioned: its hours are trial")
         if self.commissioning == REOPENED:
             return (*found, "its commissioning is reopened: hours of this register map are trial")
+        changed_ms, counts_ms = self.rules_since_ms, self.counts_from_ms
+        if changed_ms is not None and counts_ms is not None and changed_ms >= counts_ms:
+            return (*found, "its hours are made by other settings than those that were witnessed")
         return found
 
 
@@ -181,6 +186,7 @@ def look_at(
         clock_offset_ms=sheet.clock_offset_ms if known else 0,
         is_profile_registered=own_map,
         is_firmware_registered=sheet.firmware == entry.firmware if known else None,
+        rules_since_ms=sheet.rules_since_ms if known else None,
         signs=signs.find(book, entry.unit) if is_present else signs.Signs((), ()),
         commissioning=_commissioning(entry, is_present=is_present, own_map=own_map),
         requests_open=len(asked),

@@ -146,6 +146,7 @@ def reading_row(row: DeviceRow) -> Row:
         "clock_offset_ms": row.clock_offset_ms,
         "is_profile_registered": row.is_profile_registered,
         "is_firmware_registered": row.is_firmware_registered,
+        "rules_since_ms": row.rules_since_ms,
         "commissioning": row.commissioning,
         "alarms": [{"name": one.name, "since_ms": one.since_ms} for one in row.signs.standing],
         "events": [

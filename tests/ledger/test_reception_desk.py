@@ -357,6 +357,23 @@ def test_the_desk_says_whether_hours_count_and_when_a_changed_map_has_reopened_t
     assert row(channel, 3).commissioning == "replaced"
 
 
+def test_hours_that_are_made_by_other_settings_than_the_witnessed_ones_are_shown() -> None:
+    """Also when the gateway says nothing of it: every hour names the hash of its settings."""
+    remark = "its hours are made by other settings than those that were witnessed"
+    channel = begun()
+    state_hours(channel, 0, rules_hash=b"a" * 32)
+    state_hours(channel, 1, rules_hash=b"r" * 32)
+    body: list[Value] = ["alpha-gw", bytes(32), [[START_MS + HOUR_MS, 1_000]], bytes(32)]
+    say(channel, channel.officer("verifier"), "device.commission", body)
+    state_hours(channel, 3, rules_hash=b"r" * 32)
+    state_hours(channel, 2, rules_hash=b"a" * 32)  # late, and no news
+    found = row(channel, 4)
+    assert (found.rules_since_ms, remark in found.remarks) == (START_MS + HOUR_MS, False)
+    state_hours(channel, 4, 5, rules_hash=b"s" * 32)
+    found = row(channel, 6)
+    assert (found.rules_since_ms, remark in found.remarks) == (START_MS + 4 * HOUR_MS, True)
+
+
 def test_the_desk_sees_what_a_device_says_of_itself() -> None:
     channel = begun()
     state_hours(channel, 0)
