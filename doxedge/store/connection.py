@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -230,12 +231,15 @@ class _Connection:
     async def open(cls, path: Path, *, read_only: bool) -> Self:
         work: deque[Work[None]] = deque()
         try:
-            connection = await aiosqlite.connect(
-                _uri(path, read_only=read_only),
-                uri=True,
-                isolation_level=None,
-                timeout=_BUSY_TIMEOUT_S,
-                factory=partial(_WorkingConnection, work),
+            connection = await _made_for_a_daemon(
+                partial(
+                    aiosqlite.connect,
+                    _uri(path, read_only=read_only),
+                    uri=True,
+                    isolation_level=None,
+                    timeout=_BUSY_TIMEOUT_S,
+                    factory=partial(_WorkingConnection, work),
+                )
             )
         except sqlite3.Error as error:
             raise from_sqlite(error, path) from error
@@ -264,6 +268,19 @@ class _Connection:
 
     async def close(self) -> None:
         await self._connection.close()
+
+
+def _made_for_a_daemon(make: Callable[[], aiosqlite.Connection]) -> aiosqlite.Connection:
+    """A connection whose thread does not keep the process: one that a bug has left open must not stop it from ending.
+
+    What was acknowledged is on the disk, and the rest is undone by the next who opens the file. aiosqlite has no word
+    for it, but a thread is of the kind of the one that makes it (`threading.Thread.daemon`), and it starts later.
+    """
+    made: list[aiosqlite.Connection] = []
+    maker = threading.Thread(target=lambda: made.append(make()), daemon=True)
+    maker.start()
+    maker.join()
+    return made[0]
 
 
 def _write_group(works: list[Work[Any]], connection: sqlite3.Connection) -> list[_Outcome]:

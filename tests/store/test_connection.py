@@ -260,3 +260,34 @@ async def test_a_folder_that_cannot_be_made_is_the_operators_to_put_right(tmp_pa
 async def test_a_linger_out_of_bounds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="linger_ms"):
         await Database.open(tmp_path / "ledger.db", schema="chain", linger_ms=5_000)
+
+
+LEFT_OPEN = """
+import asyncio, sys
+from pathlib import Path
+from doxedge.store.connection import Database
+kept = []
+async def main():
+    kept.append(await Database.open(Path(sys.argv[1]), schema="chain"))
+    await kept[0].write(lambda one: one.execute("INSERT INTO journal (key, value) VALUES (x'01', x'02')"))
+    raise SystemExit("a bug")
+asyncio.run(main())
+"""
+
+
+async def test_a_file_that_a_bug_has_left_open_does_not_keep_the_process(tmp_path: Path) -> None:
+    """It ends at once, and systemd starts it anew; what was acknowledged is there."""
+    path = tmp_path / "ledger.db"
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LEFT_OPEN, str(path), stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(60):
+            _, said = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+    assert (child.returncode, b"a bug" in said) == (1, True), said
+    database = await Database.open(path, schema="chain")
+    assert await database.read(keys) == [b"\x01"]
+    await database.close()
