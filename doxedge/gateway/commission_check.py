@@ -8,7 +8,8 @@ The steps, which the code below carries by the same numbers:
 4. The evidence file of every hour holds, is of the same channel and of the device's own numbering, and shows an
    accepted hour of the unit that was read with this profile and these rules.
 5. The leaves of an hour are samples of that hour and of the unit's instruments; their number and root are as stated.
-6. The samples give the mass that every witnessed hour states, by the code of this machine, and the sheet of the file.
+6. The samples give the mass that every witnessed hour states, by the code of this machine, and the sheet of the file;
+   and the unit ran in every such hour, for nothing is measured of one that stands still.
 7. The verifier's own figures, where he gives them, are of every witnessed hour and differ by no more than he allows.
 
 What the caller must do himself: know the channel, and work some hours out by hand from the sheet.
@@ -193,6 +194,10 @@ def _6_masses(
     for hour, said, again in zip(hours, stated, made, strict=True):
         where = f"hour {said.start_ms} of unit {head.unit}"
         if hour.frame.witnessed:
+            if not said.operating_percent:
+                raise NotProved(
+                    6, f"{where}: the unit did not run, so nothing that was measured is witnessed"
+                )
             if again.hour is None:
                 raise NotProved(6, f"{where}: the samples give no mass, and {said.nox_g} g were stated")
             if again.hour.nox_g != said.nox_g:

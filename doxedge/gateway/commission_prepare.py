@@ -160,7 +160,7 @@ def _usable(
             continue
         if len(usable) == LOOKED_AT_MAX:
             break
-        reason = _objection(one, planned, from_ms=from_ms, idle_allowed=asked is not None)
+        reason = _objection(one, planned, from_ms=from_ms)
         leaves = None if reason else leaves_of(stated)
         if not reason and leaves is None:
             reason = "its raw samples are not kept any more"
@@ -174,7 +174,7 @@ def _usable(
     return usable
 
 
-def _objection(one: Candidate, planned: PlannedUnit, *, from_ms: int, idle_allowed: bool) -> str:
+def _objection(one: Candidate, planned: PlannedUnit, *, from_ms: int) -> str:
     stated = one.stated
     if one.state != "final":
         return f"its latest statement is {one.state}"
@@ -184,7 +184,7 @@ def _objection(one: Candidate, planned: PlannedUnit, *, from_ms: int, idle_allow
         return "it was made by other settings than those in use now"
     if stated.start_ms < from_ms:
         return "it began before the ledger is sure of the register map"
-    if not stated.operating_percent and not idle_allowed:
+    if not stated.operating_percent:
         return "the unit did not run"
     return ""
 

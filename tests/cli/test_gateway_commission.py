@@ -175,6 +175,8 @@ async def test_hours_that_cannot_be_witnessed_are_named_with_the_reason(
         assert "3 hours can be witnessed, and 5 are wanted" in told
         assert f"hour {START_MS + 2 * HOUR_MS}: the unit did not run" in told
         assert f"hour {START_MS + 4 * HOUR_MS}: its latest statement is pending" in told
+        assert await prepare(at, "--hours", "2026-01-01T02:00") == 1
+        assert "the unit did not run" in capsys.readouterr().err
         assert await prepare(at, "--hours", "2026-01-01T04:00") == 1
         assert await prepare(at, "--hours", "2026-01-01T07:00") == 1
         assert f"hour {START_MS + 7 * HOUR_MS}: not signed here" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from doxedge.gateway import commission_prepare
@@ -87,12 +87,15 @@ async def registered_node(profile_hash: bytes) -> tuple[SmallNode, bytes]:
     return SmallNode({ledger.channel: ledger}), bytes(source_id(ledger.channel, registered.record_ids[0]))
 
 
-async def made_file(at: Site, count: int) -> bytes:
-    """The commissioning file of the newest hours, as `prepare` makes it."""
+async def made_file(at: Site, count: int, *, said_to_run: bool = False) -> bytes:
+    """The file of the newest hours, as `prepare` makes it; `said_to_run`: also of a unit that stood still."""
     planned = at.bench.planned
     folder = at.folder / "gateway"
+    candidates = commission_prepare.candidates(folder / "outbox.db", planned)
+    if said_to_run:
+        candidates = [replace(one, stated=replace(one.stated, operating_percent=100)) for one in candidates]
     choice = commission_prepare.choose(
-        commission_prepare.candidates(folder / "outbox.db", planned),
+        candidates,
         planned,
         from_ms=0,
         count=count,

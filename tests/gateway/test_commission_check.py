@@ -157,6 +157,15 @@ def test_a_forged_file_is_refused_at_its_step(file: bytes, case: str) -> None:
     assert refusal(forged).step == step
 
 
+async def test_hours_of_a_unit_that_stood_still_witness_nothing(tmp_path: Path) -> None:
+    async with site(tmp_path) as at:
+        await at.bench.measure(60 + 5, power_w=0)
+        await at.post()
+        data = await made_file(at, 1, said_to_run=True)
+    found = refusal(data)
+    assert (found.step, "did not run" in str(found)) == (6, True)
+
+
 def test_another_speed_or_device_name_changes_the_hash_that_is_signed(file: bytes) -> None:
     """The device's name is judged by the ledger (clause 4.14); what was checked is what is signed."""
     parts = Parts.of(file)
