@@ -21,6 +21,8 @@ class Carry:
     energy: EnergyMark | None = None
     others: tuple[tuple[str, bool | None], ...] = ()
     """Whether each other unit on a shared stack ran, by name."""
+    heard: tuple[tuple[str, int], ...] = ()
+    """When the operating signal of each unit was read last before that instant; its own has no name."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, to be stored."""
@@ -32,7 +34,8 @@ class Carry:
             "counter_wh": str(mark.counter_wh) if mark else None,
             "before_border_wh": str(mark.before_border_wh) if mark else None,
         }
-        return stored | ({"others": dict(self.others)} if self.others else {})
+        stored |= {"others": dict(self.others)} if self.others else {}
+        return stored | ({"heard": dict(self.heard)} if self.heard else {})
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, object]) -> "Carry":
@@ -42,15 +45,15 @@ class Carry:
             raise ValueError(f"next_start_ms: {next_start_ms!r} is not the start of an hour")
         if running is not None and type(running) is not bool:
             raise ValueError(f"running: {running!r} is neither true nor false nor null")
-        others = _stored_others(stored)
+        others, heard = _stored_others(stored), _stored_heard(stored)
         if at_ms is None:
-            return cls(next_start_ms, running, None, others)
+            return cls(next_start_ms, running, None, others, heard)
         if type(at_ms) is not int:
             raise ValueError(f"counter_at_ms: {at_ms!r} is not an instant")
         mark = EnergyMark(
             at_ms, _stored_number(stored, "counter_wh"), _stored_number(stored, "before_border_wh")
         )
-        return cls(next_start_ms, running, mark, others)
+        return cls(next_start_ms, running, mark, others, heard)
 
 
 def _stored_others(stored: Mapping[str, object]) -> tuple[tuple[str, bool | None], ...]:
@@ -60,6 +63,13 @@ def _stored_others(stored: Mapping[str, object]) -> tuple[tuple[str, bool | None
     ):
         raise ValueError(f"others: {others!r} does not say of each unit whether it ran")
     return tuple(sorted((str(unit), ran) for unit, ran in others.items()))
+
+
+def _stored_heard(stored: Mapping[str, object]) -> tuple[tuple[str, int], ...]:
+    heard = stored.get("heard", {})
+    if not isinstance(heard, dict) or any(type(at_ms) is not int for at_ms in heard.values()):
+        raise ValueError(f"heard: {heard!r} is not an instant for each unit")
+    return tuple(sorted((str(unit), at_ms) for unit, at_ms in heard.items()))
 
 
 def _stored_number(stored: Mapping[str, object], key: str) -> Decimal:

@@ -11,7 +11,7 @@ All times are arguments. What happens when they do not behave:
 After a restart the caller gives the stored `Carry` and feeds the stored samples of the open hour again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -66,6 +66,7 @@ class HourAssembler:
         "_next_ms",
         "_open",
         "_owners",
+        "_recalled",
         "_settings",
         "_signals",
         "_tests",
@@ -93,6 +94,7 @@ class HourAssembler:
         self._closed: dict[int, _Closed] = {}
         self._owners = Owners(settings)
         self._after = after
+        self._recalled: CollectedHour | None = None
         self._early: list[Reading] | None = None if after is None else []
         self._signals, self._counter = self._followers(carry)
         self.counters = Counters()
@@ -118,6 +120,15 @@ class HourAssembler:
             return Placed.DUPLICATE
         self._follow(ours)
         return Placed.OPEN
+
+    def recall(self, readings: Sequence[Reading]) -> None:
+        """Readings of the hour before the first, after a restart: a slow quantity stands from there, nothing else."""
+        ours = self._owners.ours(readings)
+        start_ms = self._first_ms - HOUR_MS
+        if ours and start_ms <= ours[0].at_ms < self._first_ms:
+            if self._recalled is None:
+                self._recalled = CollectedHour(start_ms, self._settings, tests=self._tests)
+            self._recalled.add(ours)
 
     def follow(self, readings: Iterable[Reading]) -> None:
         """Readings from behind the last hour of ours: they tell how signal and counter stood at its end."""
@@ -229,13 +240,20 @@ class HourAssembler:
         ran = {unit: signal.state_at(self._next_ms - 1) for unit, signal in self._signals.items()}
         own = ran.pop(self._settings.unit, None)
         mark = self._counter.mark if self._counter is not None else None
-        return Carry(self._next_ms, own, mark, tuple(sorted(ran.items())))
+        heard = {
+            "" if unit == self._settings.unit else unit: at_ms
+            for unit, signal in self._signals.items()
+            if (at_ms := signal.heard_ms(self._next_ms)) is not None
+        }
+        return Carry(self._next_ms, own, mark, tuple(sorted(ran.items())), tuple(sorted(heard.items())))
 
     def _followers(self, carry: Carry | None) -> tuple[dict[str, OperatingSignal], EnergyCounter | None]:
         """Who follows the operating signals and the energy counter from the first open hour on."""
         ran = dict(carry.others) | {self._settings.unit: carry.running} if carry else {}
+        heard = dict(carry.heard) if carry else {}
+        heard[self._settings.unit] = heard.pop("", self._next_ms - 1)
         signals = {
-            unit: OperatingSignal(signal, on=ran.get(unit), at_ms=self._next_ms - 1)
+            unit: OperatingSignal(signal, on=ran.get(unit), at_ms=heard.get(unit, self._next_ms - 1))
             for unit, signal in self._settings.signals.items()
         }
         if self._settings.energy is None:
@@ -261,6 +279,8 @@ class HourAssembler:
         hour = self._open.get(start_ms)
         if hour is None:
             before = self.collected(start_ms - HOUR_MS)
+            if before is None and start_ms == self._first_ms:
+                before = self._recalled
             if before is None and self._after is not None:
                 before = self._after.collected(start_ms - HOUR_MS)
             hour = self._open[start_ms] = CollectedHour(
@@ -281,7 +301,7 @@ class HourAssembler:
         return Placed.REVISING
 
     def _close_next(self) -> _Closed:
-        start_ms = self._next_ms
+        start_ms, self._recalled = self._next_ms, None
         collected = self._open.pop(start_ms, None)
         operation = self._operation(start_ms, start_ms + HOUR_MS)
         energy = self._energy(start_ms, collected)

@@ -97,6 +97,10 @@ class HourSequence:
             self._parts[index - 1].assembler.follow(known)
         return part.assembler.add(readings)
 
+    def recall(self, readings: Sequence[Reading]) -> None:
+        """Readings of the hour before the first that is open, after a restart."""
+        self._parts[0].assembler.recall(readings)
+
     def calibration(self, at_ms: int, *, passed: bool, quantity: str = EVERYTHING) -> Placed:
         """A daily zero and span check of a quantity was judged at this instant."""
         part = self._parts[self._index_of(at_ms)]

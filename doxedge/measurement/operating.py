@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from doxedge.measurement.reading import Reading
 from doxedge.measurement.validity import Span
-from doxedge.quantity import MINUTE_MS
+from doxedge.quantity import HOUR_MS, MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +58,20 @@ class Operation:
 class OperatingSignal:
     """Follows the signal. Readings must come in the order of their stamps; a late one is ignored."""
 
-    __slots__ = ("_changes", "_last_ms", "_settings")
+    __slots__ = ("_changes", "_heard_ms", "_last_ms", "_settings")
 
     def __init__(
         self, settings: OperatingSettings, *, on: bool | None = None, at_ms: int | None = None
     ) -> None:
+        """`on` is what its last reading said, at `at_ms`: as long as it holds from there, a restart is no reading."""
         self._settings = settings
+        self._heard_ms: list[int] = []  # the last reading of each hour
         self._changes: list[tuple[int, bool | None]] = []
         self._last_ms: int | None = None
         if on is not None and at_ms is not None:
             self._changes.append((at_ms, on))
             self._last_ms = at_ms
+            self._heard_ms.append(at_ms)
 
     @property
     def quantity(self) -> str:
@@ -97,6 +100,14 @@ class OperatingSignal:
         if on is not self.on:
             self._changes.append((reading.at_ms, on))
         self._last_ms = reading.at_ms
+        if self._heard_ms and self._heard_ms[-1] // HOUR_MS == reading.at_ms // HOUR_MS:
+            self._heard_ms[-1] = reading.at_ms
+        else:
+            self._heard_ms.append(reading.at_ms)
+
+    def heard_ms(self, border_ms: int) -> int | None:
+        """The last reading before a border of hours; None where none is known."""
+        return next((at_ms for at_ms in reversed(self._heard_ms) if at_ms < border_ms), None)
 
     def operation(self, start_ms: int, end_ms: int) -> Operation:
         """The running time between two instants, as far as is known now."""
@@ -126,6 +137,8 @@ class OperatingSignal:
         """Drop what only matters to earlier times."""
         while len(self._changes) > 1 and self._changes[1][0] <= at_ms:
             del self._changes[0]
+        while len(self._heard_ms) > 1 and self._heard_ms[1] <= at_ms:
+            del self._heard_ms[0]
 
 
 def _append(spans: list[Span], span: Span) -> None:

@@ -220,3 +220,16 @@ def test_nothing_is_taken_up_before_it_is_there() -> None:
     second = HourAssembler(WHOLE, start_ms=BORDER, after=first)
     with pytest.raises(ValueError, match="is not closed yet"):
         second.take_up()
+
+
+def test_after_a_restart_a_slow_value_stands_from_the_hour_before() -> None:
+    """That hour is closed: its readings are recalled, and change nothing else."""
+    slow = replace(settings(), poll_period_ms={"nox_ppb": PERIOD_MS, "flow_m3_per_h": 10 * MINUTE_MS})
+    again = HourSequence(slow, start_ms=BORDER, carry=Carry(BORDER))
+    for at_ms in (HOUR - MINUTE_MS, BORDER - MINUTE_MS, BORDER):
+        again.recall((reading("flow_m3_per_h", 9, at_ms),))
+    for at_ms in range(BORDER, BORDER + HOUR_MS, PERIOD_MS):
+        again.add((reading("nox_ppb", 100_000, at_ms), reading("moisture_percent", 12, at_ms)))
+    steps = again.steps(BORDER, BORDER + HOUR_MS)
+    stood = [step.minute for step in steps if step.means["flow_m3_per_h"] is not None]
+    assert stood == [*range(20)]

@@ -253,6 +253,8 @@ def test_a_meter_exchange_loses_no_energy_and_needs_a_counter() -> None:
         {"next_start_ms": HOUR, "running": 1},
         {"next_start_ms": HOUR, "counter_at_ms": "1"},
         {"next_start_ms": HOUR, "counter_at_ms": 1},
+        {"next_start_ms": HOUR, "heard": {"": "soon"}},
+        {"next_start_ms": HOUR, "heard": [1]},
         {"next_start_ms": HOUR, "counter_at_ms": 1, "counter_wh": "NaN", "before_border_wh": "0"},
         {"next_start_ms": HOUR, "counter_at_ms": 1, "counter_wh": "5", "before_border_wh": "x"},
     ],
@@ -274,7 +276,8 @@ def test_a_damaged_carry_is_refused(stored: dict[str, object]) -> None:
     ),
 )
 def test_a_carry_survives_storage(hours: int, running: bool | None, mark: EnergyMark | None) -> None:
-    carry = Carry(hours * HOUR_MS, running, mark)
+    heard = () if running is None else (("", hours * HOUR_MS - 7),)
+    carry = Carry(hours * HOUR_MS, running, mark, heard=heard)
     assert Carry.from_dict(json.loads(json.dumps(carry.as_dict()))) == carry
 
 

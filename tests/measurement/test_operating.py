@@ -89,6 +89,18 @@ def test_what_was_known_at_the_border_is_enough_to_go_on() -> None:
     assert made.operation(END, END + MINUTE_MS).spans == ()
 
 
+def test_a_restart_is_no_reading() -> None:
+    """What was heard two minutes before the border holds for three minutes of the hour, as without a restart."""
+    made = signal(*every_minute(0, 0, 59))
+    made.add(reading("power_w", 500, END + MINUTE_MS))
+    made.forget_before(END - 1)
+    assert made.heard_ms(END) == END - 2 * MINUTE_MS
+    again = OperatingSignal(SETTINGS, on=False, at_ms=made.heard_ms(END))
+    operation = again.operation(END, END + 10 * MINUTE_MS)
+    assert operation.spans == ((END + 3 * MINUTE_MS, END + 10 * MINUTE_MS),)
+    assert signal().heard_ms(END) is None
+
+
 def test_nobody_knows_before_the_first_reading() -> None:
     assert signal().state_at(HOUR) is None
     assert signal().on is None
