@@ -51,13 +51,13 @@ def add_place(parser: argparse.ArgumentParser, *, outputs: Sequence[str] = ("tab
 
 
 def folder_of(options: argparse.Namespace) -> Path:
-    """Where the gateway's stores lie. Raises Failure (2) for a file that is none."""
-    from doxedge.gateway.settings import load_settings
+    """Where the gateway's stores lie. Raises Failure (2) for a file that does not say it."""
+    from doxedge.gateway.settings import find_state_dir
 
     if options.state is not None:
         return Path(options.state) / "gateway"
     try:
-        return load_settings(options.config).state_dir / "gateway"
+        return find_state_dir(options.config) / "gateway"
     except ConfigError as error:
         raise Failure(Exit.USAGE, f"{error}; or name the state folder with --state") from error
 

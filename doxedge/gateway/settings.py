@@ -223,6 +223,19 @@ def load_settings(path: Path) -> GatewaySettings:
     return settings_of(read_layers(path))
 
 
+def find_state_dir(path: Path) -> Path:
+    """Where the stores lie, for whoever looks at a gateway while its files are being changed.
+
+    A mistake that stands elsewhere in them must not hide an alarm. Raises ConfigError.
+    """
+    layers = read_layers(path)
+    settings = try_settings(layers)
+    if isinstance(settings, GatewaySettings):
+        return settings.state_dir
+    said = layers.tables.get("state_dir")
+    return Path(said) if isinstance(said, str) and said else settings_of(layers).state_dir
+
+
 def settings_of(layers: Layers) -> GatewaySettings:
     """The settings that the files make together. Raises ConfigError by the file in which the first mistake stands."""
     settings = try_settings(layers)

@@ -39,7 +39,7 @@ async def test_a_person_reloads_by_name_and_a_mistake_is_told(tmp_path: Path) ->
             await until(lambda: is_there(config), within_s=PATIENCE_S, what="the gateway answers")
             words = ("--name", "A. Person", "--reason", "another coverage", *where)
             write_drop_in(tmp_path, "retries = 3")
-            code, _, error = await doxedge("reload", *words, "--state", str(tmp_path / "state"))
+            code, _, error = await doxedge("reload", *words)
             assert (code, "10-change.toml: retries: no such key" in error) == (1, True)
             write_drop_in(tmp_path, '[[unit]]\nname = "alpha-1"\ncoverage_percent = 80')
             code, out, error = await doxedge("reload", *words, "--output", "json")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from doxedge.analysers.configuration import ConfigError
-from doxedge.gateway.settings import load_settings, parse_settings
+from doxedge.gateway.settings import find_state_dir, load_settings, parse_settings
 from doxedge.quantity import MINUTE_MS
 from tests.gateway.plant_settings import settings_text, unit_text
 
@@ -79,3 +79,20 @@ def test_a_file_that_is_not_there_is_an_operators_mistake(tmp_path: Path) -> Non
     (tmp_path / "latin.toml").write_bytes(b"key = '\xe9'")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_settings(tmp_path / "latin.toml")
+
+
+def test_the_state_folder_is_found_also_where_something_else_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(settings_text(state_dir="/somewhere", unit="coverage_percent = 0"))
+    assert find_state_dir(path) == Path("/somewhere")
+    path.write_text(settings_text(state_dir="/somewhere"))
+    assert find_state_dir(path) == Path("/somewhere")
+
+
+@pytest.mark.parametrize("text", ["no_such_key = 1", "state_dir = 7", 'state_dir = ""', "state_dir = "])
+def test_a_state_folder_that_is_not_said_is_not_guessed(tmp_path: Path, text: str) -> None:
+    """Who looks into the default folder might see another gateway's alarms."""
+    path = tmp_path / "gateway.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError):
+        find_state_dir(path)
