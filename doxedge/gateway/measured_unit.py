@@ -105,6 +105,7 @@ async def number_and_post(pipeline: UnitPipeline, poster: Poster, equipment: Equ
     agree = functools.partial(
         numbering.agree, equipment.outbox, equipment.ledger, channel=poster.channel, source=poster.source,
         key_id=equipment.signer.key_id, on_conflict=poster.note_suspended, on_key=poster.note_key,
+        warn=numbering.NewsOnly(),
     )  # fmt: skip
     while not await agree():
         await equipment.reach.wait(AGREE_EVERY_S)

@@ -21,6 +21,19 @@ from doxedge.store.outbox import Outbox
 log = logging.getLogger(__name__)
 
 
+class NewsOnly:
+    """Warns of what keeps the numbers from being agreed upon, and of nothing twice in a row: it may take days."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, text: str) -> None:
+        """Say it, if it was not said last."""
+        if text != self._last:
+            log.warning("%s", text)
+        self._last = text
+
+
 async def agree(
     outbox: Outbox,
     ledger: Ledger,
@@ -30,12 +43,13 @@ async def agree(
     key_id: bytes,
     on_conflict: Callable[[], None] = lambda: None,
     on_key: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = log.warning,
 ) -> bool:
     """Begin the source in the outbox. False when that has to wait: for the node, or for the right key.
 
     `key_id` is of the key that signs here. `on_conflict` is called when another record has a number of ours, or the
-    source is suspended for that; `on_key` with what is wrong with the key, empty when nothing is. Raises StoreError of
-    the disk.
+    source is suspended for that; `on_key` with what is wrong with the key, empty when nothing is; `warn` with why it
+    has to wait for the node. Raises StoreError of the disk.
     """
     name = source.hex()
     remembered = await outbox.head(channel, source)
@@ -43,14 +57,10 @@ async def agree(
         standing = await ledger.source_head(channel, source)
     except LedgerError as error:
         if remembered is None:
-            log.warning(
-                "source %s: nothing is signed before the node says where its numbers stand: %s", name, error
-            )
+            warn(f"source {name}: nothing is signed before the node says where its numbers stand: {error}")
             return False
         if not await _is_of(outbox, remembered.prev, key_id):
-            log.warning(
-                "source %s: its last record has another key, and the node must say why: %s", name, error
-            )
+            warn(f"source {name}: its last record has another key, and the node must say why: {error}")
             return False
         log.warning("source %s: the node cannot be asked, numbers go on from our own memory: %s", name, error)
         standing = None

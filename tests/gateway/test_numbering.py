@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from doxedge.gateway.numbering import agree
+from doxedge.gateway.numbering import NewsOnly, agree
 from doxedge.signing import envelope
 from doxedge.signing.record import Record
 from doxedge.store.outbox import Outbox
@@ -15,9 +16,14 @@ from tests.gateway.memory_ledger import UNIT, MemoryLedger
 from tests.ledger.channels import START_MS, hour, signer
 
 
-async def agreed(outbox: Outbox, ledger: MemoryLedger) -> bool:
+async def agreed(outbox: Outbox, ledger: MemoryLedger, *, warn: Callable[[str], None] | None = None) -> bool:
     return await agree(
-        outbox, ledger, channel=ledger.channel, source=ledger.source, key_id=ledger.device.key_id
+        outbox,
+        ledger,
+        channel=ledger.channel,
+        source=ledger.source,
+        key_id=ledger.device.key_id,
+        warn=warn or NewsOnly(),
     )
 
 
@@ -122,3 +128,19 @@ async def test_a_key_that_the_ledger_does_not_know_for_the_source_signs_nothing(
         # Nobody can say whether the key was replaced: the last record was signed with another one.
         assert not await tried(wrong)
         assert await tried(right)
+
+
+async def test_a_node_that_is_away_for_days_is_told_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger, warn = MemoryLedger.begin(), NewsOnly()
+    ledger.away = True
+    async with await Outbox.open(fresh(tmp_path), now_ms=lambda: START_MS) as outbox:
+        for _ in range(3):
+            assert not await agreed(outbox, ledger, warn=warn)
+    said = [record for record in caplog.records if "nothing is signed before the node says" in record.message]
+    assert len(said) == 1
+    warn("something else")
+    warn("something else")
+    assert [record.message for record in caplog.records][-1:] == ["something else"]
+    assert len(caplog.records) == len(said) + 1
