@@ -86,8 +86,9 @@ class Gateway:
             start = await self._begin(plan, equipment)
             desk = AlarmDesk(equipment.alarms, post=self.measuring.have_signed)
             await desk.restore(now_ms=self.clock.now_ms())
-            for name in equipment.quarantined:
-                self.measuring.happened("store.damaged", f"{name} was moved aside and a fresh file begun")
+            if names := ", ".join(equipment.quarantined):
+                # One event: what happens at one instant under one code is one happening.
+                self.measuring.happened("store.damaged", f"moved aside, and begun afresh: {names}")
             reloader = Reloader(
                 self.measuring, equipment, start=start, read=self._read, service=self._service
             )

@@ -136,6 +136,12 @@ class UnitPipeline:
         remembered = None if memory is None else (memory.profile_hash, memory.rules_hash)
         words = self._told.start(self._setup, now_ms=now_ms, remembered=remembered, change=change)
         self._unsaved = self._unsaved or len(words) > 1
+        if memory is None and await self.desk.has_spoken():
+            words.append(
+                Happening(
+                    "memory.lost", now_ms, "where the hours stood is not known; they go on with this one"
+                )
+            )
         self.desk.hand_in(words)
         rebuilt = await self.missing_data.restore(self._outbox_file)
         if rebuilt is not None:

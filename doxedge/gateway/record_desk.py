@@ -125,6 +125,10 @@ class RecordDesk:
         """Items that are not in the outbox yet."""
         return len(self._waiting)
 
+    async def has_spoken(self) -> bool:
+        """Whether anything of this unit was ever numbered here."""
+        return await self._outbox.head(self.identity.channel, self.identity.source) is not None
+
     def hand_in(self, items: Iterable[Item]) -> None:
         """Take these up, after those that wait."""
         for item in items:

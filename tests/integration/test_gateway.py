@@ -191,6 +191,29 @@ async def test_a_record_that_was_altered_on_the_disk_is_told_to_the_regulator(tm
         assert told() == [f"outbox.altered {UNIT}: record 1: the signature does not hold"]
 
 
+async def test_every_file_that_was_damaged_or_removed_is_told_to_the_regulator(tmp_path: Path) -> None:
+    ledger = MemoryLedger.begin()
+
+    def told(code: str) -> list[str]:
+        return [str(body[3]) for body in ledger.final_bodies("event") if body[1] == code]
+
+    async with simulated_site() as site:
+        async with gateway_at(site, tmp_path, ledger):
+            await until(lambda: len(ledger.final_records()) > 0, within_s=PATIENCE_S, what="a final record")
+        folder = tmp_path / "gateway"
+        for name in ("samples.db", "hours.db", "qa.db"):
+            (folder / name).write_bytes(b"SQLite format 3\x00" + bytes(5_000))
+            for ending in ("-wal", "-shm"):
+                (folder / f"{name}{ending}").unlink(missing_ok=True)
+        (folder / f"{UNIT}.memory.json").unlink()
+        async with gateway_at(site, tmp_path, ledger):
+            await until(lambda: bool(told("store.damaged")), within_s=PATIENCE_S, what="the event")
+            await until(lambda: bool(told("memory.lost")), within_s=PATIENCE_S, what="the other event")
+    (text,) = told("store.damaged")
+    assert [name in text for name in ("samples.db", "hours.db", "qa.db")] == [True] * 3
+    assert len(told("memory.lost")) == 1
+
+
 async def test_an_analyser_that_falls_silent_makes_a_gap_with_its_cause_and_comes_back(
     tmp_path: Path,
 ) -> None:
