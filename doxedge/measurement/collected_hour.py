@@ -371,13 +371,18 @@ class CollectedHour:
         ]
 
     def _is_qa(self, stack: Stack, operating_ms: Sequence[int]) -> bool:
-        """True when a check, or maintenance in the unit's operation, was of this stack."""
+        """True when a check, or maintenance in the unit's operation, was of this stack.
+
+        60.13(h)(2)(iii) speaks of the monitoring system, which for a mass is all that it is made of: a flow monitor
+        that is checked leaves its quarter of the hour as empty as an analyser does.
+        """
         names = self._names_of(stack)
         if self._checks.of({*names, *map(backup_name, names)}):
             return True
-        concentration = stack.name_of(self._settings.emission.concentration)
         return any(
-            operating_ms[minute] > 0 for minute in self._minutes.with_reason(concentration, QA_REASONS)
+            operating_ms[minute] > 0
+            for name in names
+            for minute in self._minutes.with_reason(name, QA_REASONS)
         )
 
     def _remarks(self, operation: Operation, stacks: Sequence[Mapping[int, MinuteRate]]) -> set[str]:

@@ -6,7 +6,7 @@ The steps, in this order; the first that says bad decides, else the first that s
     (2) failures           not read, not decoded: bad; a configured constant: uncertain
     (3) status flags       zero, span, maintenance, fault, held ...: bad; warning: uncertain
     (4) settling           too soon after zero, span or maintenance: bad
-    (5) hard range         bad; negative beyond 2 % of span: bad
+    (5) hard range         bad, of a stack value also what no stack has; negative beyond 2 % of span: bad
     (6) rate of change     bad
     (7) stuck              bad while the unit runs
     (8) soft range         uncertain
@@ -21,6 +21,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from doxedge.measurement.conversion import PLAUSIBLE_STACK
 from doxedge.measurement.judged_sample import JudgedSample, JudgedValues, Layout, layout_of
 from doxedge.measurement.movement import (
     MAX_EXPONENT,
@@ -320,7 +321,7 @@ class Assessor:
             return Quality.BAD, Reason.NAN
         if failure is not None:
             return (Quality.UNCERTAIN if failure is Reason.DEFAULT else Quality.BAD), failure
-        out_of_range = self._judge_range(decoded, limits)
+        out_of_range = self._judge_range(decoded, limits) or _judge_stack_value(quantity, decoded)
         # Asked in any case, for it remembers the value.
         moved = judge_movement(memory.values, quantity, decoded, sample.at_ms, limits, running)
         if out_of_range is not None:
@@ -373,6 +374,17 @@ def _watched(
 def _pair_in(quantities: Sequence[str]) -> tuple[int, ...]:
     """The places of the three of step (9); none where one is missing."""
     return tuple(map(quantities.index, PAIR)) if PAIRED.issubset(quantities) else ()
+
+
+def _judge_stack_value(quantity: str, decoded: Decimal) -> Reason | None:
+    """Step (5) for what no stack has, whatever map and site allow (measurement design, rule 17).
+
+    Moisture below zero is drift of a zero and no other thing: the span decides, and the mean of the minute.
+    """
+    bounds = PLAUSIBLE_STACK.get(quantity)
+    if bounds is None or (decoded < 0 and not bounds[0]):
+        return None
+    return Reason.RANGE if _outside(decoded, *bounds) else None
 
 
 def _outside(value: Decimal, low: Decimal | None, high: Decimal | None) -> bool:

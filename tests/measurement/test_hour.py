@@ -1,6 +1,7 @@
 """Readings in, hours out: the usual day."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -131,6 +132,30 @@ def test_zero_gas_makes_it_a_check_hour_and_stays_out_of_the_mass() -> None:
     record = only_record(assembler.close(END + GRACE_MS))
     assert (record.clause, record.quality) == ("60.13(h)(2)(iii)(A)", "extrapolated")
     assert (record.minutes_valid, record.nox_g) == (40, G_PER_H)
+
+
+@pytest.mark.parametrize(
+    ("reason", "clause"),
+    [
+        (Reason.MAINTENANCE, "60.13(h)(2)(iii)(A)"),
+        (Reason.SPAN, "60.13(h)(2)(iii)(A)"),
+        (Reason.DEVICE_FAULT, None),
+    ],
+)
+def test_a_flow_monitor_that_is_looked_after_makes_it_a_check_hour_too(
+    reason: Reason, clause: str | None
+) -> None:
+    """Its quarter of the hour has no point, and needs none; a fault is no quality assurance."""
+    assembler = HourAssembler(settings(), start_ms=HOUR)
+    for at_ms in polls(HOUR, END):
+        nox, flow = stack(at_ms)
+        if minute(15) <= at_ms < minute(30):
+            flow = replace(flow, quality=Quality.BAD, reason=reason)
+        assembler.add([nox, flow])
+    (closed,) = assembler.close(END + GRACE_MS)
+    assert isinstance(closed, HourGap if clause is None else HourRecord)
+    assert closed.clause == (clause or "60.13(h)(2)(i)")
+    assert closed.minutes_valid == 45
 
 
 def test_a_check_while_the_unit_stands_does_not_make_a_check_hour() -> None:

@@ -55,6 +55,27 @@ def test_what_is_no_number_is_bad(value: str) -> None:
     assert judged(assessor().assess(sample(HOUR, nox_ppb=value))) == (Quality.BAD, Reason.NAN)
 
 
+@pytest.mark.parametrize(
+    ("quantity", "value", "judgement"),
+    [
+        ("moisture_percent", "60", GOOD),
+        ("moisture_percent", "60.1", (Quality.BAD, Reason.RANGE)),
+        ("moisture_percent", "-0.3", GOOD),
+        ("stack_temperature_c", "-50", GOOD),
+        ("stack_temperature_c", "-50.1", (Quality.BAD, Reason.RANGE)),
+        ("stack_temperature_c", "1500.1", (Quality.BAD, Reason.RANGE)),
+        ("stack_pressure_kpa", "49.9", (Quality.BAD, Reason.RANGE)),
+        ("stack_pressure_kpa", "150", GOOD),
+        ("stack_pressure_kpa", "150.1", (Quality.BAD, Reason.RANGE)),
+    ],
+)
+def test_what_no_stack_has_is_bad_where_no_map_says_so(
+    quantity: str, value: str, judgement: tuple[Quality, Reason]
+) -> None:
+    """One spike would else be a fifth of its minute's mean, which looks plausible."""
+    assert judged(assessor().assess(sample(HOUR, **{quantity: value}))) == judgement
+
+
 def test_a_configured_constant_is_uncertain_and_usable() -> None:
     constant = Sample(
         "moisture", HOUR, 0, {"moisture_percent": Decimal(12)}, failures={"moisture_percent": Reason.DEFAULT}
