@@ -128,6 +128,26 @@ class MissingData:
         self._is_stale = True
         return await self._with_room(desk, partial(self._hours.put, self._unit, changed, owed=False))
 
+    async def doubt(self, starts_ms: Iterable[int], remark: str, desk: RecordDesk) -> bool:
+        """These measured hours have no valid measurement any more; where rules say by what, a substitute is owed.
+
+        Raises StoreError. False when the disk is full and there is nothing to give up.
+        """
+        changed = []
+        for start_ms in starts_ms:
+            if not self._plan_at(start_ms).substitutes:
+                continue
+            for stored in await self._hours.between(self._unit, from_ms=start_ms, to_ms=start_ms + 1):
+                known = stored.known
+                if known.quality_assured:
+                    remarks = tuple(sorted({*known.remarks, remark}))
+                    gone = replace(known, nox_g=None, method_code="", quality_assured=False, remarks=remarks)
+                    changed.append(gone)
+        if not changed:
+            return True
+        self._is_stale = True
+        return await self._with_room(desk, partial(self._hours.put, self._unit, changed, owed=True))
+
     async def follow(self, desk: RecordDesk) -> int:
         """Write what was noted and have signed what is owed; how many records are new. Raises StoreError.
 

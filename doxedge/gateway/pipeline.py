@@ -17,6 +17,7 @@ from dataclasses import replace
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import sample_rows
 from doxedge.gateway.clock_state import ClockReading, is_sure, state_of
+from doxedge.gateway.doubted_hours import Doubt, DoubtedHours
 from doxedge.gateway.dropped_samples import DroppedSamples
 from doxedge.gateway.exchange_book import ExchangeBook
 from doxedge.gateway.hour_border import Border, HourBorder
@@ -95,6 +96,7 @@ class UnitPipeline:
             clock_is_sure=lambda: is_sure(read_clock()),
         )
         self._outbox_file = stores.folder / "outbox.db"
+        self._doubted = DoubtedHours(identity, outbox=self._outbox_file)
         self._restatement = Restatement(
             identity, outbox=self._outbox_file, tests=self._tests, setup_at=self._judge.setup_at
         )
@@ -287,8 +289,10 @@ class UnitPipeline:
             self.missing_data.note(closed)
         self.desk.hand_in(await self._dropped.news(self._clock.now_ms()))
         new = await self.desk.sign()
-        if not self.desk.waiting:
+        if self._hours is not None and not self.desk.waiting:
             new += await self.missing_data.follow(self.desk)
+            new += await self._doubted.follow(self.desk, self.missing_data, remembers=self._hours.remembers)
+        if not self.desk.waiting:
             new += await self._restatement.follow(
                 self.desk, self.missing_data, open_from_ms=self.open_from_ms
             )
@@ -307,6 +311,14 @@ class UnitPipeline:
     def calibration(self, at_ms: int, *, passed: bool, quantity: str) -> None:
         """A check of something that the mass needs, or of its backup, was judged; of a shared stack all units know."""
         self._together.checked(at_ms, passed=passed, quantity=quantity)
+
+    def doubt(self, doubt: Doubt) -> None:
+        """A check that failed takes hours away that are over; of a shared stack all units know."""
+        self._together.doubted(doubt)
+
+    def doubted(self, doubt: Doubt) -> None:
+        """Hours of this unit may rest on it."""
+        self._doubted.put(doubt)
 
     def checked(self, at_ms: int, *, passed: bool, quantity: str) -> None:
         """A check of something that this unit's mass needs was judged."""

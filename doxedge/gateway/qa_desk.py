@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from doxedge.fieldbus.clock import Clock
 from doxedge.gateway import qa_tests, qa_words
+from doxedge.gateway.doubted_hours import Doubt
 from doxedge.gateway.qa_charts import Step
 from doxedge.gateway.qa_check import Check, Origin, begin
 from doxedge.gateway.qa_due import TestTerms
@@ -139,11 +140,13 @@ class QaDesk:
             monitor.advance(now_ms, running=hours.is_running)
         for entry in await self._store.unfinished(self.unit):
             await self._abort(entry, now_ms)
+        passed_ms: dict[str, int] = {}
         for entry in await self._store.since(QaKind.CHECK, self.unit, now_ms - HAND_IN_AGAIN_MS):
             end = CheckEnd(entry.body["end"])
             if entry.at_ms >= open_from_ms:
                 self._tell_hours(entry.quantity, end, entry.at_ms)
             self._have_signed(entry)
+            self._doubt_again(entry, end, passed_ms)
         for entry in await self._store.since(QaKind.TEST, self.unit, now_ms - HAND_IN_AGAIN_MS):
             self._sign(qa_tests.test_events(entry))
         await self._write_standings()
@@ -359,13 +362,25 @@ class QaDesk:
         if result.end is CheckEnd.FAILED and monitor.plan.back_to_last_pass and before_ms is not None:
             self._put_in_doubt(monitor, before_ms, result.at_ms)
 
+    def _doubt_again(self, entry: QaEntry, end: CheckEnd, passed_ms: dict[str, int]) -> None:
+        """Power may have failed between a check and what it takes away. `passed_ms`: the hour of the last pass."""
+        monitor, since_ms = self.monitors.get(entry.quantity), passed_ms.get(entry.quantity)
+        if end is CheckEnd.PASSED:
+            passed_ms[entry.quantity] = entry.at_ms - entry.at_ms % HOUR_MS
+        if end is not CheckEnd.FAILED or monitor is None or since_ms is None:
+            return
+        if monitor.plan.back_to_last_pass:
+            self._put_in_doubt(monitor, since_ms, entry.at_ms)
+
     def _put_in_doubt(self, monitor: Monitor, from_ms: int, to_ms: int) -> None:
-        """Part 60: what was measured since the last pass is invalid; hours that can still be revised are told."""
+        """Part 60: what was measured since the last pass is invalid, also in hours that are over."""
         quantity = monitor.plan.quantity
         first_ms, last_ms = from_ms + HOUR_MS, to_ms - to_ms % HOUR_MS
         for start_ms in range(first_ms, last_ms, HOUR_MS):
             self._tell_hours(quantity, CheckEnd.FAILED, start_ms)
         self._sign([qa_words.suspect_back_to(quantity, first_ms, last_ms, to_ms)])
+        if self._hours is not None and quantity in self._needed and first_ms < last_ms:
+            self._hours.doubt(Doubt(quantity, first_ms, last_ms, to_ms))
 
     def _tell_hours(self, quantity: str, end: CheckEnd, at_ms: int) -> None:
         if self._hours is not None and quantity in self._needed and end in (CheckEnd.PASSED, CheckEnd.FAILED):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
+from doxedge.gateway.doubted_hours import Doubt
 from doxedge.gateway.record_desk import Happening
 
 
@@ -23,6 +24,10 @@ class Hours(Protocol):
 
     def calibration(self, at_ms: int, *, passed: bool, quantity: str) -> None:
         """A check of something that its mass needs, or of its backup, was judged."""
+        ...
+
+    def doubt(self, doubt: Doubt) -> None:
+        """What a monitor that its mass needs measured in some hours that are over is invalid."""
         ...
 
     def hand_in(self, happenings: Iterable[Happening]) -> None:

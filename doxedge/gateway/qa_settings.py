@@ -41,7 +41,7 @@ class CalibrationTable(_Table):
     """In the unit of the quantity."""
     limits: Literal["daily", "seven-day"] = "daily"
     failed_check: Literal["part75", "part60"] = "part75"
-    """What a failed check says of the hours since the last pass: nothing (part75), or that they are in doubt."""
+    """What a failed check says of the hours since the last pass: nothing (part75), or that they are invalid."""
     control: Literal["by_hand", "commands"] = "by_hand"
     """Who switches the gas: somebody or the instrument itself, or the gateway with the commands of the register map."""
     daily_at: dt.time | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from doxedge.gateway.doubted_hours import Doubt
 from doxedge.measurement.sample import Sample
 
 
@@ -25,6 +26,10 @@ class Closing(Protocol):
 
     def checked(self, at_ms: int, *, passed: bool, quantity: str) -> None:
         """A check of something that the mass needs was judged."""
+        ...
+
+    def doubted(self, doubt: Doubt) -> None:
+        """What a monitor measured in some hours that are over is invalid."""
         ...
 
     async def flush(self) -> int:
@@ -64,6 +69,11 @@ class Together:
         """Let all units know of a check."""
         for pipeline in self._pipelines:
             pipeline.checked(at_ms, passed=passed, quantity=quantity)
+
+    def doubted(self, doubt: Doubt) -> None:
+        """Let all units know what is invalid."""
+        for pipeline in self._pipelines:
+            pipeline.doubted(doubt)
 
     async def flush(self) -> None:
         """Write the queued samples of all units."""

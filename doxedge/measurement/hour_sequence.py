@@ -146,6 +146,10 @@ class HourSequence:
         """The hour that runs at `now_ms`, as far as it has come."""
         return self._parts[self._index_of(now_ms)].assembler.preview(now_ms)
 
+    def remembers(self, start_ms: int) -> bool:
+        """Whether an hour is open, or closed and can still be judged anew."""
+        return self._parts[self._index_of(start_ms)].assembler.collected(start_ms) is not None
+
     def steps(self, start_ms: int, until_ms: int) -> list[MinuteStep]:
         """An hour minute by minute, an open one as far; [] for one that is not known."""
         return self._parts[self._index_of(start_ms)].assembler.steps(start_ms, until_ms=until_ms)

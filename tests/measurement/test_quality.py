@@ -73,7 +73,8 @@ def test_what_no_stack_has_is_bad_where_no_map_says_so(
     quantity: str, value: str, judgement: tuple[Quality, Reason]
 ) -> None:
     """One spike would else be a fifth of its minute's mean, which looks plausible."""
-    assert judged(assessor().assess(sample(HOUR, **{quantity: value}))) == judgement
+    one = Sample("analyser", HOUR, 0, {quantity: Decimal(value)})
+    assert judged(assessor().assess(one)) == judgement
 
 
 def test_a_configured_constant_is_uncertain_and_usable() -> None:
