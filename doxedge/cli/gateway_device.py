@@ -143,6 +143,11 @@ def line_failure(device: Device, error: LineError) -> Failure:
     if isinstance(error, NoConnection) and not device.on_serial:
         advice = "is it switched on, is the port right, does something else hold its only connection?"
         return Failure(Exit.UNREACHABLE, f"{error.detail}; {advice}")
+    if isinstance(error, NoConnection):
+        advice = (
+            "is the adapter there (ls /dev/serial/by-id), is this account in the group of the port (dialout)?"
+        )
+        return Failure(Exit.LOCAL_IO, f"{error.detail}; {advice}")
     advice = (
         "look at unit id, speed and parity, at A and B of the line, and whether another master asks on it"
     )

@@ -218,8 +218,17 @@ def test_a_device_without_the_block_ends_the_probe_in_words(capsys: pytest.Captu
             2,
             "not within 1 to 247",
         ),
-        (["--profile", "teledyne_t200", "--serial", "/no/such/port"], 7, "cannot be opened"),
-        (["--profile", "teledyne_t200", "--host", "127.0.0.1", "--port", "1"], 3, "cannot be reached"),
+        (["--profile", "teledyne_t200", "--serial", "/no/such/port"], 7, "cannot be opened: No such file"),
+        (
+            ["--profile", "teledyne_t200", "--serial", "/no/such/port"],
+            7,
+            "is the adapter there (ls /dev/serial",
+        ),
+        (
+            ["--profile", "teledyne_t200", "--host", "127.0.0.1", "--port", "1"],
+            3,
+            "reached: Connection refused",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_words(
