@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,30 +14,30 @@ from doxedge.cli.gateway_folder import (
     folder_of,
     print_json,
     print_section,
+    printable,
     unreadable,
     utc,
 )
+from doxedge.cli.gateway_hours_verify import Check, Histories, checks_of, verdict_on
 from doxedge.cli.gateway_import import add_import
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.cli.readings import time_argument
 from doxedge.quantity import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
-    from doxedge.gateway.history_rebuild import Statement
     from doxedge.measurement.apportioning import UnitShare
-    from doxedge.measurement.bias_check import Rules as BiasRules
     from doxedge.measurement.hour_history import KnownHour
-    from doxedge.measurement.missing_data_rules import Rules
-    from doxedge.measurement.tests_in_force import KeptTests, KnownTests
     from doxedge.store.hour_rows import HourStatement, StoredHour
 
 SCHEMA: Final = "doxedge.gateway.hours/1"
+BY_HAND: Final = "by hand"
 SHOWN_MS: Final = 7 * DAY_MS
 
 EPILOG: Final = """\
 measured     mass by instruments; extrapolated hours are measured too
 imported     mass as another system measured it (`doxedge gateway hours import --help`); `from_file` names the file
 substituted  computed by the rules of [unit.missing_data]; `provisional` while the gap lasts
+by hand      two persons entered it (`doxedge gateway enter`); the rules still see an hour that nobody measured
 missing      the unit ran, and no mass is stated
 off          the unit did not run
 
@@ -92,7 +91,7 @@ def _hours(options: argparse.Namespace) -> int:
     from doxedge.store.errors import StoreError
 
     path = folder_of(options) / "hours.db"
-    checks = _checks(options, path.with_name("outbox.db")) if options.verify else {}
+    checks = checks_of(options, path.with_name("outbox.db")) if options.verify else {}
     try:
         told = list(_told(options, path, checks))
     except StoreError as error:
@@ -104,10 +103,10 @@ def _hours(options: argparse.Namespace) -> int:
     return Exit.UNVERIFIED if any(hour["verdict"] == "differs" for hour in told) else Exit.OK
 
 
-def _told(options: argparse.Namespace, path: Path, checks: dict[str, _Check]) -> Iterator[dict[str, Any]]:
+def _told(options: argparse.Namespace, path: Path, checks: dict[str, Check]) -> Iterator[dict[str, Any]]:
     from doxedge.store import look
 
-    units = look.units(path)
+    units, entered = look.units(path), _entered(path.parent)
     known_units = sorted({*units, *look.imported_units(path)})
     if options.unit is not None and options.unit not in known_units:
         there = ", ".join(known_units) or "none"
@@ -119,17 +118,36 @@ def _told(options: argparse.Namespace, path: Path, checks: dict[str, _Check]) ->
         newest_ms = stored[-1].known.start_ms + HOUR_MS if stored else 0
         from_ms = newest_ms - SHOWN_MS if options.from_ms is None else options.from_ms
         to_ms = newest_ms if options.to_ms is None else options.to_ms
-        histories = _Histories(path, unit, units.get(unit, 0))
+        histories = Histories(path, unit, units.get(unit, 0))
         for hour in stored:
-            told = _hour(unit, hour)
             start_ms = hour.known.start_ms
+            told = _hour(unit, hour)
+            if (unit, start_ms) in entered and told["what"] in ("missing", "substituted"):
+                told |= entered[unit, start_ms]
             if not from_ms <= start_ms < to_ms or (
                 options.substituted and told["what"] in ("measured", "imported", "off")
             ):
                 continue
-            if unit in checks and not hour.known.source:
-                told["verdict"], told["recomputed"] = _verdict(histories, hour, checks[unit])
+            if unit in checks and not hour.known.source and told["what"] != BY_HAND:
+                told["verdict"], told["recomputed"] = verdict_on(histories, hour, checks[unit])
             yield told
+
+
+def _entered(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """By unit and hour, what two persons stated of it."""
+    from doxedge.gateway import manual_entries
+
+    return {
+        of: {
+            "what": BY_HAND,
+            "nox_g": entry.nox_g,
+            "operating_percent": entry.operating_percent,
+            "energy_wh": entry.energy_wh,
+            "method_code": manual_entries.METHOD,
+            "recipe": entry.words,
+        }
+        for of, entry in manual_entries.confirmed_in(folder / manual_entries.FILE).items()
+    }
 
 
 def _as_stored(hour: KnownHour) -> StoredHour:
@@ -137,29 +155,6 @@ def _as_stored(hour: KnownHour) -> StoredHour:
     from doxedge.store.hour_rows import StoredHour
 
     return StoredHour(hour, False, 0, None, None)
-
-
-@dataclass(slots=True)
-class _Histories:
-    """What a recipe looked back on: the gateway's own hours, and those of the files that it names."""
-
-    path: Path
-    unit: str
-    began_ms: int
-    _by_sources: dict[frozenset[str], list[KnownHour]] = field(default_factory=dict)
-
-    def of(self, sources: frozenset[str]) -> list[KnownHour] | None:
-        """None where one of the files is not here."""
-        from doxedge.store import look
-
-        if sources not in self._by_sources:
-            files = {file.source for file in look.imported_files(self.path, self.unit)}
-            if not sources <= files:
-                return None
-            told = look.imported_hours(self.path, self.unit, sources=sources) if sources else []
-            own = [hour.known for hour in look.hours(self.path, self.unit)]
-            self._by_sources[sources] = told + own
-        return self._by_sources[sources]
 
 
 def _hour(unit: str, stored: StoredHour) -> dict[str, Any]:
@@ -216,142 +211,6 @@ def _stack(known: KnownHour, share: UnitShare, stated: HourStatement | None) -> 
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """What the hours of a unit are held against."""
-
-    rules: Rules
-    signed: dict[int, StoredHour]
-    """As the outbox has them."""
-    statements: dict[int, Statement]
-    """What was signed last of each."""
-    tests: KnownTests
-    bias: BiasRules
-
-
-def _verdict(histories: _Histories, stored: StoredHour, check: _Check) -> tuple[str | None, str | None]:
-    """The verdict and what was found; nothing for a measured hour that is as it was signed."""
-    from doxedge.gateway.history_rebuild import contradiction
-    from doxedge.measurement.recipe_check import Recomputed, check_recipe
-    from doxedge.measurement.substitute_recipe import sources_in
-    from doxedge.signing import canonical
-
-    signed = check.signed.get(stored.known.start_ms)
-    wrong = None if signed is None else contradiction(stored, signed)
-    if wrong is not None:
-        return Recomputed.DIFFERS.value, wrong
-    if stored.stated is None:
-        return _verdict_on_tests(stored.known.start_ms, check)
-    decoded = canonical.decode(stored.stated.recipe)
-    recipe = decoded if isinstance(decoded, list) else []
-    known = histories.of(sources_in(recipe))
-    if known is None:
-        return (
-            Recomputed.DIFFERS.value,
-            "it rests on a file that was imported and is not in the history any more",
-        )
-    verdict, found = check_recipe(
-        known,
-        stored.known,
-        nox_g=stored.stated.nox_g,
-        method_code=stored.stated.method_code,
-        recipe=recipe,
-        rules=check.rules,
-        began_ms=histories.began_ms,
-    )
-    return verdict.value, found
-
-
-def _verdict_on_tests(start_ms: int, check: _Check) -> tuple[str | None, str | None]:
-    """On a measured hour: what it says of the tests that it rests on."""
-    from doxedge.measurement.bias_check import check_bias
-    from doxedge.measurement.calibrated_check import check_functions
-    from doxedge.measurement.recipe_check import Recomputed
-
-    stated = check.statements.get(start_ms)
-    if stated is None or stated.is_substitute:
-        return None, None
-    unit, nox_g, recipe = stated.body[0], stated.body[4], stated.body[18] or []
-    found = [
-        one
-        for one in (
-            check_bias(unit, nox_g, recipe, start_ms=start_ms, tests=check.tests, rules=check.bias),
-            check_functions(recipe, start_ms=start_ms, tests=check.tests),
-        )
-        if one is not None
-    ]
-    if not found:
-        return None, None
-    differs = any(verdict is Recomputed.DIFFERS for verdict, _ in found)
-    verdict = Recomputed.DIFFERS if differs else Recomputed.PROVED
-    return verdict.value, "; ".join(told for _, told in found)
-
-
-def _tests_of(path: Path) -> dict[str, KeptTests]:
-    """By unit, what the tests on record give, each computed from its file. Raises StoreError."""
-    from doxedge.gateway.qa_in_force import qal_function, rata_factor
-    from doxedge.measurement.tests_in_force import KeptTests
-    from doxedge.store import look
-    from doxedge.store.errors import Kind, StoreError
-
-    found: dict[str, KeptTests] = {}
-    try:
-        entries = look.tests(path)
-    except StoreError as error:
-        if error.kind is not Kind.ABSENT:
-            raise
-        entries = []  # No check with gas is configured.
-    for entry in entries:
-        try:
-            given = rata_factor(entry) or qal_function(entry)
-        except (ValueError, KeyError):
-            continue  # What rests on it differs, and is told hour by hour.
-        if given is not None:
-            found.setdefault(entry.unit, KeptTests()).put(given)
-    return found
-
-
-def _checks(options: argparse.Namespace, outbox: Path) -> dict[str, _Check]:
-    from doxedge.analysers.configuration import ConfigError
-    from doxedge.gateway.history_rebuild import signed_hours, signed_statements
-    from doxedge.gateway.missing_data_settings import plan_missing_data
-    from doxedge.gateway.record_desk import UnitIdentity
-    from doxedge.gateway.settings import load_settings
-    from doxedge.gateway.shared_stacks import max_power_w, units_by_stack
-    from doxedge.measurement.bias_check import Rules as BiasRules
-    from doxedge.measurement.tests_in_force import KeptTests
-    from doxedge.store.errors import StoreError
-
-    try:
-        settings = load_settings(options.config)
-        stacks = units_by_stack(settings.unit, source=str(options.config))
-    except ConfigError as error:
-        raise Failure(Exit.USAGE, f"--verify needs the rules of the configuration: {error}") from error
-    try:
-        tests = _tests_of(outbox.with_name("qa.db"))
-    except StoreError as error:
-        raise unreadable(error, use="--verify computes bias factors from its tests") from error
-    checks = {}
-    for unit in settings.unit:
-        shared = stacks.get(unit.name, (unit,))
-        rules = plan_missing_data(shared[0].missing_data, max_power_w=max_power_w(shared)).rules
-        identity = UnitIdentity(unit.name, bytes.fromhex(unit.channel), bytes.fromhex(unit.source))
-        try:
-            checks[unit.name] = _Check(
-                rules,
-                signed_hours(outbox, identity),
-                signed_statements(outbox, identity),
-                tests.get(shared[0].name, KeptTests()),
-                BiasRules(
-                    low_emitter_cap=shared[0].bias_low_emitter_cap,
-                    tested=(shared[0].concentration, shared[0].flow),
-                ),
-            )
-        except StoreError as error:
-            raise unreadable(error, use="--verify holds the hours against what was signed") from error
-    return checks
-
-
 def _print(told: list[dict[str, Any]]) -> None:
     from doxedge.measurement.recipe_text import recipe_lines
 
@@ -373,6 +232,9 @@ def _print(told: list[dict[str, Any]]) -> None:
         if hour["recipe"] is None and hour["recomputed"] is None:
             continue
         print(f"\n{hour['unit']} {utc(hour['start_ms'])}, recipe {json.dumps(hour['recipe'])}")
+        if hour["what"] == BY_HAND:
+            print("\n".join(printable(f"  {said}") for said in hour["recipe"]))
+            continue
         for label, text in recipe_lines(hour["recipe"], utc) if hour["recipe"] is not None else ():
             print(f"  {label}: {text}")
         if hour["recomputed"] is not None:

@@ -22,7 +22,7 @@ from doxedge.cli.gateway_folder import (
 )
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.cli.streams import shows_all_signs
-from doxedge.measurement.emission import SUBSTITUTED
+from doxedge.measurement.emission import BY_HAND, SUBSTITUTED
 from doxedge.quantity import HOUR_MS
 
 GAPS_SCHEMA: Final = "doxedge.gateway.gaps/1"
@@ -39,8 +39,8 @@ def add_records(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "gaps",
         help="hours without a mass that were stated, with cause and length",
         description="Lists the gaps that the gateway has signed: from when to when, why, whether the ledger has "
-        "them, and how many of their hours were stated after all: measured when late samples came in, or substituted "
-        "by the rules for missing data (doxedge gateway hours shows how). " + _KEPT,
+        "them, and how many of their hours were stated after all: measured when late samples came in, substituted "
+        "by the rules for missing data, or entered by hand (doxedge gateway hours shows how). " + _KEPT,
         epilog="A cause such as too_few_points:nox_ppb:comms; 60.13(h)(2)(i) says what was missing most and why, and "
         "the clause that decided.",
         examples=(
@@ -81,7 +81,8 @@ def _gaps(options: argparse.Namespace) -> int:
         gap["hours"] = len(starts)
         stated = [qualities[key] for start_ms in starts if (key := (gap["unit"], start_ms)) in qualities]
         gap["hours_substituted"] = stated.count(SUBSTITUTED)
-        gap["hours_stated_after_all"] = len(stated) - gap["hours_substituted"]
+        gap["hours_by_hand"] = stated.count(BY_HAND)
+        gap["hours_stated_after_all"] = len(stated) - gap["hours_substituted"] - gap["hours_by_hand"]
     if options.output == "json":
         print_json({"schema": GAPS_SCHEMA, "gaps": gaps})
         return Exit.OK
@@ -94,12 +95,24 @@ def _gaps(options: argparse.Namespace) -> int:
             gap["cause"],
             str(gap["hours_stated_after_all"]),
             str(gap["hours_substituted"]),
+            str(gap["hours_by_hand"]),
             str(gap["seq"]),
             gap["state"],
         ]
         for gap in gaps
     ]
-    columns = ("unit", "from", "to", "length", "cause", "measured after all", "substituted", "seq", "state")
+    columns = (
+        "unit",
+        "from",
+        "to",
+        "length",
+        "cause",
+        "measured after all",
+        "substituted",
+        "by hand",
+        "seq",
+        "state",
+    )
     print_section(Section("Gaps", columns, rows, "no gap is stated"))
     return Exit.OK
 

@@ -18,8 +18,8 @@ from doxedge.gateway.bodies import firmware_text
 from doxedge.gateway.clock_watch import ClockWatch
 from doxedge.gateway.configuration_file import FILE_NAME, read_kept, write_kept
 from doxedge.gateway.equipment import Equipment, open_equipment
-from doxedge.gateway.manual_entries import ManualEntries
-from doxedge.gateway.manual_office import FILE, AskConfirm, AskEntries, AskPropose, ManualOffice
+from doxedge.gateway.manual_entries import FILE, ManualEntries
+from doxedge.gateway.manual_office import AskConfirm, AskEntries, AskPropose, ManualOffice
 from doxedge.gateway.measuring import Measuring
 from doxedge.gateway.meter_exchange import AskMeterExchange
 from doxedge.gateway.operator_door import SOCKET_NAME, Answers, Caller, OperatorDoor

@@ -25,6 +25,7 @@ from doxedge.measurement.apportioning import (
     stack_hour_in,
 )
 from doxedge.measurement.calibrated import range_words
+from doxedge.measurement.emission import BY_HAND
 from doxedge.measurement.hour_history import KnownHour
 from doxedge.measurement.hour_series import QUALITY_ASSURED_METHODS
 from doxedge.measurement.shared_stack import SharedStack
@@ -85,6 +86,11 @@ def signed_hours(path: Path, identity: UnitIdentity) -> dict[int, StoredHour]:
         hour: list[Any] = body if kept.record.kind == "hour" else list(body[2])
         before = hours.get(hour[1])
         first = before.first_record if before is not None and before.first_record else kept.record_id
+        if hour[6] == BY_HAND:
+            # Two persons stated it, and nothing was measured: to the rules the hour is what it was.
+            unmeasured = StoredHour(_missing(hour), False, 0, None, None) if before is None else before
+            hours[hour[1]] = replace(unmeasured, first_record=first)
+            continue
         statements = before.statements if before is not None else 0
         if is_substitute(hour):
             hours[hour[1]] = StoredHour(_missing(hour), False, statements + 1, statement_in(hour), first)

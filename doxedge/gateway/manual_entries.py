@@ -19,16 +19,17 @@ from typing import Any, Final
 
 from doxedge.gateway.record_desk import UnitIdentity
 from doxedge.gateway.substitute_desk import Substituted, first_key, is_substitute
-from doxedge.measurement.emission import HourRecord
+from doxedge.measurement.emission import BY_HAND, HourRecord
 from doxedge.measurement.energy import EnergyQuality
 from doxedge.quantity import HOUR_MS, Grams, WattHours
 from doxedge.signing import envelope
 from doxedge.signing.record import decode_payload
 from doxedge.store import durable_file, look
 
+FILE: Final = "manual-hours.json"
+"""In the gateway's folder."""
 METHOD: Final = "55"
 """Method of determination code: other substitute data that the authority approved (40 CFR 75.57, Table 4a)."""
-QUALITY: Final = "manual"
 CLAUSE: Final = "entered by hand"
 KEPT_MAX: Final = 1_000
 
@@ -163,7 +164,7 @@ def hour_of(entry: Entry, *, rule_set: str, revised: bytes | None) -> Substitute
         entry.operating_percent,
         Grams(entry.nox_g),
         WattHours(entry.energy_wh),
-        QUALITY,
+        BY_HAND,
         CLAUSE,
         METHOD,
         minutes_valid=0,
@@ -201,9 +202,9 @@ def _following(
         return before
     first = record_id if before is None or before.first_record is None else before.first_record
     entered = frozenset() if before is None else before.entered
-    if hour[6] == QUALITY:
+    if hour[6] == BY_HAND:
         entered |= {tuple(hour[18])}
-    return Statement(first, not is_substitute(hour) and hour[6] != QUALITY, entered)
+    return Statement(first, not is_substitute(hour) and hour[6] != BY_HAND, entered)
 
 
 def require_free(statement: Statement | None, start_ms: int) -> None:
@@ -227,6 +228,17 @@ def checked_start(start_ms: int) -> int:
 def shown(entry: Entry) -> dict[str, object]:
     """For the one who asked."""
     return asdict(entry)
+
+
+def confirmed_in(path: Path) -> dict[tuple[str, int], Entry]:
+    """By unit and hour what was confirmed last, from beside a gateway; a file that is not ours says nothing."""
+    try:
+        with path.open("rb") as file:
+            rows = json.loads(file.read(durable_file.READ_BYTES_MAX))["entries"]
+        entries = [_entry(row) for row in rows]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {(entry.unit, entry.start_ms): entry for entry in entries if entry.confirmed is not None}
 
 
 def _read(path: Path) -> list[Entry]:

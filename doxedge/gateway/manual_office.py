@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -29,8 +29,6 @@ from doxedge.quantity import MAX_AMOUNT_G
 from doxedge.store.hours import HourStore
 
 log = logging.getLogger(__name__)
-
-FILE: Final = "manual-hours.json"
 
 
 class AskPropose(Question):

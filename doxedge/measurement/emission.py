@@ -38,6 +38,8 @@ PPB_PER_PPM: Final = Decimal(1_000)
 
 VALID: Final = "valid"
 EXTRAPOLATED: Final = "extrapolated"
+BY_HAND: Final = "manual"
+"""Quality of an hour that two persons entered: nothing was measured."""
 SUBSTITUTED: Final = "substituted"
 """Quality of an hour that was not measured: computed by the rules for missing data, with a recipe."""
 START_STOP: Final = "start_stop"

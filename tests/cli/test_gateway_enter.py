@@ -11,7 +11,7 @@ import pytest
 from doxedge.cli.main import main
 from doxedge.gateway.manual_office import AskConfirm, AskEntries, AskPropose
 from doxedge.gateway.operator_door import Answers, OperatorDoor
-from tests.gateway.test_manual_office import entered, office, with_a_gap
+from tests.gateway.manual_hours import entered, office, with_a_gap
 from tests.gateway.waiting import until
 
 Captured = pytest.CaptureFixture[str]

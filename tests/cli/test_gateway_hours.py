@@ -12,7 +12,10 @@ import pytest
 
 from doxedge.cli.main import main
 from doxedge.quantity import HOUR_MS
+from doxedge.store import look
 from tests.gateway.calibrations import calibration_text
+from tests.gateway.manual_hours import FIRST, SECOND, confirmation, proposal, with_a_gap
+from tests.gateway.manual_hours import office as by_hand
 from tests.gateway.missing_hours import PART75, RATE, planned, remember
 from tests.gateway.plant_settings import settings_text, unit_text
 from tests.gateway.test_calibration_function import EU, STEEP
@@ -37,6 +40,39 @@ def configured(folder: Path, lines: str = PART75, more: str = "") -> str:
     text = settings_text(state_dir=str(folder), units={}) + unit + more
     path.write_text(text, encoding="utf-8")
     return str(path)
+
+
+async def test_an_hour_by_hand_stands_for_a_gap_and_contradicts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configured(tmp_path, lines="")
+    gateway = tmp_path / "gateway"
+    async with by_hand(gateway) as (unit, made):
+        await with_a_gap(unit)
+        await made.propose(proposal(), FIRST)
+        before = look.hours(gateway / "hours.db", "alpha-1")
+        _, out, _ = await run(capsys, "--config", config, "--output", "json")
+        assert [hour["what"] for hour in json.loads(out)["hours"]] == ["measured", "missing", "measured"]
+        await made.confirm(confirmation(), SECOND)
+        code, out, err = await run(capsys, "--config", config, "--verify", "--output", "json")
+        assert code == 0, err
+        told = json.loads(out)["hours"][1]
+        assert (told["what"], told["nox_g"], told["method_code"]) == ("by hand", 12_000, "55")
+        assert told["recipe"][0] == "entered by hand: portable analyser"
+        code, out, _ = await run(capsys, "--config", config, "--substituted")
+        assert (code, "by hand" in out) == (0, True)
+        assert "  entered by hand: portable analyser" in out
+        capsys.readouterr()
+        assert await asyncio.to_thread(main, ["gateway", "gaps", "--config", config, "--output", "json"]) == 0
+        (gap,) = json.loads(capsys.readouterr().out)["gaps"]
+        counts = (gap["hours_stated_after_all"], gap["hours_substituted"], gap["hours_by_hand"])
+        assert counts == (0, 0, 1), "nobody measured it"
+    # What is made again from the signed records is what the history had: nobody measured that hour.
+    (gateway / "hours.db").unlink()
+    async with by_hand(gateway) as (unit, _):
+        again = look.hours(gateway / "hours.db", "alpha-1")
+    assert [hour.known.nox_g for hour in again] == [hour.known.nox_g for hour in before]
+    assert [hour.known.is_missing for hour in again] == [False, True, False]
 
 
 async def test_hours_are_told_with_what_stands_for_them(
