@@ -36,7 +36,9 @@ class Asked:
         from doxedge.backends.http_client import NodeAddress, NodeClient, default_socket
 
         try:
-            address = NodeAddress.parse(options.node or str(default_socket()), token_file=options.token_file)
+            address = NodeAddress.parse(
+                _named(options.node) or str(default_socket()), token_file=options.token_file
+            )
         except ValueError as error:
             raise Failure(Exit.USAGE, f"--node: {error}") from error
         self.address = address
@@ -99,6 +101,11 @@ class Asked:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+
+def _named(node: str | None) -> str | None:
+    """A socket may be named from where one stands; a service has no such place."""
+    return node if node is None or not Path(node).is_socket() else str(Path(node).absolute())
 
 
 def utc_text(at_ms: int | None) -> str:

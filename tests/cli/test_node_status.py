@@ -70,3 +70,14 @@ async def test_errors_have_the_exit_codes_of_their_kind(tmp_path: Path) -> None:
         assert await asyncio.to_thread(main, [*command, "--token-file", str(tmp_path / "token")]) == 0
     assert await asyncio.to_thread(main, ["node", "status", "--node", str(tmp_path / "nowhere.sock")]) == 3
     assert await asyncio.to_thread(main, ["node", "status", "--node", "ftp://somewhere"]) == 2
+
+
+async def test_a_socket_is_named_from_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with served(SmallNode.begin(), tmp_path) as addresses:
+        name = str(addresses.socket_path).removeprefix(f"{tmp_path}/")
+        assert await asyncio.to_thread(main, ["node", "status", "--node", name]) == 0
+    assert await asyncio.to_thread(main, ["node", "status", "--node", "nonsense"]) == 2
+    assert "give the path of its socket" in capsys.readouterr().err
