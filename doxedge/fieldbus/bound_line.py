@@ -5,6 +5,8 @@ recipe, whatever is spoken:
 
   (1) the line has been quiet for the guard time: 3.5 characters, or what the device wants (Modbus over Serial Line
       V1.02, 2.5.1.1)
+      after an answer that this question would take for its own, TWIN_S more: a double of it that a converter sends late
+      has the right unit, function and length; the time is what the answer left of its time-out
   (2) what lies in the inbox is thrown away, and the question is sent
   (3) only a frame that the question allows is taken, at any place among noise and echo; two such frames are none
   (4) nothing may follow it within the excess time
@@ -16,6 +18,7 @@ recipe, whatever is spoken:
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -28,6 +31,10 @@ FAST_GAP_S: Final = 0.00175
 FAST_BAUD_CHARACTER_S: Final = 11 / 19_200
 EXCESS_S: Final = 0.004
 """A doubled answer follows the first at once; this is a timer tick of a slow machine."""
+TWIN_S: Final = 0.1
+"""A double is seldom later; a read of another length needs no such wait, which is why few reads ever do."""
+RECENT_MAX: Final = 8
+"""More answers than come within that time on any line."""
 QUARANTINE_FACTOR: Final = 1.25
 """Of the time-out: the slowest answer that a device gives, and some."""
 
@@ -88,6 +95,16 @@ class LineCounters:
     """Bytes passed over before a good answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A question that was answered, and how."""
+
+    request: Asked
+    frame: bytes
+    twin_until_s: float
+    """Loop time until which a double of the answer is waited for."""
+
+
 class BoundLine:
     """The only master of one line, with one question outstanding."""
 
@@ -111,6 +128,7 @@ class BoundLine:
         self._busy = asyncio.Lock()
         self._quiet_from_s = 0.0
         """Loop time before which nobody speaks."""
+        self._recent: deque[_Answered] = deque(maxlen=RECENT_MAX)
         self.counters = LineCounters()
 
     @property
@@ -133,6 +151,7 @@ class BoundLine:
         async with self._busy:
             question = self._speech.question(request)
             await self._link.open()
+            self._wait_for_twins(request)
             try:
                 await self._settle()
                 self._link.flush()
@@ -141,7 +160,9 @@ class BoundLine:
                 if not self._speech.is_answered(request):
                     self._rest(self._quarantine_s)
                     return Answer(request, b"", question, b"")
+                asked_s = asyncio.get_running_loop().time()
                 found = await self._answer(request, len(question))
+                self._remember(request, found, asked_s)
                 await self._require_silence()
             except BaseException:
                 # Errors and cancellation alike: what may still be on its way must not meet the next question.
@@ -162,6 +183,24 @@ class BoundLine:
     @property
     def _excess_s(self) -> float:
         return max(EXCESS_S, gap_s(self._link.character_s))
+
+    def _remember(self, request: Asked, found: Heard, asked_s: float) -> None:
+        now_s = asyncio.get_running_loop().time()
+        left_s = max(0.0, asked_s + self._timeout_s - now_s)
+        self._recent.append(_Answered(request, found.outcome.answer_frame, now_s + min(TWIN_S, left_s)))
+
+    def _wait_for_twins(self, request: Asked) -> None:
+        """(1) Where a double of a recent answer would be taken for the answer to this question."""
+        for past in self._recent:
+            is_ahead = past.twin_until_s > self._quiet_from_s
+            if is_ahead and past.request != request and self._is_twin(request, past.frame):
+                self._quiet_from_s = past.twin_until_s
+
+    def _is_twin(self, request: Asked, frame: bytes) -> bool:
+        try:
+            return self._speech.find(request, frame) is not None
+        except NotBound:
+            return True
 
     async def _settle(self) -> None:
         """(1) and (5): wait until the line may be used; bytes that come now belong to nobody."""

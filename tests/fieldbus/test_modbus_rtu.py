@@ -7,6 +7,7 @@ import os
 import select
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from pymodbus.server import ModbusSerialServer
@@ -20,6 +21,7 @@ from doxedge.analysers.question import (
     ReadRegisters,
     WriteCoil,
 )
+from doxedge.fieldbus import bound_line
 from doxedge.fieldbus.bound_line import gap_s
 from doxedge.fieldbus.errors import ConnectionLost, LineError, NoAnswer, NoConnection, NotBound
 from doxedge.fieldbus.modbus_rtu import modbus_rtu, wire_ms
@@ -159,6 +161,41 @@ async def test_a_stale_answer_beside_the_right_one_is_refused(line: str) -> None
         assert isinstance(await rtu.exchange(read(0)), Answer)
         with pytest.raises(NotBound):
             await rtu.exchange(read(10))
+
+
+@pytest.mark.parametrize("line", LINES)
+async def test_a_double_that_comes_long_after_its_answer_never_meets_a_question_of_its_kind(
+    line: str,
+) -> None:
+    """Reads of one length, and one of another between them: each answer takes 20 ms, and comes again after 15 more."""
+
+    def twice(question: BusQuestion, bus: HostileBus) -> None:
+        bus.say_later(0.02, question.answer())
+        bus.say_later(0.035, question.answer())
+
+    async with LINES[line](twice) as (_, link):  # type: ignore[attr-defined]
+        rtu = modbus_rtu(link, timeout_ms=PATIENT_MS, quarantine_ms=100)
+        for request in (read(0, 2), read(100, 2), read(200, 3), read(300, 2), read(400, 2)):
+            # A double that comes right behind another answer makes that one doubtful, and it is refused.
+            with suppress(NotBound):
+                found = await rtu.exchange(request)
+                assert isinstance(found, Answer)
+                assert found.data == truth(request)
+
+
+async def test_only_a_question_that_a_recent_answer_would_fit_is_kept_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bound_line, "TWIN_S", 10 * PATIENT_MS / 1_000)
+    async with bus_on_pty() as (_, link), asyncio.timeout(PATIENT_MS / 1_000):
+        rtu = modbus_rtu(link, timeout_ms=20 * PATIENT_MS)
+        for request in (read(0, 2), read(0, 2), read(100, 3), ReadRegisters(2, read(0).function, 7, 2)):
+            assert isinstance(await rtu.exchange(request), Answer)
+        waiting = asyncio.create_task(rtu.exchange(read(200, 2)))
+        await until(rtu._busy.locked)
+        assert rtu.counters.exchanges == 4
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_a_cancelled_exchange_leaves_the_line_alone_until_its_answer_has_passed() -> None:
