@@ -50,6 +50,7 @@ class AlarmDesk:
         """`post` takes the subject of an alarm and the event to be signed for it."""
         self._store, self._post = store, post
         self._courses: dict[tuple[str, str], Course] = {}
+        """Of conditions that are not quiet."""
         self._standing: dict[tuple[str, str], Alarm] = {}
         self._is_in_trouble = False
 
@@ -69,17 +70,23 @@ class AlarmDesk:
         for sighting in sightings:
             key = (sighting.code, sighting.subject)
             course = self._courses.get(key, QUIET)
+            if course is QUIET and not sighting.holds:
+                continue  # As nearly always, of each of the values that a gateway has.
             moved, change = step(course, rule_of(sighting.code), holds=sighting.holds, now_ms=now_ms)
             if change is not None and not await self._kept(key, sighting, change, now_ms):
                 continue
-            self._courses[key] = moved
+            if moved == QUIET:
+                self._courses.pop(key, None)
+            else:
+                self._courses[key] = moved
 
     async def retire(self, is_watched: Callable[[str, str], bool], *, now_ms: int) -> None:
         """Clear what nobody looks at any more: the instrument or unit left the configuration. Raises StoreError."""
         for key in [key for key in self._standing if not is_watched(*key)]:
             gone = Sighting(*key, False, "no longer in the configuration")
             if await self._kept(key, gone, Change.CLEARED, now_ms):
-                del self._courses[key], self._standing[key]
+                self._courses.pop(key, None)
+                del self._standing[key]
 
     async def wanting(self) -> list[Alarm]:
         """The alarms that want a person's eye, oldest first. Raises StoreError."""
