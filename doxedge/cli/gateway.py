@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from doxedge.analysers.configuration import ConfigError
+from doxedge.cli.collector import spare_start
 from doxedge.cli.daemons import configure_logging, run_until_signal
 from doxedge.cli.gateway_alarms import add_alarms
 from doxedge.cli.gateway_calibrate import add_calibrate
@@ -86,4 +87,5 @@ def _run(options: argparse.Namespace) -> int:
         )
     except ConfigError as error:
         raise Failure(Exit.USAGE, str(error)) from error
-    return asyncio.run(run_until_signal(gateway.run(), on_hang_up=gateway.hang_up))
+    daemon = gateway.run(started=spare_start)
+    return asyncio.run(run_until_signal(daemon, on_hang_up=gateway.hang_up))

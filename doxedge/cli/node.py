@@ -58,8 +58,8 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _run(options: argparse.Namespace) -> int:
     from doxedge.backends.service import ServiceManager
+    from doxedge.cli.collector import spare_ledger
     from doxedge.fieldbus.clock import from_environment
-    from doxedge.node.collector import spare_ledger
     from doxedge.node.daemon import Node
     from doxedge.node.settings import load_settings
 

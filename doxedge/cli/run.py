@@ -43,10 +43,10 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _run(options: argparse.Namespace) -> int:
     from doxedge.backends.service import JointService, ServiceManager
+    from doxedge.cli.collector import spare_ledger, spare_start
     from doxedge.fieldbus.clock import from_environment
     from doxedge.gateway.daemon import Gateway
     from doxedge.gateway.plan import load_plan
-    from doxedge.node.collector import spare_ledger
     from doxedge.node.daemon import Node
     from doxedge.node.settings import load_settings
 
@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
         async with asyncio.TaskGroup() as group:
             group.create_task(node.run(started=started), name="node")
             await serving.wait()
-            group.create_task(gateway.run(), name="gateway")
+            group.create_task(gateway.run(started=spare_start), name="gateway")
 
     def hang_up() -> None:
         gateway.hang_up()

@@ -16,11 +16,11 @@ from typing import Any
 
 import nacl.bindings
 
+from doxedge.cli.collector import spare_ledger
 from doxedge.contracts import parties
 from doxedge.ledger import execution
 from doxedge.ledger.pool import Pool
 from doxedge.ledger.transaction import TICK, TX, Transaction, open_transaction
-from doxedge.node.collector import spare_ledger
 from doxedge.signing import envelope, merkle
 from doxedge.signing.record import decode_payload
 from tests.benchmarks.busy_channel import BATCH, BusyChannel

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from doxedge.node import collector
+from doxedge.cli import collector
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +44,11 @@ def test_cycles_that_come_later_are_found() -> None:
         if seen() is None:
             break
     assert seen() is None
+
+
+def test_a_gateway_makes_little_that_stays_and_its_portions_stay_small() -> None:
+    before = gc.get_threshold()
+    maps = [[n] for n in range(1_000)]
+    collector.spare_start()
+    assert gc.get_freeze_count() > len(maps)
+    assert gc.get_threshold() == before
