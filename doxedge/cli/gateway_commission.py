@@ -159,7 +159,7 @@ def _add_hand(parser: argparse.ArgumentParser, *, required: bool) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--tolerance-g", type=whole_number(what="whole number of grams"), default=TOLERANCE_G_DEFAULT, metavar="G",
-        help=f"how far they may differ, for the rounding by hand (default: {TOLERANCE_G_DEFAULT})",
+        help=f"how far they may differ, for the rounding by hand (default: {TOLERANCE_G_DEFAULT}); at most a hundredth",
     )  # fmt: skip
 
 
@@ -260,8 +260,16 @@ def _device(asked: Asked, planned: PlannedUnit) -> RegisteredDevice:
 
 
 def _check(options: argparse.Namespace) -> int:
-    data = read_file(options.file)
-    checked = _judged(options, data, channel=options.channel)
+    try:
+        checked = _judged(options, read_file(options.file), channel=options.channel)
+    except Failure as failure:
+        if options.output == "json":
+            print(
+                json.dumps(
+                    {"verdict": "refused", "exit": int(failure.code), "reason": str(failure)}, indent=1
+                )
+            )
+        raise
     if options.sheets:
         write_sheets(options.file, checked)
     if options.output == "json":

@@ -220,7 +220,10 @@ async def test_figures_that_differ_are_refused_and_nothing_is_signed(
         masses = by_hand(tmp_path)
         near = fill_in(at, [masses[0] + 1, *masses[1:]])
         assert check(at, "--hand", near) == 0
-        assert check(at, "--hand", near, "--tolerance-g", "0") == 6
+        capsys.readouterr()
+        assert check(at, "--hand", near, "--tolerance-g", "0", "--output", "json") == 6
+        refused = json.loads(capsys.readouterr().out)
+        assert (refused["verdict"], refused["exit"]) == ("refused", 6)
         far = fill_in(at, [masses[0] + 2, *masses[1:]], "far.csv")
         assert await sign(at, far) == 6
         assert f"{masses[0] + 2} g by hand, {masses[0]} g stated; allowed are 1 g" in capsys.readouterr().err

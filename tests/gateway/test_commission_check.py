@@ -157,6 +157,15 @@ def test_a_forged_file_is_refused_at_its_step(file: bytes, case: str) -> None:
     assert refusal(forged).step == step
 
 
+def test_no_tolerance_lets_another_mass_pass(file: bytes) -> None:
+    stated = {hour.start_ms: hour.stated.nox_g for hour in check_commission(file, plan=plan_of).witnessed}
+    start_ms, nox_g = min(stated.items())
+    near, far = {**stated, start_ms: nox_g - nox_g // 100}, {**stated, start_ms: nox_g - nox_g // 100 - 1}
+    check_commission(file, plan=plan_of, hand=near, tolerance_g=10**9)
+    found = refusal(file, hand=far, tolerance_g=10**9)
+    assert (found.step, f"allowed are {nox_g // 100} g" in str(found)) == (7, True)
+
+
 async def test_hours_of_a_unit_that_stood_still_witness_nothing(tmp_path: Path) -> None:
     async with site(tmp_path) as at:
         await at.bench.measure(60 + 5, power_w=0)
