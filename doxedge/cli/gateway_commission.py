@@ -281,7 +281,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _sign(options: argparse.Namespace) -> int:
     from doxedge.cli.transaction import hand_in_files
-    from doxedge.cli.transaction_sign import sign_next
+    from doxedge.cli.transaction_sign import say_signed, sign_next
 
     asked = Asked(options)
     try:
@@ -294,8 +294,7 @@ def _sign(options: argparse.Namespace) -> int:
     checked = _judged(options, read_file(options.file), channel=channel)
     transaction = sign_next(options, "device.commission", commission_body(checked))
     if options.hold:
-        print(f"{transaction.record_ids[0].hex()}  device.commission in {options.out}")
-        print(f"doxedge: hand it in with: doxedge transaction submit {options.out}", file=sys.stderr)
+        say_signed(options, transaction)
         return Exit.OK
     return hand_in_files(options, [options.out])
 

@@ -59,16 +59,27 @@ def add_sign(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     sign.add_argument(
         "--channel", default=None, metavar="CHANNEL", help="its name or id, when the node keeps several"
     )
+    sign.add_argument("--output", default="table", choices=("table", "json"))
     add_node_options(sign)
     sign.set_defaults(func=_sign)
 
 
 def _sign(options: argparse.Namespace) -> int:
     transaction = sign_next(options, options.kind, body_of(options.kind, options.fields))
-    record = transaction.record
-    print(f"{transaction.record_ids[0].hex()}  {record.kind} number {record.seq} in {options.out}")
-    print(f"doxedge: hand it in with: doxedge transaction submit {options.out}", file=sys.stderr)
+    say_signed(options, transaction)
     return Exit.OK
+
+
+def say_signed(options: argparse.Namespace, transaction: Transaction) -> None:
+    """What was signed, and how it is handed in at the node that was asked."""
+    record, record_id = transaction.record, transaction.record_ids[0].hex()
+    if options.output == "json":
+        told = {"record_id": record_id, "kind": record.kind, "seq": record.seq, "file": str(options.out)}
+        print(json.dumps(told, indent=1))
+        return
+    print(f"{record_id}  {record.kind} number {record.seq} in {options.out}")
+    where = "" if options.node is None else f" --node {options.node}"
+    print(f"doxedge: hand it in with: doxedge transaction submit {options.out}{where}", file=sys.stderr)
 
 
 def sign_next(options: argparse.Namespace, kind: str, body: list[Value]) -> Transaction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,15 @@ async def test_signed_records_follow_each_other_and_are_accepted(
             assert await asyncio.to_thread(main, sign) == 2  # a signed file is never written over
             assert await asyncio.to_thread(main, ["transaction", "submit", str(out), *asked]) == 0
             signed = open_transaction(out.read_bytes(), channel)
-            assert signed.record_ids[0].hex() in capsys.readouterr().out
+            said = capsys.readouterr()
+            assert signed.record_ids[0].hex() in said.out
+            assert f"doxedge transaction submit {out} --node {asked[1]}\n" in said.err
+        out = tmp_path / "json.envelope"
+        again = ["transaction", "sign", "unit.register", *UNIT, "--key", key, "--out", str(out), *asked]
+        assert await asyncio.to_thread(main, [*again, "--output", "json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        record = open_transaction(out.read_bytes(), channel).record
+        assert (told["kind"], told["seq"], told["file"]) == (record.kind, record.seq, str(out))
         stranger = write_key(tmp_path / "stranger.pem", "a stranger")
         sign = [
             "transaction",

@@ -61,3 +61,20 @@ def test_what_an_example_shows_can_be_said(wanted: str) -> None:
         words = shlex.split(example.replace("\\\n", " "), comments=True)
         assert words[0] == "doxedge"
         assert program.parse_args(words[1:]).func is shown.get_default("func"), example
+
+
+def test_every_command_that_ends_speaks_json_too() -> None:
+    """The daemons do not end; their log is for journald."""
+    silent = [
+        parser.prog
+        for parser in commands(build_parser())
+        if "json"
+        not in [
+            choice
+            for one in parser._actions
+            if "--output" in one.option_strings
+            for choice in one.choices or ()
+        ]
+        and not parser.prog.endswith(" run")
+    ]
+    assert silent == []
