@@ -41,6 +41,10 @@ by hand      two persons entered it (`doxedge gateway enter`); the rules still s
 missing      the unit ran, and no mass is stated
 off          the unit did not run
 
+The totals are those of the shown hours: kg/MWh is the sum of the mass over the sum of the energy, of all hours that
+have a mass, also of those without energy; with --without-start-stop those of start-up and shut-down (rule set eu) are
+left out of both.
+
 Where several units share the stack, mass and recipe of a substitute are the stack's, and `stack` says how the mass was
 divided: its grams, and the load of each unit. The parts add up to it, to the gram.
 
@@ -82,6 +86,9 @@ def add_hours(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     hours.add_argument("--to", dest="to_ms", type=time_argument, metavar="TIME", help="end, UTC")
     hours.add_argument("--substituted", action="store_true", help="only hours that were not measured")
+    hours.add_argument(
+        "--without-start-stop", action="store_true", help="leave start-up and shut-down out of the totals"
+    )
     hours.add_argument("--verify", action="store_true", help="compute substitutes and bias factors again")
     hours.set_defaults(func=_hours)
     add_import(hours.add_subparsers(title="verbs", metavar="[VERB]"))
@@ -97,9 +104,10 @@ def _hours(options: argparse.Namespace) -> int:
     except StoreError as error:
         raise unreadable(error) from error
     if options.output == "json":
-        print_json({"schema": SCHEMA, "hours": told})
+        print_json({"schema": SCHEMA, "hours": told, "totals": _totals(told, options.without_start_stop)})
     else:
         _print(told)
+        _print_totals(_totals(told, options.without_start_stop))
     return Exit.UNVERIFIED if any(hour["verdict"] == "differs" for hour in told) else Exit.OK
 
 
@@ -158,6 +166,7 @@ def _as_stored(hour: KnownHour) -> StoredHour:
 
 
 def _hour(unit: str, stored: StoredHour) -> dict[str, Any]:
+    from doxedge.measurement.hour_history import STARTED_OR_STOPPED
     from doxedge.signing import canonical
 
     known, stated = stored.known, stored.stated
@@ -182,6 +191,7 @@ def _hour(unit: str, stored: StoredHour) -> dict[str, Any]:
         "energy_wh": known.energy_wh if share is None else share.energy_wh,
         "load_w": known.load_w,
         "minutes_valid": known.minutes_valid,
+        "start_stop": STARTED_OR_STOPPED in known.remarks,
         "recipe": None if stated is None else canonical.decode(stated.recipe),
         "stack": None if share is None else _stack(known, share, stated),
         "from_file": known.source or None,
@@ -209,6 +219,52 @@ def _stack(known: KnownHour, share: UnitShare, stated: HourStatement | None) -> 
         "apportioned_by": how.by.value,
         how.by.word: dict(how.weights),
     }
+
+
+def _totals(told: list[dict[str, Any]], without_start_stop: bool) -> list[dict[str, Any]]:
+    """Of each unit over the shown hours."""
+    from doxedge.measurement.specific_emission import StatedHour, specific_emission
+
+    totals = []
+    for unit in sorted({hour["unit"] for hour in told}):
+        hours = [
+            StatedHour(hour["nox_g"], hour["energy_wh"], hour["start_stop"])
+            for hour in told
+            if hour["unit"] == unit and (hour["what"] != "off" or hour["nox_g"] or hour["energy_wh"])
+        ]
+        found = specific_emission(hours, without_start_stop=without_start_stop)
+        ratio = found.kg_per_mwh
+        totals.append(
+            {
+                "unit": unit,
+                "hours": found.hours,
+                "hours_without_mass": found.without_mass,
+                "hours_left_out": found.left_out,
+                "nox_g": found.nox_g,
+                "energy_wh": found.energy_wh,
+                "kg_per_mwh": None if ratio is None else f"{ratio:f}",
+            }
+        )
+    return totals
+
+
+def _print_totals(totals: list[dict[str, Any]]) -> None:
+    rows = [
+        [
+            one["unit"],
+            str(one["hours"]),
+            str(one["hours_without_mass"]),
+            str(one["hours_left_out"]),
+            str(one["nox_g"]),
+            str(one["energy_wh"]),
+            one["kg_per_mwh"] or "–",
+        ]
+        for one in totals
+    ]
+    columns = ("unit", "hours", "without a mass", "left out", "NOx g", "energy Wh", "kg/MWh")
+    if rows:
+        print()
+        print_section(Section("Totals", columns, rows, ""))
 
 
 def _print(told: list[dict[str, Any]]) -> None:

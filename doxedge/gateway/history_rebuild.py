@@ -24,9 +24,8 @@ from doxedge.measurement.apportioning import (
     is_of_stack,
     stack_hour_in,
 )
-from doxedge.measurement.calibrated import range_words
 from doxedge.measurement.emission import BY_HAND
-from doxedge.measurement.hour_history import KnownHour
+from doxedge.measurement.hour_history import KnownHour, kept_remarks
 from doxedge.measurement.hour_series import QUALITY_ASSURED_METHODS
 from doxedge.measurement.shared_stack import SharedStack
 from doxedge.measurement.substitute_recipe import IMPORTED, is_recipe
@@ -150,13 +149,21 @@ def measured(body: list[Any]) -> KnownHour:
     said: list[Any] = body[18] or []
     if (stack := stack_hour_in(said)) is not None:
         method = body[8] if stack.nox_g is not None else ""
-        return _of_stack(body, stack, method=method, remarks=range_words(said))
+        return _of_stack(body, stack, method=method, remarks=kept_remarks(body[6], said))
     is_load_known = not any(
         f"energy_wh:{quality}" in said for quality in ("carried", "incomplete", "unmetered")
     )
     assured = bool(body[3]) and body[8] in QUALITY_ASSURED_METHODS
     return KnownHour(
-        body[1], body[3], body[4], body[5], is_load_known, body[8], assured, body[9], range_words(said)
+        body[1],
+        body[3],
+        body[4],
+        body[5],
+        is_load_known,
+        body[8],
+        assured,
+        body[9],
+        kept_remarks(body[6], said),
     )
 
 

@@ -13,10 +13,9 @@ from typing import Any, Final
 
 from doxedge.gateway.bodies import revision_body
 from doxedge.measurement.apportioning import StackHour, UnitShare, remarks_of
-from doxedge.measurement.calibrated import range_words
 from doxedge.measurement.emission import NO_DATA, SUBSTITUTED, HourGap, HourRecord
 from doxedge.measurement.energy import EnergyQuality
-from doxedge.measurement.hour_history import KnownHour, grams
+from doxedge.measurement.hour_history import KnownHour, grams, kept_remarks
 from doxedge.measurement.hour_series import QUALITY_ASSURED_METHODS
 from doxedge.measurement.missing_data_rules import Rules
 from doxedge.measurement.substitute_recipe import RECIPE_BYTES_MAX, canonical_recipe
@@ -86,7 +85,7 @@ def known_hours(closed: HourRecord | HourGap) -> list[KnownHour]:
                 closed.method_code,
                 assured,
                 closed.minutes_valid,
-                range_words(closed.remarks),
+                kept_remarks(closed.quality, closed.remarks),
             )
         ]
     starts, remarks = range(closed.from_ms, closed.to_ms, HOUR_MS), _remarks_of_gap(closed)
@@ -111,7 +110,7 @@ def _known_of_stack(closed: HourRecord | HourGap, stack: StackHour) -> list[Know
     """The same where units share the stack: the hour is the stack's, and beside it stands what is the unit's."""
     if isinstance(closed, HourRecord):
         starts: Sequence[int] = (closed.start_ms,)
-        remarks = range_words(closed.remarks)
+        remarks = kept_remarks(closed.quality, closed.remarks)
     else:
         starts, remarks = range(closed.from_ms, closed.to_ms, HOUR_MS), _remarks_of_gap(closed)
     method = closed.method_code if isinstance(closed, HourRecord) and stack.nox_g is not None else ""

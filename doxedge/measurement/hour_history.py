@@ -12,17 +12,21 @@ Before the gateway's own hours there may be those of another system (`imported_h
 what rests on them says so.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 from doxedge.measurement.apportioning import UnitShare
 from doxedge.measurement.availability import Availability, AvailabilityCounter
+from doxedge.measurement.calibrated import range_words
+from doxedge.measurement.emission import START_STOP
 from doxedge.measurement.missing_data_rules import Rules
 from doxedge.measurement.substitution import OperatingHour, Substitute, substitutes
 from doxedge.quantity import HOUR_MS, Grams, round_half_away
 
+STARTED_OR_STOPPED: Final = "hour:start_stop"
+"""Remark on a measured hour with too little operation for a validated average."""
 WHOLE_HOUR: Final = 100
 """Per cent of an hour."""
 
@@ -88,6 +92,12 @@ class Outlook:
 
     is_initial: bool
     """Whether the monitor is too young for the thresholds of availability to count."""
+
+
+def kept_remarks(quality: object, remarks: Iterable[object]) -> tuple[str, ...]:
+    """What the history keeps of what a measured hour says, beside its numbers."""
+    started = (STARTED_OR_STOPPED,) if quality == START_STOP else ()
+    return (*range_words(remarks), *started)
 
 
 def rate_g_per_h(nox_g: int, operating_percent: int) -> int:

@@ -93,6 +93,11 @@ async def test_hours_are_told_with_what_stands_for_them(
         ]  # fmt: skip
         assert last[0]["recipe"][3] == last[0]["nox_g"] == RATE
         assert len(told["hours"]) == 7 * 24
+        (total,) = told["totals"]
+        measured = [hour for hour in told["hours"] if hour["what"] != "off"]
+        assert (total["hours"], total["hours_without_mass"]) == (len(measured), 0)
+        assert total["nox_g"] == sum(hour["nox_g"] for hour in measured)
+        assert total["kg_per_mwh"] == f"{total['nox_g'] * 1_000 / total['energy_wh']:.4f}"
         code, out, _ = await run(capsys, "--config", config, "--substituted")
         assert code == 0
         assert f"mean: {RATE} g/h while the unit runs" in out
