@@ -114,6 +114,10 @@ class _Device:
     is_slip: bool = False
     """It answered before, and its failure is the first for long (one lost frame): it is asked again whatever the budget
     says."""
+    asked_at_s: float = 0.0
+    """Real monotonic time of the last visit."""
+    has_yielded: bool = False
+    """It let one that waits longer go first, and need not do so twice."""
     reason: Reason = Reason.NONE
     detail: str = ""
 
@@ -240,7 +244,7 @@ class Line:
                 Unanswered(r, device.reason, f"away: {device.detail}") for r in requests
             ]
         else:
-            started_s = self._clock.monotonic_s()
+            started_s = device.asked_at_s = self._clock.monotonic_s()
             async with self._turn:
                 driver, outcomes = await self._visit(poll, device)
             self._judge(poll.driver.device, device, outcomes, seconds=self._clock.monotonic_s() - started_s)
@@ -293,8 +297,18 @@ class Line:
         if not device.failures:
             return False
         now_s = self._clock.monotonic_s()
+        if now_s < device.retry_at_s:
+            return True
         is_on_budget = len(self._devices) > 1 and not device.is_slip
-        return now_s < device.retry_at_s or (is_on_budget and now_s < self._probe_at_s)
+        return is_on_budget and (now_s < self._probe_at_s or self._yields(device, now_s))
+
+    def _yields(self, device: _Device, now_s: float) -> bool:
+        """Whether one that is away as well waits longer: else the one that is due first would take every probe."""
+        device.has_yielded = not device.has_yielded and any(
+            other.failures and other.retry_at_s <= now_s and other.asked_at_s < device.asked_at_s
+            for other in self._devices.values()
+        )
+        return device.has_yielded
 
     async def _visit(self, poll: Poll, device: _Device) -> tuple[Driver, list[Outcome]]:
         """The outcomes of the questions, and whose they are; the first failure ends the visit: one time-out at most."""

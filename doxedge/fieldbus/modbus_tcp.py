@@ -62,15 +62,19 @@ class ModbusTcp:
         timeout_ms: int = 1_000,
         connect_timeout_ms: int = 3_000,
         pause_ms: int = 0,
+        quarantine_ms: int = 0,
         first_transaction: int = 1,
     ) -> None:
-        if not (timeout_ms > 0 and connect_timeout_ms > 0 and pause_ms >= 0):
+        """`quarantine_ms`: silence after a time-out, for a converter that goes on waiting for a dead device of its line
+        and keeps the questions to the others until it gives up."""
+        if not (timeout_ms > 0 and connect_timeout_ms > 0 and pause_ms >= 0 and quarantine_ms >= 0):
             raise ValueError("time-outs are at least 1 ms, the pause at least 0 ms")
         self.host = host
         self.port = port
         self._timeout_s = timeout_ms / 1_000
         self._connect_timeout_s = connect_timeout_ms / 1_000
         self._pause_s = pause_ms / 1_000
+        self._quarantine_s = quarantine_ms / 1_000
         self._transaction = first_transaction & 0xFFFF
         self._connection: _Connection | None = None
         self._busy = asyncio.Lock()
@@ -90,30 +94,33 @@ class ModbusTcp:
 
     @property
     def quarantine_ms(self) -> int:
-        """What was wrong dies with its connection, and the next question has a new one."""
-        return 0
+        """What was wrong dies with its connection; a converter's own wait does not."""
+        return round(self._quarantine_s * 1_000)
 
     async def exchange(self, request: Asked) -> Answer | DeviceException:
         """Ask and wait for the one answer that fits. LineError otherwise; the connection is then gone."""
         if isinstance(request, Phrase | Order):
             raise TypeError(f"{request.text!r} is said in {request.dialect}; this line carries Modbus")
         async with self._busy:
-            connection = await self._connected()
             await self._keep_pause()
+            connection = await self._connected()
             self._transaction = (self._transaction + 1) & 0xFFFF
             pdu = question_pdu(request)
             header = HEADER.pack(self._transaction, 0, len(pdu) + 1, request.unit_id)
             self.counters.exchanges += 1
+            rest_s = self._pause_s
             try:
                 frame = await connection.ask(header + pdu, timeout_s=self._timeout_s)
                 found = bind(request, frame[HEADER.size :])
-            except BaseException:
+            except BaseException as error:
                 # Errors and cancellation alike: what may still be on its way dies with the connection.
+                if isinstance(error, NoAnswer | asyncio.CancelledError):
+                    rest_s = max(rest_s, self._quarantine_s)
                 self._habit.learn(connection.record)
                 self._quarantine()
                 raise
             finally:
-                self._quiet_until_s = asyncio.get_running_loop().time() + self._pause_s
+                self._quiet_until_s = asyncio.get_running_loop().time() + rest_s
             if isinstance(found, int):
                 self.counters.exceptions += 1
                 return DeviceException(request, found, header + pdu, frame)
@@ -159,8 +166,9 @@ class ModbusTcp:
 
     async def _keep_pause(self) -> None:
         """Some devices lose a question that follows too closely on their answer."""
-        if self._pause_s:
-            await asyncio.sleep(max(0.0, self._quiet_until_s - asyncio.get_running_loop().time()))
+        left_s = self._quiet_until_s - asyncio.get_running_loop().time()
+        if left_s > 0:
+            await asyncio.sleep(left_s)
 
 
 class _Connection(asyncio.Protocol):

@@ -19,6 +19,7 @@ from doxedge.analysers.configuration import ConfigError
 from doxedge.analysers.phrase_map import AnyProfile
 from doxedge.analysers.profile import Transport
 from doxedge.analysers.question import Phrase
+from doxedge.fieldbus.bound_line import QUARANTINE_FACTOR
 from doxedge.fieldbus.byte_link import ByteLink
 from doxedge.fieldbus.endpoint import Endpoint
 from doxedge.fieldbus.line import Poll
@@ -189,6 +190,7 @@ def make_endpoint(address: Address, tenants: Sequence[Tenant]) -> Endpoint | Non
             timeout_ms=timeout_ms,
             connect_timeout_ms=connect_timeout_ms,
             pause_ms=pause_ms,
+            quarantine_ms=round(QUARANTINE_FACTOR * timeout_ms) if _are_several(tenants) else 0,
         )
     link = make_link(address, connect_timeout_ms=connect_timeout_ms)
     if address.dialect:
@@ -196,6 +198,12 @@ def make_endpoint(address: Address, tenants: Sequence[Tenant]) -> Endpoint | Non
     if address.serial is not None:
         _require_time(address, address.serial, tenants, timeout_ms)
     return modbus_rtu(link, timeout_ms=timeout_ms, pause_ms=pause_ms)
+
+
+def _are_several(tenants: Sequence[Tenant]) -> bool:
+    """Whether a converter with several devices behind it listens there: it asks one after the other, as we do."""
+    polls = [poll for tenant in tenants for poll in tenant.polls]
+    return len({request.unit_id for poll in polls for request in poll.driver.requests(poll.group)}) > 1
 
 
 def _require_time(

@@ -263,6 +263,24 @@ async def test_a_device_that_answers_every_other_time_takes_no_more_than_a_dead_
     assert waited_s <= 0.2 * b.clock.real_s  # a tenth for slips, a tenth for all others
 
 
+async def test_a_device_that_is_back_is_found_beside_one_that_stays_away() -> None:
+    """The other one is due first, and would take each probe that the line can spare."""
+    b = bench(stop_after=600)
+    b.endpoint.dead = {1, 2}
+    b.endpoint.quarantine_ms = 625
+
+    def revive(_: Sample) -> None:
+        if len(b.samples) == 200:
+            b.endpoint.dead = {1}
+
+    b.on_each = revive
+    polls = [Poll(driver(f"d{n}", unit_id=n), "one", 1_000) for n in (1, 2, 3)]
+    line = await b.run(polls, chance=0.0)
+    assert [(s.device, s.up) for s in b.states if s.device == "d2"] == [("d2", False), ("d2", True)]
+    assert line.counters["d2"].skipped < 110
+    assert line.counters["d1"].failed > 5
+
+
 async def test_a_dead_device_delays_nobody_on_its_line() -> None:
     b = bench(stop_after=1_200)
     b.endpoint.dead = {9}

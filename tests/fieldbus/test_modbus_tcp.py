@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -317,6 +318,31 @@ async def test_the_pause_between_questions_is_kept() -> None:
         started_s = loop.time()
         await modbus.exchange(read(10))
         assert loop.time() - started_s >= 0.035
+        await modbus.close()
+
+
+async def test_a_converter_that_still_waits_for_a_dead_device_is_left_alone() -> None:
+    """It would keep the question to the next one until it gives up, and that one would look dead, too."""
+
+    async def silent_once(question: Question, visit: Visit) -> None:
+        if question.unit == 1:
+            visit.send(question.answer())
+
+    async with hostile_device(silent_once) as device:
+        modbus = ModbusTcp(
+            "127.0.0.1", device.port, timeout_ms=100, connect_timeout_ms=PATIENT_MS, quarantine_ms=80
+        )
+        assert modbus.quarantine_ms == 80
+        dead = ReadRegisters(9, Function.HOLDING_REGISTERS, 0, 1)
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        with pytest.raises(NoAnswer):
+            await modbus.exchange(dead)
+        quiet_until_s = modbus._quiet_until_s
+        assert quiet_until_s >= started_s + 0.1 + 0.08
+        with suppress(NoAnswer):
+            await modbus.exchange(read(0))
+        assert loop.time() >= quiet_until_s
         await modbus.close()
 
 

@@ -12,7 +12,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from doxedge.analysers.configuration import ConfigError
 from doxedge.fieldbus.clock import RealClock
-from doxedge.gateway.line_plan import make_lines
+from doxedge.gateway.line_plan import make_lines, plan_lines
 from doxedge.gateway.plant import describe, plan_units
 from doxedge.gateway.settings import parse_settings
 from doxedge.measurement.sample import Sample
@@ -75,6 +75,18 @@ def test_a_name_that_goes_to_the_adapter_that_came_first_is_refused(port: str) -
 @pytest.mark.parametrize("port", ["/dev/serial/by-path/pci-0:1-port0", "/dev/ttyS0", "/dev/ttyAMA0"])
 def test_a_name_that_lasts_is_taken(port: str) -> None:
     assert f"{port} (115200 8N1)" in line_names(text_with(f'serial = {{ port = "{port}", baud = 115200 }}'))
+
+
+@pytest.mark.parametrize(("unit_id", "quarantine_ms"), [(2, 1_250), (1, 0)])
+def test_several_devices_behind_one_address_wait_for_the_converter(unit_id: int, quarantine_ms: int) -> None:
+    """It goes on asking a dead one; a device with an address of its own keeps nobody waiting."""
+    where = 'host = "127.0.0.1"\nport = 5022\npoll_ms = { %s = 10000 }'
+    flow = f'profile = "generic_analogue_input"\nunit_id = {unit_id}\n{where % "channels"}'
+    text = text_with(where % "energy", flow)
+    lines = plan_lines(plan_units(parse_settings(text, source="g"), source="g", clock=RealClock()))
+    endpoint = next(line.endpoint() for line in lines if line.name == "127.0.0.1:5022")
+    assert endpoint is not None
+    assert endpoint.quarantine_ms == quarantine_ms
 
 
 def test_devices_on_one_bus_share_its_line() -> None:
