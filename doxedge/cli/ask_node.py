@@ -109,7 +109,10 @@ def _named(node: str | None) -> str | None:
 
 
 def utc_text(at_ms: int | None) -> str:
-    """UTC to the minute, or a dash."""
+    """UTC to the minute, or a dash; the bare number where no calendar reaches: some times are told by devices."""
     if at_ms is None:
         return "–"
-    return (EPOCH + dt.timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M")
+    try:
+        return (EPOCH + dt.timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M")
+    except OverflowError:
+        return f"{at_ms} ms"

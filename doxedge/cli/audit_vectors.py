@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import Any, Final
 
 from doxedge.analysers.dialects.framing import FrameError
@@ -124,6 +124,8 @@ def run(content: Any, file_name: str) -> tuple[int, list[Failed]]:
             failures.append(Failed(name, mismatch.expected, mismatch.got))
         except FrameError as error:
             failures.append(Failed(name, "a frame of the protocol", shown(error)))
+        except DecimalException as error:
+            failures.append(Failed(name, _expected(vector), f"no number ({type(error).__name__})"))
         except (VectorError, ArithmeticError) as error:
             failures.append(Failed(name, _expected(vector), shown(error) or type(error).__name__))
         else:

@@ -200,10 +200,13 @@ def printable(text: str) -> str:
 
 
 def utc(at_ms: int | None) -> str:
-    """To the second, UTC; a dash for never."""
+    """To the second, UTC; a dash for never, the bare number where no calendar reaches."""
     if at_ms is None:
         return "–"
-    return (_EPOCH + dt.timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return (_EPOCH + dt.timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M:%S")
+    except OverflowError:
+        return f"{at_ms} ms"
 
 
 def length(ms: int) -> str:

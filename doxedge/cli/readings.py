@@ -125,6 +125,8 @@ def _print_channel(channel: Mapping[str, Any]) -> None:
 
 
 def _row(device: Mapping[str, Any]) -> list[str]:
+    from doxedge.evidence.content import shown
+
     complete = device["completeness_percent"]
     return [
         str(device["device"]),
@@ -140,8 +142,8 @@ def _row(device: Mapping[str, Any]) -> list[str]:
         str(device["revisions"]),
         str(len(device["conflicts"])),
         _asked(device),
-        str(device["clock_state"] or "–"),
-        "; ".join(device["remarks"]) or "none",
+        shown(str(device["clock_state"] or "–")),
+        "; ".join(shown(str(remark)) for remark in device["remarks"]) or "none",
     ]
 
 

@@ -275,3 +275,14 @@ def test_a_file_that_cannot_be_read_gives_exit_code_7(
 ) -> None:
     assert main(["audit", "vectors", str(tmp_path / "absent.json")]) == 7
     assert "absent.json" in capsys.readouterr().err
+
+
+def test_a_number_beyond_all_measure_is_a_failure_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "vectors.json"
+    inputs = '{"C_ppm_wet": 1e999999999, "Q_scfh_wet": 45e6}'
+    path.write_text(f'{{"part75": [{{"formula": "F-26A", "inputs": {inputs}, "expected": 806.0}}]}}')
+    assert main(["audit", "vectors", str(path), "--output", "json"]) == 6
+    (failure,) = json.loads(capsys.readouterr().out)["failures"]
+    assert failure["got"] == "no number (Overflow)"

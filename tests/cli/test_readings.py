@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from doxedge.cli.main import main
+from doxedge.signing.canonical import Value
 from tests.ledger.channels import HOUR_MS, START_MS, hour
 from tests.web.small_node import SmallNode, served
 
@@ -57,6 +58,35 @@ async def test_the_table_shows_what_arrived_and_what_is_missing(
     assert "alpha-gw: event clock.step once 2026-01-01 00:00" in page
     assert "alpha-gw: declared gap from 2026-01-01 02:00 to 2026-01-01 03:00" in page
     assert "alpha-gw: silent from 2026-01-01 03:00 to 2026-01-01 04:00" in page
+
+
+async def test_no_device_blinds_the_desk_or_steers_its_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a device says of itself is its own: times beyond every calendar, and signs that move a cursor."""
+    node = SmallNode.begin()
+    device = node.ledger.channel_state.authors["alpha-1 device"]
+    escape = "\x1b[2J\x1b[31mall is well"
+    bodies: list[tuple[str, list[Value]]] = [
+        ("hour", hour("alpha-1", START_MS, clock_state=escape, firmware=escape)),
+        ("event", ["alpha-1", "alarm.raised", 2**62, f"{escape}: x"]),
+        ("event", ["alpha-1", escape, -(2**62), escape]),
+        ("event", ["alpha-1", "far", 10**15, ""]),
+    ]
+    await node.ledger.submit(node.ledger.channel, [device.batch(bodies).raw])
+    node.ledger.build_block()
+    node.clock_ms = START_MS + 6 * HOUR_MS
+    async with served(node, tmp_path) as addresses:
+        command = ["readings", "status", "--node", str(addresses.socket_path)]
+        assert await asyncio.to_thread(main, command) == 0
+        page = capsys.readouterr().out
+        assert await asyncio.to_thread(main, [*command, "--output", "json"]) == 0
+    assert "\x1b" not in page
+    assert f"stands since {2**62} ms" in page
+    assert f"once {-(2**62)} ms" in page
+    assert "says of itself" in page
+    (channel,) = json.loads(capsys.readouterr().out)["channels"]
+    assert any(row["alarms"] == [{"name": escape, "since_ms": 2**62}] for row in channel["devices"])
 
 
 async def test_json_has_the_same_figures_and_takes_a_period(
