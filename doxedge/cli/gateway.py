@@ -19,6 +19,7 @@ from doxedge.cli.gateway_enter import add_enter
 from doxedge.cli.gateway_exchange import add_exchange
 from doxedge.cli.gateway_folder import DEFAULT_CONFIG
 from doxedge.cli.gateway_hours import add_hours
+from doxedge.cli.gateway_minutes import add_minutes
 from doxedge.cli.gateway_probe import add_probe
 from doxedge.cli.gateway_qa import add_qa
 from doxedge.cli.gateway_record import add_record
@@ -61,6 +62,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     add_qa(verbs)
     add_records(verbs)
     add_hours(verbs)
+    add_minutes(verbs)
     add_probe(verbs)
     add_record(verbs)
     add_template(verbs)

@@ -12,11 +12,12 @@ from typing import Final
 from doxedge.measurement.alarms import Alarm
 from doxedge.measurement.hour_history import KnownHour
 from doxedge.signing.merkle import Frontier
-from doxedge.store import alarm_rows, hour_rows, hour_tree, import_rows, qa_rows, schema_files
+from doxedge.store import alarm_rows, hour_rows, hour_tree, import_rows, qa_rows, sample_rows, schema_files
 from doxedge.store.examine import reading
 from doxedge.store.hour_rows import StoredHour
 from doxedge.store.import_rows import ImportedFile
 from doxedge.store.qa_rows import QaEntry, QaKind
+from doxedge.store.rows import StoredSample
 
 RECORDS_AT_ONCE: Final = 500
 FILES_SINCE_FORM: Final = 2
@@ -73,6 +74,24 @@ def hour_leaves(path: Path, unit: str, start_ms: int, *, samples: int, root: byt
     for leaf in leaves:
         frontier.append(leaf)
     return leaves if (frontier.size, frontier.root()) == (samples, root) else None
+
+
+def samples(
+    path: Path, *, from_ms: int, to_ms: int, devices: Sequence[str], after: int = 0, limit: int
+) -> list[StoredSample]:
+    """As `SampleStore.between`. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="samples")
+        return sample_rows.read(
+            connection, from_ms=from_ms, to_ms=to_ms, devices=devices, after=after, limit=limit
+        )
+
+
+def standings(path: Path, unit: str) -> list[QaEntry]:
+    """How the monitors of a unit stood, in the order in which that changed. Raises StoreError."""
+    with reading(path) as connection:
+        schema_files.check_identity(connection, path=path, schema="qa")
+        return qa_rows.since(connection, kind=QaKind.STANDING, unit=unit, from_ms=0)
 
 
 def alarms(path: Path, *, newest: int | None = None) -> list[Alarm]:
