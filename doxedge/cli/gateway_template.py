@@ -49,7 +49,7 @@ def _template(options: argparse.Namespace) -> int:
     there = templates()
     if options.name is None:
         about = {name: text.splitlines()[0].removeprefix("# ") for name, text in there.items()}
-        lines = [f"{name:16}{words}" for name, words in about.items()]
+        lines = [f"{name:23}{words}" for name, words in about.items()]
         sys.stdout.write(json.dumps(about) + "\n" if options.output == "json" else "\n".join(lines) + "\n")
         return Exit.OK
     if options.name not in there:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
-from doxedge.analysers.catalogue import parse_map
+from doxedge.analysers.catalogue import make_driver, parse_map
 from doxedge.analysers.configuration import ConfigError
+from doxedge.analysers.question import Answer, Phrase, ReadRegisters
 from doxedge.cli.gateway_template import templates
 from doxedge.cli.main import main
 
@@ -44,7 +46,8 @@ def test_a_template_says_what_is_missing_and_is_a_map_without_it(name: str) -> N
     text = templates()[name]
     with pytest.raises(ConfigError, match="still \\?: to be filled in from the maker's own list"):
         parse_map(text, source=f"{name}.toml")
-    profile = parse_map(filled(text), source=f"{name}.toml")
+    settings = {"nox_high": Decimal(400)} if "[settings.nox_high]" in text else {}
+    profile = parse_map(filled(text), source=f"{name}.toml", settings=settings)
     assert profile.identity.verified == "document"
     assert profile.identity.doubts
     assert profile.points
@@ -62,13 +65,46 @@ def test_the_known_alarms_of_a_cai_700_are_in_its_template() -> None:
     assert {"oven temperature", "general alarm", "range overflow"} <= told
 
 
+@pytest.mark.parametrize(
+    ("loop_ua", "contacts", "nox_ppb", "flags"),
+    [
+        (12_000, {1_008}, 200_000, set()),
+        (12_000, {1_002, 1_008}, 200_000, {"zero"}),
+        (12_000, set(), None, {"fault"}),
+        (3_500, {1_008}, None, set()),
+        (21_500, {1_008}, None, set()),
+    ],
+)
+def test_a_loop_with_contacts_is_an_analyser(
+    loop_ua: int, contacts: set[int], nox_ppb: int | None, flags: set[str]
+) -> None:
+    text = filled(templates()["analogue_gas_analyser"])
+    profile = parse_map(text, source="ours.toml", settings={"nox_high": Decimal(400)})
+    driver = make_driver(profile, device="a")
+    outcomes = [
+        Answer(one, loop_ua.to_bytes(2, "big"), b"", b"")
+        if isinstance(one, ReadRegisters)
+        else Answer(one, bytes([any(one.address + n in contacts for n in range(one.count))]), b"", b"")
+        for one in driver.requests("gas")
+        if not isinstance(one, Phrase)
+    ]
+    sample = driver.sample("gas", outcomes, at_ms=0, monotonic_ns=0)
+    assert sample.values == {"nox_ppb": nox_ppb}
+    assert sample.flags == flags
+
+
 def test_templates_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gateway", "template", "--output", "json"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"cai_700_modbus", "flow_meter", "gas_analyser"}
+    assert set(json.loads(capsys.readouterr().out)) == {
+        "analogue_gas_analyser",
+        "cai_700_modbus",
+        "flow_meter",
+        "gas_analyser",
+    }
     assert main(["gateway", "template", "flow_meter"]) == 0
     assert capsys.readouterr().out == templates()["flow_meter"]
 
 
 def test_a_template_that_is_none_is_refused_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gateway", "template", "durag"]) == 2
-    assert "cai_700_modbus, flow_meter, gas_analyser" in capsys.readouterr().err
+    assert "analogue_gas_analyser, cai_700_modbus, flow_meter, gas_analyser" in capsys.readouterr().err
