@@ -37,7 +37,7 @@ NO_DEFAULT_TO_SHOW: Final = {
     "rollover_wh", "max_power_w", "stuck_minutes", "maximum_g_per_h", "max_load_w",
     "reads", "daily_at", "s_ams",
     "rate", "heat_input", "fuel", "fd", "fc", "fw", "diluent_basis", "diluent_cap", "backup_of", "stack",
-    "shares_stack_of",
+    "shares_stack_of", "o2_reference_percent", "o2_basis", "confidence_percent",
 }  # fmt: skip
 """Keys whose default is None, so that the example shows some value of theirs."""
 
