@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from doxedge.cli.ask_node import utc_text
 from doxedge.cli.hand_figures import HAND_COLUMNS
+from doxedge.cli.new_file import put_new
 from doxedge.cli.outcome import Exit, Failure
-from doxedge.store import durable_file
 
 if TYPE_CHECKING:
     from doxedge.gateway.commission_check import Checked
@@ -101,7 +101,7 @@ def write_sheets(file: Path, checked: Checked) -> None:
         (".hand.csv", hand.encode()),
     ):
         path = file.with_name(file.name + suffix)
-        write_new(path, data)
+        put_new(path, data)
         print(f"doxedge: {path}", file=sys.stderr)
 
 
@@ -115,11 +115,3 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise Failure(Exit.LOCAL_IO, f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """A new file, durable. Raises Failure."""
-    try:
-        durable_file.write_new(path, data)
-    except OSError as error:
-        raise Failure(Exit.LOCAL_IO, f"{path} cannot be written: {error.strerror or error}") from error

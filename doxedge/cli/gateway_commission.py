@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from doxedge.cli.ask_node import Asked, add_node_options, utc_text
 from doxedge.cli.command_line import whole_number
-from doxedge.cli.commission_view import as_json, read_file, text_lines, write_new, write_sheets
+from doxedge.cli.commission_view import as_json, read_file, text_lines, write_sheets
 from doxedge.cli.gateway_folder import (
     DEFAULT_CONFIG,
     unreadable,
 )
 from doxedge.cli.hand_figures import HAND_COLUMNS, read_hand
+from doxedge.cli.new_file import put_new, require_free
 from doxedge.cli.outcome import Exit, Failure
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ def _prepare(options: argparse.Namespace) -> int:
     from doxedge.gateway.commission_plan import plan_of
     from doxedge.gateway.settings import load_settings
 
+    require_free(options.out)
     settings = _configured(lambda: load_settings(options.config))
     planned = _planned(settings, options)
     options.node = options.node or settings.node.url
@@ -180,7 +182,7 @@ def _prepare(options: argparse.Namespace) -> int:
     checked = _proved(
         lambda: check_commission(data, plan=plan_of, channel=bytes.fromhex(planned.table.channel))
     )
-    write_new(options.out, data)
+    put_new(options.out, data)
     if options.output == "json":
         told = {"file": str(options.out), "bytes": len(data), **as_json(checked, TOLERANCE_G_DEFAULT)}
         print(json.dumps(told, indent=1))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from doxedge.cli.gateway_folder import add_place, folder_of
+from doxedge.cli.new_file import put_new
 from doxedge.cli.outcome import Exit, Failure
-from doxedge.store import durable_file
 
 if TYPE_CHECKING:
     from doxedge.evidence.samples import ProvedSamples
@@ -66,7 +66,9 @@ def _list(options: argparse.Namespace) -> int:
             print(f"  DOES NOT HOLD: {row['reason']}")
         else:
             lost = f", {row['samples_lost']} lost" if row["samples_lost"] else ""
-            print(f"  {row['unit']}, {row['hours']} hours from {row['from']}: {row['samples']} samples{lost}")
+            print(
+                f"  {row['unit']}, {counted(row['hours'])} from {row['from']}: {row['samples']} samples{lost}"
+            )
             print(f"  content hash {row['content_hash']}")
     return Exit.OK
 
@@ -84,15 +86,16 @@ def _export(options: argparse.Namespace) -> int:
         raise Failure(Exit.UNVERIFIED, f"{found[0]} does not hold and is not handed out: {row['reason']}")
     out = options.out or Path(found[0].name)
     try:
-        durable_file.write_new(out, found[0].read_bytes())
+        data = found[0].read_bytes()
     except OSError as error:
-        raise Failure(Exit.LOCAL_IO, f"{out} cannot be written: {error.strerror or error}") from error
+        raise Failure(Exit.LOCAL_IO, f"{found[0]} cannot be read: {error.strerror or error}") from error
+    put_new(out, data)
     if options.output == "json":
         print(json.dumps({**row, "file": str(out)}, indent=1))
         return Exit.OK
     print(out)
     print(
-        f"doxedge: {row['samples']} samples of {row['hours']} hours; whoever gets it checks it with: "
+        f"doxedge: {row['samples']} samples of {counted(row['hours'])}; whoever gets it checks it with: "
         f"doxedge evidence samples {out} --channel {row['channel']}",
         file=sys.stderr,
     )
@@ -144,3 +147,8 @@ def _facts(shown: ProvedSamples) -> dict[str, Any]:
         "samples_lost": shown.samples_lost,
         "content_hash": shown.content_hash.hex(),
     }
+
+
+def counted(hours: int) -> str:
+    """`1 hour`, `2 hours`."""
+    return f"{hours} hour{'s' * (hours != 1)}"

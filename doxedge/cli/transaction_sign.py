@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from doxedge.cli.ask_node import Asked, add_node_options
+from doxedge.cli.new_file import put_new
 from doxedge.cli.outcome import Exit, Failure
-from doxedge.store import durable_file
 
 if TYPE_CHECKING:
     from doxedge.ledger.transaction import Transaction
@@ -111,7 +111,7 @@ def sign_next(options: argparse.Namespace, kind: str, body: list[Value]) -> Tran
     standing = json.loads(head)
     record = Record(kind, source, standing["seq"] + 1, RecordId(bytes.fromhex(standing["prev"])), body)
     transaction = sign_record(record, channel=channel, signer=signer)
-    _write(options.out, transaction.raw)
+    put_new(options.out, transaction.raw)
     return transaction
 
 
@@ -167,16 +167,3 @@ def _hex(text: str, name: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError as error:
         raise Failure(Exit.USAGE, f"{name} is hexadecimal, not `{text}`") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    """A new file; an envelope that was signed is never lost under another."""
-    try:
-        durable_file.write_new(path, data)
-    except FileExistsError as error:
-        text = (
-            f"{path} is there already, and an envelope is never written over another: give --out another name"
-        )
-        raise Failure(Exit.USAGE, text) from error
-    except OSError as error:
-        raise Failure(Exit.LOCAL_IO, f"{path} cannot be written: {error.strerror or error}") from error

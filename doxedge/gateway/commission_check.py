@@ -27,6 +27,7 @@ from doxedge.evidence import commission_file
 from doxedge.evidence.answer_file import FRAME_BYTES_MAX
 from doxedge.evidence.check import NotProved, check
 from doxedge.evidence.commission_file import HOURS_MAX, BadCommissionFile, Head, Hour, Samples
+from doxedge.evidence.content import time_text
 from doxedge.gateway.commission_hours import BadLeaf, RawHour, make_again
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.quantity import HOUR_MS
@@ -151,7 +152,7 @@ def _3_plan(head: Head, plan: Callable[[Head], PlannedUnit]) -> PlannedUnit:
 
 
 def _4_statement(frame: Hour, head: Head, genesis: bytes | None) -> statements.Hour:
-    where = f"hour {frame.start_ms}"
+    where = f"hour {time_text(frame.start_ms)}"
     try:
         proved = check(frame.evidence, channel=head.channel, genesis=genesis)
     except NotProved as refusal:
@@ -171,7 +172,7 @@ def _4_statement(frame: Hour, head: Head, genesis: bytes | None) -> statements.H
 
 
 def _5_leaves(hour: _Read, stated: statements.Hour) -> None:
-    where, frontier = f"hour {stated.start_ms}", Frontier()
+    where, frontier = f"hour {time_text(stated.start_ms)}", Frontier()
     for leaf in hour.leaves:
         frontier.append(leaf)
     if not len(hour.leaves) == hour.frame.samples == stated.samples:
@@ -198,7 +199,7 @@ def _6_masses(
     except BadLeaf as error:
         raise NotProved(5, str(error)) from error
     for hour, said, again in zip(hours, stated, made, strict=True):
-        where = f"hour {said.start_ms} of unit {head.unit}"
+        where = f"hour {time_text(said.start_ms)} of unit {head.unit}"
         if hour.frame.witnessed:
             if not said.operating_percent:
                 raise NotProved(
@@ -228,14 +229,17 @@ def _7_hand(
     strange = sorted(set(hand) - set(wanted))
     if strange:
         raise NotProved(
-            7, f"hour {strange[0]} was worked out by hand and is not a witnessed hour of the file"
+            7, f"hour {time_text(strange[0])} was worked out by hand and is not a witnessed hour of the file"
         )
     missing = sorted(set(wanted) - set(hand))
     if missing:
-        raise NotProved(7, f"hour {missing[0]} and {len(missing) - 1} more were not worked out by hand")
+        raise NotProved(
+            7, f"hour {time_text(missing[0])} and {len(missing) - 1} more were not worked out by hand"
+        )
     for start_ms, nox_g in sorted(wanted.items()):
         allowed_g = min(tolerance_g, max(ROUNDING_G, nox_g // HAND_SHARE))
         if abs(hand[start_ms] - nox_g) > allowed_g:
             raise NotProved(
-                7, f"hour {start_ms}: {hand[start_ms]} g by hand, {nox_g} g stated; allowed are {allowed_g} g"
+                7,
+                f"hour {time_text(start_ms)}: {hand[start_ms]} g by hand, {nox_g} g stated; allowed are {allowed_g} g",
             )

@@ -13,6 +13,7 @@ from typing import Final
 
 from doxedge.contracts import statements
 from doxedge.evidence.commission_file import HOURS_MAX, Head, Hour, Writer
+from doxedge.evidence.content import time_text
 from doxedge.gateway.commission_hours import MadeHour, RawHour, make_again
 from doxedge.gateway.commission_plan import map_texts, settings_bytes
 from doxedge.gateway.plant import PlannedUnit
@@ -190,9 +191,14 @@ def _objection(one: Candidate, planned: PlannedUnit, *, from_ms: int) -> str:
 
 
 def _too_few(choice: Choice, need: int, good: int, missing: Sequence[int]) -> str:
-    said = [f"hour {start_ms}: {choice.passed_over.get(start_ms, 'not signed here')}" for start_ms in missing]
+    said = [
+        f"hour {time_text(start_ms)}: {choice.passed_over.get(start_ms, 'not signed here')}"
+        for start_ms in missing
+    ]
     if not said:
-        said = [f"hour {at}: {why}" for at, why in sorted(choice.passed_over.items())[-LOOKED_AT_MAX:]]
+        said = [
+            f"hour {time_text(at)}: {why}" for at, why in sorted(choice.passed_over.items())[-LOOKED_AT_MAX:]
+        ]
     reasons = "".join(f"\n  {line}" for line in said) or "\n  no hour is signed yet"
     return f"{good} hours can be witnessed, and {need} are wanted; come back later, or ask for fewer{reasons}"
 
@@ -225,7 +231,9 @@ def file_bytes(
         start_ms = one.stated.start_ms
         evidence = evidence_of(one.record_id)
         if evidence is None:
-            raise NotPrepared(f"the node has no proof of hour {start_ms}, record {one.record_id.hex()}")
+            raise NotPrepared(
+                f"the node has no proof of hour {time_text(start_ms)}, record {one.record_id.hex()}"
+            )
         parts.append(writer.leaves(raw.leaves))
         parts.append(
             writer.hour(

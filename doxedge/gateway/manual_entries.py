@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from doxedge.evidence.content import time_text
 from doxedge.gateway.record_desk import UnitIdentity
 from doxedge.gateway.substitute_desk import Substituted, first_key, is_substitute
 from doxedge.measurement.emission import BY_HAND, HourRecord
@@ -210,11 +211,13 @@ def _following(
 def require_free(statement: Statement | None, start_ms: int) -> None:
     """Raises NotEntered unless the hour is a gap, substituted, or entered by hand."""
     if statement is None:
-        text = f"nothing that was signed of the hour at {start_ms} ms is kept here: it is not over, or too long ago"
+        text = (
+            f"nothing signed of the hour {time_text(start_ms)} is kept here: it is not over, or too long ago"
+        )
         raise NotEntered("not_a_gap", text)
     if statement.is_measured:
         raise NotEntered(
-            "measured", f"the hour at {start_ms} ms was measured, and that is never replaced by hand"
+            "measured", f"the hour {time_text(start_ms)} was measured, and that is never replaced by hand"
         )
 
 
