@@ -27,6 +27,7 @@ def as_json(checked: Checked, tolerance_g: int) -> dict[str, Any]:
         "unit": head.unit,
         "profile_hash": head.profile_hash.hex(),
         "rules_hash": head.rules_hash.hex(),
+        "clock_speed": head.clock_speed,
         "register_maps": [name for name, _ in head.maps],
         "statement_hash": checked.statement_hash.hex(),
         "tolerance_g": tolerance_g,
@@ -67,6 +68,10 @@ def text_lines(checked: Checked, tolerance_g: int) -> list[str]:
         what = f"{hour.stated.nox_g} g from {hour.stated.samples} samples{by_hand}"
         found.append(f"  {utc_text(hour.start_ms)}  {what if hour.witnessed else 'for the hour after it'}")
     found += ["", "WHAT IS NOT CHECKED"]
+    if head.clock_speed != 1:
+        found.append(
+            f"  any real plant: the clock ran {head.clock_speed} times as fast, as in a demonstration"
+        )
     if any(hour.hand_g is None for hour in checked.witnessed):
         found.append(
             "  the formula itself: work the hours out by hand (--sheets), and give the figures with --hand"

@@ -6,7 +6,7 @@ The steps, which the code below carries by the same numbers:
 2. It is of the channel that the caller pinned, if he did.
 3. The settings and the register maps of the file give its profile hash and its rules hash.
 4. The evidence file of every hour holds, is of the same channel and of the device's own numbering, and shows an
-   accepted hour of the unit that was read with this profile and these rules.
+   accepted hour of the unit that was read with this profile and these rules, by a clock as fast as the file says.
 5. The leaves of an hour are samples of that hour and of the unit's instruments; their number and root are as stated.
 6. The samples give the mass that every witnessed hour states, by the code of this machine, and the sheet of the file;
    and the unit ran in every such hour, for nothing is measured of one that stands still.
@@ -35,6 +35,8 @@ from doxedge.signing import canonical
 from doxedge.signing.merkle import Frontier
 
 ROUNDING_G: Final = 1
+SIMULATED: Final = "simulated"
+"""What an hour says of a compressed clock."""
 HAND_SHARE: Final = 100
 """Rounding by hand costs less than a hundredth of an hour. Who differs by more has found another mass."""
 
@@ -165,6 +167,10 @@ def _4_statement(frame: Hour, head: Head, genesis: bytes | None) -> statements.H
             break
         if record.source != head.source:
             raise NotProved(4, f"{where} was stated under another numbering")
+        if head.clock_speed != 1 and stated.clock_state != SIMULATED:
+            raise NotProved(
+                4, f"{where}: the file names a clock of speed {head.clock_speed}, and the hour a real one"
+            )
         if (stated.profile_hash, stated.rules_hash) != (head.profile_hash, head.rules_hash):
             raise NotProved(4, f"{where} was made with another profile or other rules than the file names")
         return stated

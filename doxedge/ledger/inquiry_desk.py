@@ -25,6 +25,14 @@ class RequestRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfit:
+    """Answers of one device that came after the deadline, and answers that samples are lost."""
+
+    late: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WantedHour:
     """One hour of a request."""
 
@@ -46,6 +54,20 @@ def open_rows(book: Book, unit: str, *, now_ms: int) -> list[RequestRow]:
         entry = inquiry.find_request(book, record_id)
         if entry is not None:
             found.append(_row(book, record_id, entry, now_ms))
+    return found
+
+
+def unfit_answers(book: Book) -> dict[str, Unfit]:
+    """By device, how many of its answers were late or told a loss; a device with none is not in it."""
+    found: dict[str, Unfit] = {}
+    for record_id, entry in inquiry.find_all(book):
+        answer = inquiry.find_answer(book, record_id) if entry.answer is not None else None
+        if answer is None:
+            continue
+        late, lost = answer.answered_ms > entry.due_ms, answer.outcome == inquiry.LOST
+        if late or lost:
+            known = found.get(answer.device, Unfit())
+            found[answer.device] = Unfit(known.late + late, known.lost + lost)
     return found
 
 

@@ -6,7 +6,7 @@ registration) and ended `GRACE_MS` ago. A due hour is accepted, stated as a gap,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from doxedge.contracts import day_book, numbering, parties, reception, signs, un
 from doxedge.contracts.rule import Book
 from doxedge.contracts.signs import Signs
 from doxedge.ledger import inquiry_desk
+from doxedge.ledger.inquiry_desk import Unfit
 from doxedge.quantity import DAY_MS, HOUR_MS, MINUTE_MS, round_down, round_up
 
 GRACE_MS: Final = 15 * MINUTE_MS
@@ -82,6 +83,8 @@ class DeviceRow:
     requests_open: int
     """Requests for raw samples of its unit that wait for it, overdue ones among them."""
     requests_overdue: int
+    answers: Unfit
+    """Of requests for raw samples that it answered, those with samples lost, and those late."""
 
     @property
     def completeness_percent(self) -> str | None:
@@ -108,6 +111,10 @@ class DeviceRow:
         if self.requests_open:
             overdue = f", {self.requests_overdue} of them overdue" if self.requests_overdue else ""
             found.append(f"{self.requests_open} requests for raw samples wait for it{overdue}")
+        if self.answers.lost:
+            found.append(f"answered {self.answers.lost} requests for raw samples with a loss")
+        if self.answers.late:
+            found.append(f"answered {self.answers.late} requests for raw samples after the deadline")
         if self.is_profile_registered is False:
             found.append("measures with a register map that is not the registered one")
         if self.is_firmware_registered is False:
@@ -138,11 +145,18 @@ def device_names(book: Book) -> list[str]:
 
 
 def look_at(
-    book: Book, device: str, *, now_ms: int, from_ms: int | None = None, to_ms: int | None = None
+    book: Book,
+    device: str,
+    *,
+    now_ms: int,
+    from_ms: int | None = None,
+    to_ms: int | None = None,
+    answers: Mapping[str, Unfit] | None = None,
 ) -> DeviceRow | None:
     """The row of one device, or None when it is not registered.
 
-    The period is cut to the hours that are due, and to its last 366 days.
+    The period is cut to the hours that are due, and to its last 366 days. `answers` is what `unfit_answers` finds in
+    the book; who looks at many devices looks it up once.
     """
     entry = units.find_device(book, device)
     unit = None if entry is None else units.find_unit(book, entry.unit)
@@ -191,6 +205,7 @@ def look_at(
         commissioning=_commissioning(entry, is_present=is_present, own_map=own_map),
         requests_open=len(asked),
         requests_overdue=sum(one.status == "overdue" for one in asked),
+        answers=(inquiry_desk.unfit_answers(book) if answers is None else answers).get(device, Unfit()),
     )
 
 

@@ -155,9 +155,15 @@ async def desk(
 ) -> list[reception_desk.DeviceRow]:
     """The rows of the reception desk. A year of one device takes some ms, so the loop turns between devices."""
     rows = []
+    answers = inquiry_desk.unfit_answers(node.book(channel))
     for device in reception_desk.device_names(node.book(channel)):
         row = reception_desk.look_at(
-            node.book(channel), device, now_ms=node.now_ms(), from_ms=from_ms, to_ms=to_ms
+            node.book(channel),
+            device,
+            now_ms=node.now_ms(),
+            from_ms=from_ms,
+            to_ms=to_ms,
+            answers=answers,
         )
         if row is not None:
             rows.append(row)

@@ -154,6 +154,8 @@ def reading_row(row: DeviceRow) -> Row:
         ],
         "requests_open": row.requests_open,
         "requests_overdue": row.requests_overdue,
+        "answers_late": row.answers.late,
+        "answers_lost": row.answers.lost,
         "remarks": list(row.remarks),
     }
 

@@ -138,6 +138,7 @@ FORGED: dict[str, tuple[int, Callable[[Parts], None]]] = {
         ),
     ),
     "evidence of another hour": (4, _other_evidence),
+    "a clock that ran faster": (4, lambda p: p.change_head(clock_speed=1_000)),
     "another record": (4, lambda p: p.change(record_id=bytes(32))),
     "a byte of the evidence": (4, lambda p: p.change(evidence=b"\x00" + p.hours[1][0].evidence)),
     "another sample": (5, _other_leaf),
@@ -175,7 +176,7 @@ async def test_hours_of_a_unit_that_stood_still_witness_nothing(tmp_path: Path) 
     assert (found.step, "did not run" in str(found)) == (6, True)
 
 
-def test_another_speed_or_device_name_changes_the_hash_that_is_signed(file: bytes) -> None:
+def test_another_device_name_changes_the_hash_that_is_signed(file: bytes) -> None:
     """The device's name is judged by the ledger (clause 4.14); what was checked is what is signed."""
     parts = Parts.of(file)
     parts.change_head(device="another")

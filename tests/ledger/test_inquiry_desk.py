@@ -97,6 +97,27 @@ def test_a_revised_hour_is_wanted_as_it_was_stated_last() -> None:
     ]
 
 
+def test_the_reception_desk_shows_answers_that_were_late_or_lost() -> None:
+    channel = begun()
+    first, second, third, other = ask(channel), ask(channel), ask(channel), ask(channel, "beta-1")
+
+    def told(device: str) -> list[str]:
+        row = reception_desk.look_at(channel.chain.state, device, now_ms=DUE_MS)
+        assert row is not None
+        return [remark for remark in row.remarks if remark.startswith("answered")]
+
+    answer(channel, first, "produced", NOW_MS)
+    assert told("alpha-gw") == []
+    answer(channel, second, "lost", NOW_MS)
+    answer(channel, third, "lost", DUE_MS + 1)
+    assert told("alpha-gw") == [
+        "answered 2 requests for raw samples with a loss",
+        "answered 1 requests for raw samples after the deadline",
+    ]
+    assert told("beta-gw") == []
+    assert other not in {first, second, third}
+
+
 def test_the_reception_desk_shows_what_a_device_owes() -> None:
     channel = begun()
     first, _, _ = ask(channel), ask(channel), ask(channel, "beta-1")
