@@ -62,7 +62,7 @@ def add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _check(options: argparse.Namespace) -> int:
     from doxedge.fieldbus.clock import RealClock
     from doxedge.gateway.layers import read_layers
-    from doxedge.gateway.line_plan import line_times
+    from doxedge.gateway.line_plan import line_times, one_device_twice
     from doxedge.gateway.plan import plan_of
     from doxedge.gateway.plant import describe
 
@@ -76,6 +76,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.output == "json":
         found: dict[str, object] = {"schema": SCHEMA, "files": layers.files, "units": _units(plan)}
         found["lines"] = [asdict(time) for time in line_times(plan.lines)]
+        found["remarks"] = one_device_twice(plan.lines)
         if options.show:
             found["values"] = [dict(zip(("key", "value", "file"), row, strict=True)) for row in values]
         if options.machine or options.probe:
@@ -86,6 +87,7 @@ def _check(options: argparse.Namespace) -> int:
         print_section(Section("configuration", ("key", "value", "from"), rows, nothing="nothing"))
     else:
         said = [*describe(plan.units), *(time.words for time in line_times(plan.lines))]
+        said += one_device_twice(plan.lines)
         print("\n".join(printable(line) for line in said))
     if options.output != "json":
         for finding in findings:

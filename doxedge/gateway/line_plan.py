@@ -90,6 +90,23 @@ def line_times(lines: Iterable[PlannedLine]) -> list[LineTime]:
     return times
 
 
+def one_device_twice(lines: Iterable[PlannedLine]) -> list[str]:
+    """In words, instruments that ask one device by its number: most leave the factory as 1."""
+    said = []
+    for line in lines:
+        asking: dict[int, set[str]] = {}
+        for one in line.instruments:
+            requests = [r for poll in one.polls for r in poll.driver.requests(poll.group)]
+            for unit_id in {request.unit_id for request in requests}:
+                asking.setdefault(unit_id, set()).add(one.device)
+        said += [
+            f"line {line.name}: {' and '.join(sorted(devices))} ask unit {unit_id}: right only where that is one device"
+            for unit_id, devices in sorted(asking.items())
+            if len(devices) > 1
+        ]
+    return said
+
+
 def make_line(
     planned: PlannedLine,
     *,

@@ -46,6 +46,23 @@ def test_how_busy_each_line_is_at_worst_is_said(config: Path, capsys: pytest.Cap
     assert all(0 < line["busy_percent"] <= 100 for line in lines.values())
 
 
+@pytest.mark.parametrize(("unit_id", "is_remarked"), [(1, True), (2, False)])
+def test_two_instruments_that_ask_one_device_are_remarked(
+    unit_id: int, is_remarked: bool, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both instruments came as unit 1, and somebody forgot to say which is which."""
+    (config.parent / "gateway.d" / "20-bus.toml").write_text(
+        '[[unit]]\nname = "north-1"\n[[unit.instrument]]\nname = "flow"\nhost = "192.0.2.8"\nport = 4001\n'
+        'framing = "rtu"\npoll_ms = { channels = 10000 }\n[[unit.instrument]]\nname = "meter"\nhost = "192.0.2.8"\n'
+        f'port = 4001\nframing = "rtu"\nunit_id = {unit_id}\npoll_ms = {{ energy = 10000 }}\n'
+    )
+    assert main(["gateway", "check", "--config", str(config)]) == Exit.OK
+    remark = "line 192.0.2.8:4001 (rtu): north-1.flow and north-1.meter ask unit 1: right only where that is one device"
+    assert (remark in capsys.readouterr().out) is is_remarked
+    assert main(["gateway", "check", "--config", str(config), "--output", "json"]) == Exit.OK
+    assert len(json.loads(capsys.readouterr().out)["remarks"]) == int(is_remarked)
+
+
 def test_every_value_is_shown_with_its_file(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["gateway", "check", "--config", str(config), "--show", "--output", "json"]
     assert main(arguments) == Exit.OK
