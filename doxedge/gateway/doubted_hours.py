@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from doxedge.gateway.history_rebuild import Statement, signed_statements
+from doxedge.gateway.history_rebuild import DOUBTFUL, Statement, signed_statements
 from doxedge.gateway.missing_data import MissingData
 from doxedge.gateway.record_desk import Happening, RecordDesk, UnitIdentity
 from doxedge.measurement.bias_check import grams_in
@@ -23,7 +23,6 @@ from doxedge.measurement.emission import BACKUP_METHOD, CALIBRATION_FAILED
 from doxedge.measurement.hour_settings import BACKUP
 from doxedge.quantity import HOUR_MS
 
-DOUBTFUL: Final = "hour.doubtful"
 MEASURED: Final = frozenset({"valid", "extrapolated", "start_stop"})
 """Qualities of hours that rest on monitors; what a person entered does not."""
 _METHOD_PLACE, _QUALITY_PLACE, _MINUTES_PLACE = 8, 6, 9

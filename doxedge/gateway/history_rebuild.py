@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from doxedge.gateway.record_desk import UnitIdentity
 from doxedge.gateway.substitute_desk import ASSUMED, is_substitute, known_of_stack, statement_in
@@ -37,6 +38,12 @@ from doxedge.store.hour_rows import StoredHour
 from doxedge.store.hours import HourStore
 
 log = logging.getLogger(__name__)
+
+STATEMENTS: Final = ("hour", "hour.revise", "gap")
+DOUBTFUL: Final = "hour.doubtful"
+"""Code of the event that takes a measurement away: a stated mass cannot be taken back by a gap (clause 8.14)."""
+_DOUBTED: Final = re.compile(r"the hour at (\d{1,16}) without a mass", re.ASCII)
+"""As `record_desk` and `doubted_hours` say it."""
 
 
 async def rebuild(
@@ -73,8 +80,11 @@ class _Kept:
 def signed_hours(path: Path, identity: UnitIdentity) -> dict[int, StoredHour]:
     """By its beginning, every hour of a unit as the records in the outbox's file have it. Raises StoreError."""
     hours: dict[int, StoredHour] = {}
-    for kept in _records(path, identity):
+    for kept in _records(path, identity, (*STATEMENTS, "event")):
         body: list[Any] = list(kept.record.body)
+        if kept.record.kind == "event":
+            _take_away(hours, body)
+            continue
         if kept.record.kind == "gap":
             for start_ms in range(body[1], body[2], HOUR_MS):
                 missing = KnownHour(
@@ -135,9 +145,18 @@ def signed_statements(path: Path, identity: UnitIdentity) -> dict[int, Statement
     return found
 
 
-def _records(path: Path, identity: UnitIdentity) -> Iterator[_Kept]:
+def _take_away(hours: dict[int, StoredHour], event: list[Any]) -> None:
+    """An hour that was measured and of which an event says that it has no valid measurement any more."""
+    said = _DOUBTED.search(str(event[3])) if event[1] == DOUBTFUL else None
+    stored = None if said is None else hours.get(int(said[1]))
+    if stored is not None and stored.known.quality_assured:
+        known = replace(stored.known, nox_g=None, method_code="", quality_assured=False)
+        hours[known.start_ms] = replace(stored, known=known)
+
+
+def _records(path: Path, identity: UnitIdentity, kinds: Sequence[str] = STATEMENTS) -> Iterator[_Kept]:
     after = 0
-    while found := look.records(path, ("hour", "hour.revise", "gap"), after=after, source=identity.source):
+    while found := look.records(path, kinds, after=after, source=identity.source):
         after = found[-1].row_id
         for kept in found:
             record = decode_payload(envelope.decode(kept.envelope).payload)

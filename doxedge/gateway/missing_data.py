@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -131,12 +131,11 @@ class MissingData:
     async def doubt(self, starts_ms: Iterable[int], remark: str, desk: RecordDesk) -> bool:
         """These measured hours have no valid measurement any more; where rules say by what, a substitute is owed.
 
+
         Raises StoreError. False when the disk is full and there is nothing to give up.
         """
         changed = []
         for start_ms in starts_ms:
-            if not self._plan_at(start_ms).substitutes:
-                continue
             for stored in await self._hours.between(self._unit, from_ms=start_ms, to_ms=start_ms + 1):
                 known = stored.known
                 if known.quality_assured:
@@ -146,7 +145,7 @@ class MissingData:
         if not changed:
             return True
         self._is_stale = True
-        return await self._with_room(desk, partial(self._hours.put, self._unit, changed, owed=True))
+        return await self._with_room(desk, partial(self._put_changed, changed))
 
     async def follow(self, desk: RecordDesk) -> int:
         """Write what was noted and have signed what is owed; how many records are new. Raises StoreError.
@@ -216,6 +215,9 @@ class MissingData:
 
     async def _put(self, noted: tuple[KnownHour, ...]) -> None:
         await self._hours.begin(self._unit, began_ms=noted[0].start_ms)
+        await self._put_changed(noted)
+
+    async def _put_changed(self, noted: Sequence[KnownHour]) -> None:
         for substitutes in (False, True):
             rows = [hour for hour in noted if self._plan_at(hour.start_ms).substitutes is substitutes]
             if rows:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from doxedge.gateway.doubted_hours import DoubtedHours
+from doxedge.gateway.history_rebuild import contradiction, signed_hours
 from doxedge.gateway.plant import PlannedUnit
 from doxedge.measurement.recipe_check import Recomputed, check_recipe
 from doxedge.quantity import HOUR_MS
@@ -105,13 +108,20 @@ async def test_under_part_75_the_hours_before_stand(tmp_path: Path) -> None:
         assert [line[0] for line in brief(await statements(unit))].count("hour.revise") == 0
 
 
-async def test_where_nothing_is_substituted_the_hours_are_told_of_and_stay_as_they_are(
+async def test_where_nothing_is_substituted_the_hours_are_told_of_and_count_as_missing(
     tmp_path: Path,
 ) -> None:
+    """The history says what the signed records say, the events among them: nothing of it looks like tampering."""
     async with bench(tmp_path, planned=planned(rules="")) as unit:
         await pass_and_fail(unit)
         await unit.measure(5)
         assert await doubtful(unit) == [*range(1, 1 + OVER)]
-        kept = await unit.history.between("alpha-1", from_ms=START_MS + HOUR_MS, to_ms=START_MS + 4 * HOUR_MS)
-        assert all(stored.known.quality_assured for stored in kept)
         assert MAXIMUM not in [line[4] for line in brief(await statements(unit))]
+        stored = await unit.history.between("alpha-1", from_ms=START_MS, to_ms=START_MS + 7 * HOUR_MS)
+        assert [one.known.quality_assured for one in stored] == [True] + [False] * OVER
+        signed = await asyncio.to_thread(signed_hours, tmp_path / "outbox.db", unit.pipeline.identity)
+        assert [contradiction(one, signed[one.known.start_ms]) for one in stored] == [None] * (1 + OVER)
+        assert not any(signed[one.known.start_ms].known.quality_assured for one in stored[1:])
+        (altered, *_) = stored[:1]
+        wrong = replace(altered, known=replace(altered.known, nox_g=None, quality_assured=False))
+        assert contradiction(wrong, signed[START_MS]) is not None  # of this one nothing was told
