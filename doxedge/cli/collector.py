@@ -12,6 +12,8 @@ import gc
 import logging
 from typing import Final
 
+from doxedge.cli import heap
+
 log = logging.getLogger(__name__)
 
 GENERATIONS: Final = (50_000, 20, 20)
@@ -23,6 +25,7 @@ def spare_start() -> None:
     """Once for a process, when what it needs is loaded. A gateway makes little that stays: the portions stay small."""
     gc.collect()
     gc.freeze()
+    heap.give_back()
     log.info("the collector leaves %d objects alone", gc.get_freeze_count())
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from doxedge.analysers.configuration import ConfigError
+from doxedge.cli.heap import give_back_forever
 from doxedge.cli.outcome import Exit, Failure
 from doxedge.signing.algorithms import UnfitLibrary
 from doxedge.store.errors import StoreError
@@ -38,6 +39,7 @@ async def run_until_signal(
     """
     loop = asyncio.get_running_loop()
     task = loop.create_task(daemon, name="daemon")
+    tidying = loop.create_task(give_back_forever(), name="memory")
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
     if on_hang_up is not None:
@@ -51,6 +53,7 @@ async def run_until_signal(
     except (ConfigError, UnfitLibrary, StoreError) as error:
         raise _as_failure(error) from error
     finally:
+        tidying.cancel()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with contextlib.suppress(ValueError, RuntimeError):
                 loop.remove_signal_handler(number)

@@ -57,9 +57,9 @@ class GroupLimits:
         if steps is None:
             if len(self._steps) >= STEPS_KEPT_MAX:
                 self._steps.clear()
-            steps = self._steps[elapsed_ms] = tuple(
-                rate * elapsed_ms / SECOND_MS for rate in self.rates_per_s
-            )
+            # Few rates are different ones: a step for each rate, not for each value, is kept.
+            by_rate = {rate: rate * elapsed_ms / SECOND_MS for rate in set(self.rates_per_s)}
+            steps = self._steps[elapsed_ms] = tuple([by_rate[rate] for rate in self.rates_per_s])
         return steps
 
 

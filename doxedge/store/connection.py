@@ -369,6 +369,8 @@ def _prepare(connection: sqlite3.Connection, *, path: Path, schema: str, check: 
         found = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
         if found != ["ok"]:
             raise StoreError(Kind.CORRUPT, path, f"the file is damaged: {'; '.join(found)}")
+        # The pages that were read last for the check are not those that will be needed.
+        connection.execute("PRAGMA shrink_memory")
     schema_files.migrate(connection, schema=schema)
 
 
