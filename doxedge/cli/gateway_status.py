@@ -43,7 +43,9 @@ def add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         ),
     )
     add_place(status)
-    status.add_argument("--once", action="store_true", help="print once, also on a terminal")
+    status.add_argument(
+        "--once", action="store_true", help="print all of it once; a low terminal shows the beginning"
+    )
     status.set_defaults(func=_status)
 
 
