@@ -30,7 +30,9 @@ The first line on stdout is JSON and says where the instruments listen and which
 share ({VARIABLE}). Then comes a line for each step that begins or ends. The program ends with the
 plant's last hour, or by SIGTERM or Ctrl-C. Outages of the gateway and of the node are told and not made:
 they are for whoever runs those processes. `python -m tests.day --scenario FILE.toml` does, with a real gateway
-and a real node, and then looks whether what the file expects has come true.
+and a real node, and then looks whether what the file expects has come true. Lines keep their own, real time: that an
+instrument is away shows after two time-outs with the silence behind them, some four real seconds on a serial line. So a
+fault that is to be seen lasts for_s = 4 * speed or longer.
 """
 
 EPILOG: Final = """\

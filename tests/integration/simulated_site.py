@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doxedge.analysers.profile_choices import setting_value
 from doxedge.fieldbus.clock import VARIABLE, CompressedClock, from_environment
+from doxedge.fieldbus.profile_folders import load_profile, search_path
 from doxedge.quantity import HOUR_MS
 from simulators.plant import PlantSettings, SimulatedPlant
 from tests.gateway.plant_settings import settings_text, unit_text
@@ -28,6 +30,10 @@ FIRST_MS = 1_767_268_800_000 - HOUR_MS // 2
 it is another hour that is whole."""
 FIRST_HOUR_MS = FIRST_MS + HOUR_MS // 2
 SPARE_MS = 3 * 60_000
+NEEDED = {
+    "nox_ppb", "flow_m3_per_h", "stack_temperature_c", "stack_pressure_kpa", "power_w", "energy_wh",
+}  # fmt: skip
+"""What an hour of such a unit is made of."""
 START_S_MAX = 60.0
 """How long a child process may take on a busy machine; nothing depends on it."""
 
@@ -84,12 +90,9 @@ class SimulatedSite:
     ) -> str:
         """The gateway's file."""
         instruments = ""
-        for name, group in (("analyser", "gas"), ("flow", "channels"), ("meter", "energy")):
+        for name in ("analyser", "flow", "meter"):
             told = self.ready[name]
-            whole = (
-                told["profile"] == "teledyne_t200"
-            )  # the only one here with groups beside the one that is read
-            left_out = ", oxygen = 0, calibration = 0, diagnostics = 0" if whole else ""
+            polls = ", ".join(f"{group} = {period_ms}" for group, period_ms in periods(told).items())
             address = (
                 f'serial = {{ port = "{told["serial"]}" }}'
                 if "serial" in told
@@ -102,7 +105,7 @@ profile = "{told["profile"]}"
 {address}
 unit_id = {told["unit_id"]}
 timeout_ms = {self.timeout_ms}
-poll_ms = {{ {group} = {PERIOD_MS}{left_out} }}
+poll_ms = {{ {polls} }}
 """
             if told.get("settings"):
                 # A TOML number or string, whichever the instrument's map asks for.
@@ -119,6 +122,14 @@ settings = {{ moisture_percent = {self.ready["moisture_percent"]} }}
             units={}, key=key, state_dir=str(folder), node=node, top="group_commit_ms = 50\n" + top
         )
         return head + unit
+
+
+def periods(told: dict[str, Any]) -> dict[str, int]:
+    """How often each group of an instrument is polled: those that bring what an hour is made of, and no others."""
+    settings = {name: setting_value(text) for name, text in told.get("settings", {}).items()}
+    profile = load_profile(told["profile"], search_path(), settings=settings)
+    needed = {point.group for point in profile.points if point.quantity in NEEDED}
+    return {group.name: PERIOD_MS if group.name in needed else 0 for group in profile.groups}
 
 
 @asynccontextmanager
