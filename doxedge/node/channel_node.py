@@ -40,6 +40,7 @@ from doxedge.ledger.transaction import Transaction
 from doxedge.node import proposal
 from doxedge.node.accusations import Accusations
 from doxedge.node.block_queue import BlockQueue
+from doxedge.node.clock_leap import ClockLeap
 from doxedge.node.refusals import Refusals
 from doxedge.node.standing import Standing
 from doxedge.signing import limits
@@ -115,6 +116,7 @@ class ChannelNode:
         self._has_work = False
         self._interval_s = interval_ms / 1_000
         self._next_build_s = 0.0
+        self._leap = ClockLeap(standing)
         self._built: Extension | None = None
         self._held: set[bytes] = set()
 
@@ -192,6 +194,9 @@ class ChannelNode:
 
     async def _lead(self) -> None:
         now_ms, now_s = self.clock.now_ms(), self.clock.monotonic_s()
+        if self._has_work and self._leaps(now_ms, now_s):
+            self._next_build_s = now_s + IDLE_S
+            return
         if self._has_work and (now_s >= self._next_build_s or self._is_block_full()):
             self._has_work = False
             self._next_build_s = now_s + self._interval_s
@@ -199,6 +204,12 @@ class ChannelNode:
         elif self._wake_at_ms is not None and now_ms >= self._wake_at_ms:
             self._wake_at_ms = None
             await self._drive(TimePassed(now_ms))
+
+    def _leaps(self, now_ms: int, now_s: float) -> bool:
+        """Whether our clock waits for a time server; a compressed one has none."""
+        head = self.chain.head
+        leap_ms = 0 if head is None or self.clock.speed != 1 else now_ms - head.time_ms
+        return self._leap.waits(leap_ms=leap_ms, now_s=now_s)
 
     def _is_block_full(self) -> bool:
         return len(self.pool) >= TRANSACTIONS_MAX or self.pool.size_bytes >= limits.BODY_BYTES

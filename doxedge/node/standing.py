@@ -44,6 +44,8 @@ class Standing:
     is_early: bool = False
     """Whether the next block is from the future, by our clock."""
     ahead_ms: int = 0
+    leap_ms: int = 0
+    """How far our clock is beyond the last block, while this validator waits for a time server."""
 
     @property
     def votes(self) -> bool:
@@ -111,6 +113,17 @@ class Standing:
             log.error("channel %s: the next block is %d ms ahead of this clock", self.channel_name, ahead_ms)
         self.is_early, self.ahead_ms = True, ahead_ms
 
+    def clock_leaps(self, leap_ms: int) -> None:
+        """Our clock is so far beyond the last block that no block is made; 0: it is not."""
+        if leap_ms and not self.leap_ms:
+            log.error(
+                "channel %s: this clock is %d ms beyond the last block, and no time server disciplines it; "
+                "no block is made for a quarter of an hour",
+                self.channel_name,
+                leap_ms,
+            )
+        self.leap_ms = leap_ms
+
     def reasons(self, height: int) -> list[str]:
         """What is not well, in words for the operator."""
         found = []
@@ -120,6 +133,11 @@ class Standing:
             found.append(f"does not vote: {self.silent}")
         if self.is_early:
             found.append(f"the next block is {self.ahead_ms} ms ahead of this clock: check the time service")
+        if self.leap_ms:
+            found.append(
+                f"makes no block: this clock is {self.leap_ms} ms beyond the last one, and no time server "
+                "disciplines it: check the time service"
+            )
         if height < self.best_height:
             found.append(f"is at height {height} of {self.best_height}: wait")
         return found
