@@ -123,7 +123,8 @@ def judge_movement(
     """How a value moved since the last poll: too fast, or not for too long; None where that is fine.
 
     A jump is measured from the value before, good or bad: a true step of the process costs one sample, not all
-    that follow. A stamp that does not advance says nothing about a rate.
+    that follow. A stamp that does not advance says nothing about a rate. A value that was not seen for longer than it
+    may stand still did not stand still: an analyser that comes back after hours may well say what it said last.
     """
     fastest, stuck_ms = limits.max_rate_per_s, limits.stuck_ms
     if fastest is None and stuck_ms is None:
@@ -144,7 +145,8 @@ def judge_movement(
     )
     stuck = False
     stands_still = not has_moved or abs(decoded - memory.anchor) <= limits.stuck_tolerance
-    if not running or not stands_still or at_ms < memory.anchor_since_ms:
+    unseen = stuck_ms is not None and elapsed_ms > stuck_ms
+    if not running or not stands_still or unseen or at_ms < memory.anchor_since_ms:
         memory.anchor, memory.anchor_since_ms = decoded, at_ms
     elif stuck_ms is not None:
         stuck = at_ms - memory.anchor_since_ms >= stuck_ms

@@ -186,6 +186,24 @@ def test_a_value_that_stands_still_is_stuck_after_its_time_and_good_again_when_i
     assert judged(judge.assess(sample(HOUR + 11 * MINUTE_MS, nox_ppb=101))) == GOOD
 
 
+@pytest.mark.parametrize(
+    ("away_minutes", "first", "stuck_again_after"),
+    [(4, Reason.NONE, 2), (10, Reason.STUCK, 0), (11, Reason.NONE, 10), (600, Reason.NONE, 10)],
+)
+def test_a_value_that_was_not_seen_for_so_long_did_not_stand_still(
+    away_minutes: int, first: Reason, stuck_again_after: int
+) -> None:
+    """An analyser that comes back after an outage may say the same digits as before it."""
+    judge = assessor(stuck_ms=10 * MINUTE_MS)
+    for minute in range(5):
+        assert judged(judge.assess(sample(HOUR + minute * MINUTE_MS, nox_ppb=70))) == GOOD
+    back_ms = HOUR + (4 + away_minutes) * MINUTE_MS
+    assert judged(judge.assess(sample(back_ms, nox_ppb=70)))[1] is first
+    for minute in range(1, 11):
+        (_, reason) = judged(judge.assess(sample(back_ms + minute * MINUTE_MS, nox_ppb=70)))
+        assert (reason is Reason.STUCK) == (minute >= stuck_again_after), minute
+
+
 def test_a_value_that_stands_still_in_a_cold_stack_is_not_stuck() -> None:
     judge = assessor(stuck_ms=MINUTE_MS)
     for minute in range(5):
