@@ -53,7 +53,7 @@ class Size:
 
 
 FULL = Size(
-    rates=(Rate(10, 1_000), Rate(10, 100), Rate(10, 10)),
+    rates=(Rate(10, 1_000), Rate(10, 100), Rate(10, 10), Rate(10, 10, is_restless=True)),
     seconds=15.0,
     rounds=3,
     idle_seconds=20.0,
@@ -129,16 +129,12 @@ def run_soak(*, hours: float, small: bool, speed: int = 1) -> dict[str, Any]:
 async def _measure(folder: Path, size: Size, *, quick: bool, others: bool) -> dict[str, Any]:
     commit_ms = QUICK_COMMIT_MS if quick else None
     async with plant(folder, units=size.devices, group_commit_ms=commit_ms) as site:
-        figures: dict[str, Any] = {
-            f"{rate.points_per_s}_points_per_s": await _rate(site, rate, size, folder) for rate in size.rates
-        }
+        figures: dict[str, Any] = {rate.name: await _rate(site, rate, size, folder) for rate in size.rates}
         if others:
             beside = Others.prepare(folder, broker_port=site.broker_port)
-            for rate in size.rates:
+            for rate in (one for one in size.rates if not one.is_restless):
                 say(f"the others at {rate.points_per_s} points/s")
-                figures[f"{rate.points_per_s}_points_per_s"] |= await asyncio.to_thread(
-                    beside.measure, rate, seconds=size.seconds
-                )
+                figures[rate.name] |= await asyncio.to_thread(beside.measure, rate, seconds=size.seconds)
         say("idle")
         figures["idle"] = await _idle(site, size)
         say("small gateway")
@@ -158,7 +154,7 @@ async def _rate(site: Plant, rate: Rate, size: Size, folder: Path) -> dict[str, 
     theirs: list[Sketched] = []
     ours: list[Load] = []
     for number in range(size.rounds):
-        say(f"{rate.points_per_s} points/s: round {number + 1} of {size.rounds}")
+        say(f"{rate.name}: round {number + 1} of {size.rounds}")
         if sketch is not None:
             theirs.append(
                 await asyncio.to_thread(run_sketch, sketch, site, rate, seconds=size.seconds, folder=folder)

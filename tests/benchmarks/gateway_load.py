@@ -29,6 +29,13 @@ class Rate:
 
     devices: int
     period_ms: int
+    is_restless: bool = False
+    """Each answer brings other values; else the instruments measure each 100 ms."""
+
+    @property
+    def name(self) -> str:
+        """The key of its figures."""
+        return f"{self.points_per_s}_points_per_s{'_all_changing' if self.is_restless else ''}"
 
     @property
     def points_per_s(self) -> int:
@@ -69,7 +76,9 @@ class Load:
 
 async def load(site: Plant, rate: Rate, *, seconds: float, warm_up_s: float) -> Load:
     """Run the gateway for `seconds` at this rate, and measure it from outside."""
-    with site.gateway(units=rate.devices, registers=REGISTERS, period_ms=rate.period_ms) as pid:
+    with site.gateway(
+        units=rate.devices, registers=REGISTERS, period_ms=rate.period_ms, is_restless=rate.is_restless
+    ) as pid:
         await until_measuring(site, warm_up_s=warm_up_s)
         begun_s, begun_ms, cpu_s = time.monotonic(), site.clock.now_ms(), processes.cpu_s(pid)
         written = processes.written_bytes(pid)

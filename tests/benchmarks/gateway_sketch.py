@@ -49,7 +49,8 @@ def sketch_path() -> Path | None:
 def run_sketch(sketch: Path, site: Plant, rate: Rate, *, seconds: float, folder: Path) -> Sketched:
     """Run it against the same instruments."""
     database = folder / "sketch.db"
-    arguments = [rate.devices, rate.period_ms, seconds, site.broker_port, database, site.first_port]
+    first_port = site.port_of(is_restless=rate.is_restless)
+    arguments = [rate.devices, rate.period_ms, seconds, site.broker_port, database, first_port]
     done = subprocess.run(
         [sys.executable, str(sketch), *map(str, arguments)],
         capture_output=True,

@@ -1,7 +1,8 @@
 """Instruments for the gateway's benchmark, in a process of their own so that their CPU is not the gateway's.
 
-`python -m tests.benchmarks.modbus_devices COUNT` listens on COUNT neighbouring ports of 127.0.0.1, prints the first
-one, and answers reads of registers until its standard input closes.
+`python -m tests.benchmarks.modbus_devices COUNT` listens on twice COUNT neighbouring ports of 127.0.0.1, prints the
+first one, and answers reads of registers until its standard input closes. On the first half of the ports are
+instruments that measure each 100 ms, on the second half some that bring other values with every answer.
 """
 
 from __future__ import annotations
@@ -43,12 +44,27 @@ class Instrument(asyncio.Protocol):
         while len(self._buffer) >= QUESTION.size:
             transaction, _, _, unit, function, address, count = QUESTION.unpack_from(self._buffer)
             self._buffer = self._buffer[QUESTION.size :]
-            tenths = time.monotonic_ns() // 100_000_000
-            values = REGISTERS.pack(*((1_000 + 7 * n + tenths % 50) & 0xFFFF for n in range(125)))
+            moved = self._measurement() % 50
+            values = REGISTERS.pack(*((1_000 + 7 * n + moved) & 0xFFFF for n in range(125)))
             data = (values * 2)[2 * (address % 125) :][: 2 * count]
             self._transport.write(
                 ANSWER.pack(transaction, 0, len(data) + 3, unit, function, len(data)) + data
             )
+
+    def _measurement(self) -> int:
+        """Which measurement it is that stands in the registers."""
+        return time.monotonic_ns() // 100_000_000
+
+
+class RestlessInstrument(Instrument):
+    """Measures whenever it is asked."""
+
+    _asked = 0
+
+    @override
+    def _measurement(self) -> int:
+        self._asked += 1
+        return self._asked
 
 
 def neighbouring_sockets(count: int) -> list[socket.socket]:
@@ -72,9 +88,9 @@ async def serve(count: int) -> None:
     """Listen, say where, and answer until the parent closes our standard input."""
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
-    sockets = neighbouring_sockets(count)
-    for listening in sockets:
-        await loop.create_server(Instrument, sock=listening)
+    sockets = neighbouring_sockets(2 * count)
+    for n, listening in enumerate(sockets):
+        await loop.create_server(Instrument if n < count else RestlessInstrument, sock=listening)
     print(sockets[0].getsockname()[1], flush=True)
 
     def wait_for_parent() -> None:

@@ -62,6 +62,10 @@ class Plant:
         """The gateway's raw samples."""
         return self.stage.folder / "gateway" / "gateway" / "samples.db"
 
+    def port_of(self, *, is_restless: bool) -> int:
+        """The first of the instruments that measure each 100 ms, or of those that measure whenever they are asked."""
+        return self.first_port + (len(self.sources) if is_restless else 0)
+
     def pid(self, name: str) -> int:
         """Of a process of the plant."""
         return self.stage.processes[name].pid
@@ -72,9 +76,12 @@ class Plant:
         await until_served(self.stage.socket("regulator"), self.stage)
 
     @contextmanager
-    def gateway(self, *, units: int, registers: int, period_ms: int) -> Iterator[int]:
+    def gateway(
+        self, *, units: int, registers: int, period_ms: int, is_restless: bool = False
+    ) -> Iterator[int]:
         """The daemon, polling the first `units` instruments; its process id."""
-        with self._running(self._configuration(units, registers, period_ms), _as_it_is) as pid:
+        first_port = self.port_of(is_restless=is_restless)
+        with self._running(self._configuration(units, registers, period_ms, first_port), _as_it_is) as pid:
             yield pid
 
     @contextmanager
@@ -126,7 +133,7 @@ class Plant:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
 
-    def _configuration(self, units: int, registers: int, period_ms: int) -> Path:
+    def _configuration(self, units: int, registers: int, period_ms: int, first_port: int) -> Path:
         folder = self.stage.folder
         (folder / "benchmark.toml").write_text(register_map(registers, period_ms), encoding="utf-8")
         lines = self._head()
@@ -135,7 +142,7 @@ class Plant:
                 f'[[unit]]\nname = "unit-{n}"\nchannel = "{self.channel.hex()}"\nsource = "{source.hex()}"',
                 'flow_basis = "normal_dry"',
                 '[[unit.instrument]]\nname = "stack"\nprofile = "benchmark"\nhost = "127.0.0.1"',
-                f"port = {self.first_port + n}",
+                f"port = {first_port + n}",
             ]
         return self._written(lines)
 

@@ -95,6 +95,10 @@ def test_the_others_are_skipped_with_the_words_that_install_them(
 def test_a_rate_is_what_is_asked_for() -> None:
     assert [Rate(10, ms).points_per_s for ms in (1_000, 100, 10)] == [1_250, 12_500, 125_000]
     assert Rate(10, 100).due(15.04) == 1_500
+    assert [Rate(10, 10, is_restless=one).name for one in (False, True)] == [
+        "125000_points_per_s",
+        "125000_points_per_s_all_changing",
+    ]
     assert quantile([], 99) == 0.0
     assert quantile([float(n) for n in range(200)], 99) == 198.0
 
