@@ -14,12 +14,11 @@ from typing import Final
 
 from doxedge.measurement.averaging import MinuteMean
 from doxedge.measurement.conversion import PRECISE
+from doxedge.measurement.counter_trail import CounterPoint, CounterTrail
 from doxedge.measurement.reading import Reading
-from doxedge.quantity import HOUR_MS, MINUTE_MS, SECOND_MS, WattHours, round_down
+from doxedge.quantity import HOUR_MS, MINUTE_MS, WattHours, round_down
 
 MINUTES_PER_HOUR: Final = 60
-TRAIL_STEP_MS: Final = SECOND_MS
-"""Readings are remembered no closer than this, for an exchange that is told when the new meter counts already."""
 
 
 class EnergyQuality(StrEnum):
@@ -74,13 +73,6 @@ class HourEnergy:
     quality: EnergyQuality
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
-    at_ms: int
-    counter_wh: Decimal
-    total_wh: Decimal  # since the last border
-
-
 class EnergyCounter:
     """Follows one counter. Readings must come in the order of their stamps; a late one is ignored."""
 
@@ -88,12 +80,12 @@ class EnergyCounter:
 
     def __init__(self, settings: EnergySettings, *, mark: EnergyMark | None = None) -> None:
         self._settings = settings
-        self._points: list[_Point] = []
+        self._points: list[CounterPoint] = []
         self._broken_at_ms: list[int] = []  # when energy went unknown
         self._has_border = mark is not None
         if mark is not None:
-            self._points.append(_Point(mark.at_ms, mark.counter_wh, mark.before_border_wh))
-        self._trail = list(self._points)  # readings since the last border, not thinned to the two of an hour
+            self._points.append(CounterPoint(mark.at_ms, mark.counter_wh, mark.before_border_wh))
+        self._trail = CounterTrail(self._points)  # not thinned to the two of an hour
 
     @property
     def quantity(self) -> str:
@@ -118,28 +110,23 @@ class EnergyCounter:
         """
         booked_wh, after = self._fit(at_ms, old_wh, new_wh)
         if after is None:
-            total_wh = booked_wh + (self._trail[-1].total_wh if self._trail else 0)
-            self._points.append(_Point(at_ms, new_wh, total_wh))
+            total_wh = booked_wh + (self._points[-1].total_wh if self._points else 0)
+            self._points.append(CounterPoint(at_ms, new_wh, total_wh))
             self._trail.append(self._points[-1])
             return
-        with localcontext(PRECISE):
-            for points in (self._points, self._trail):
-                points[:] = [
-                    replace(point, total_wh=point.total_wh + booked_wh)
-                    if point.at_ms >= after.at_ms
-                    else point
-                    for point in points
-                ]
+        self._points = [_booked(point, booked_wh, after) for point in self._points]
+        self._trail = CounterTrail(_booked(point, booked_wh, after) for point in self._trail.points())
         self._broken_at_ms = [at for at in self._broken_at_ms if not at_ms <= at <= after.at_ms]
 
     def check_exchange(self, at_ms: int, *, old_wh: Decimal, new_wh: Decimal) -> None:
         """Raises ValueError where `exchange` would."""
         self._fit(at_ms, old_wh, new_wh)
 
-    def _fit(self, at_ms: int, old_wh: Decimal, new_wh: Decimal) -> tuple[Decimal, _Point | None]:
+    def _fit(self, at_ms: int, old_wh: Decimal, new_wh: Decimal) -> tuple[Decimal, CounterPoint | None]:
         """What is to be booked beside what was, and from which reading on; None: from the exchange on."""
-        before = next((point for point in reversed(self._trail) if point.at_ms <= at_ms), None)
-        after = next((point for point in self._trail if point.at_ms > at_ms), None)
+        trail = self._trail.points()
+        before = next((point for point in reversed(trail) if point.at_ms <= at_ms), None)
+        after = next((point for point in trail if point.at_ms > at_ms), None)
         if before is None:
             if after is None:
                 return Decimal(0), None
@@ -155,7 +142,9 @@ class EnergyCounter:
                 )
             if after is None:
                 return up_to_wh, None
-            since_wh = self._difference(_Point(at_ms, new_wh, Decimal(0)), after.at_ms, after.counter_wh)
+            since_wh = self._difference(
+                CounterPoint(at_ms, new_wh, Decimal(0)), after.at_ms, after.counter_wh
+            )
             if since_wh is None:
                 raise ValueError(
                     f"the counter was read with {after.counter_wh} Wh at {after.at_ms} ms, and the new meter cannot "
@@ -201,7 +190,7 @@ class EnergyCounter:
 
     def _read(self, at_ms: int, counter_wh: Decimal) -> None:
         if not self._points:
-            self._points.append(_Point(at_ms, counter_wh, Decimal(0)))
+            self._points.append(CounterPoint(at_ms, counter_wh, Decimal(0)))
             self._trail.append(self._points[-1])
             return
         last = self._points[-1]
@@ -215,12 +204,10 @@ class EnergyCounter:
             # Borders need the first and the last point of each hour; those between are let go.
             if len(self._points) > 1 and self._points[-2].at_ms // HOUR_MS == at_ms // HOUR_MS:
                 del self._points[-1]
-            self._points.append(_Point(at_ms, counter_wh, last.total_wh + counted_wh))
-        if len(self._trail) > 1 and at_ms - self._trail[-2].at_ms < TRAIL_STEP_MS:
-            del self._trail[-1]
-        self._trail.append(self._points[-1])
+            self._points.append(CounterPoint(at_ms, counter_wh, last.total_wh + counted_wh))
+        self._trail.follow(self._points[-1])
 
-    def _difference(self, last: _Point, at_ms: int, counter_wh: Decimal) -> Decimal | None:
+    def _difference(self, last: CounterPoint, at_ms: int, counter_wh: Decimal) -> Decimal | None:
         """Energy since the last point; None when it cannot be known."""
         settings = self._settings
         difference_wh = counter_wh - last.counter_wh
@@ -258,7 +245,7 @@ class EnergyCounter:
             share = Decimal(at_ms - before.at_ms) / (after.at_ms - before.at_ms)
             return before.total_wh + (after.total_wh - before.total_wh) * share
 
-    def _around(self, at_ms: int) -> tuple[_Point | None, _Point | None]:
+    def _around(self, at_ms: int) -> tuple[CounterPoint | None, CounterPoint | None]:
         before = after = None
         for point in self._points:
             if point.at_ms <= at_ms:
@@ -273,14 +260,16 @@ class EnergyCounter:
         while len(self._points) > 1 and self._points[1].at_ms <= end_ms:
             del self._points[0]
         first_ms = self._points[0].at_ms
-        self._trail = [point for point in self._trail if point.at_ms >= first_ms]
+        self._trail = CounterTrail(point for point in self._trail.points() if point.at_ms >= first_ms)
         self._subtract(Decimal(energy_wh))
         self._broken_at_ms = [at for at in self._broken_at_ms if at > end_ms]
 
     def _subtract(self, wh: Decimal) -> None:
         with localcontext(PRECISE):
             self._points = [replace(point, total_wh=point.total_wh - wh) for point in self._points]
-            self._trail = [replace(point, total_wh=point.total_wh - wh) for point in self._trail]
+            self._trail = CounterTrail(
+                replace(point, total_wh=point.total_wh - wh) for point in self._trail.points()
+            )
 
     def _agrees(self, energy_wh: int, power: Sequence[MinuteMean]) -> bool:
         """Counter against power; an hour without all its power minutes is not checked."""
@@ -297,3 +286,11 @@ class EnergyCounter:
             )
             allowed_wh += max(swings, default=Decimal(0)) / MINUTES_PER_HOUR
         return abs(integral_wh - energy_wh) <= allowed_wh
+
+
+def _booked(point: CounterPoint, wh: Decimal, since: CounterPoint) -> CounterPoint:
+    """A reading with what is to be added to all from `since` on."""
+    if point.at_ms < since.at_ms:
+        return point
+    with localcontext(PRECISE):
+        return replace(point, total_wh=point.total_wh + wh)
