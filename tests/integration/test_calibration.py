@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +127,18 @@ async def judged(folder: Path) -> dict[str, Any]:
     return result
 
 
+async def comes_to(folder: Path, end: str) -> dict[str, Any]:
+    """The first of the checks that comes to `end`: a busy simulator's drift begins and ends later than it should."""
+    async with asyncio.timeout(PATIENCE_S):
+        while (result := await judged(folder))["end"] != end:
+            pass
+    return result
+
+
 def verdicts(ledger: MemoryLedger) -> list[str]:
-    """The codes of the events about checks that were not broken off."""
-    return [str(code) for code, _ in said(ledger) if code != "calibration.aborted"]
+    """The codes of the events about checks that were not broken off; the same one several times in a row is one."""
+    codes = [str(code) for code, _ in said(ledger) if code != "calibration.aborted"]
+    return [code for code, _ in groupby(codes)]
 
 
 async def test_a_check_that_fails_leaves_hours_without_a_mass_until_one_passes(tmp_path: Path) -> None:
@@ -141,12 +151,11 @@ async def test_a_check_that_fails_leaves_hours_without_a_mass_until_one_passes(t
     ):
         assert (await judged(tmp_path))["end"] == "passed"
         await plant_time(site, drifts_ms + HOUR_MS)
-        failed = await judged(tmp_path)
-        assert (failed["end"], failed["gases"][1]["verdict"]) == ("failed", "FAILED")
+        failed = await comes_to(tmp_path, "failed")
+        assert failed["gases"][1]["verdict"] == "FAILED"
         assert standing(gateway) == "out of control: failed"
         await plant_time(site, drifts_ms + 2 * HOUR_MS)
-        passed = await judged(tmp_path)
-        assert passed["end"] == "passed"
+        passed = await comes_to(tmp_path, "passed")
         await hour_from(ledger, passed["at_ms"] - passed["at_ms"] % HOUR_MS + HOUR_MS)
         stated = {int(str(body[1])) for body in ledger.final_bodies("hour")}
         out = range(failed["at_ms"] - failed["at_ms"] % HOUR_MS, passed["at_ms"] - HOUR_MS, HOUR_MS)
