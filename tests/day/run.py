@@ -29,7 +29,7 @@ from simulators.scenario_run import moments
 from tests.day import findings
 from tests.day.findings import FinalRecord, FoundHour
 from tests.day.processes import Daemon, Simulators
-from tests.day.standstill import watch_machine
+from tests.day.standstill import processor_waits_s, watch_machine
 from tests.gateway.key_files import write_key
 from tests.gateway.registered_channel import RegisteredChannel, registered_channel
 from tests.integration.simulated_site import SimulatedSite
@@ -91,7 +91,7 @@ class DayResult:
     hours: list[FoundHour] = field(default_factory=list)
     seconds: float = 0.0
     machine_stood_s: list[float] = field(default_factory=list)
-    """How long the machine itself paused, each time."""
+    """How long the machine paused, each time, or gave a process no processor."""
 
     @property
     def is_clean(self) -> bool:
@@ -165,9 +165,7 @@ class Day:
             await self._register()
             await self.gateway.start()
             stack.push_async_callback(self.gateway.stop)
-            watching = asyncio.gather(
-                self._watch_outbox(), watch_machine(self.result.machine_stood_s, now_s=time.monotonic)
-            )
+            watching = asyncio.gather(self._watch_outbox(), self._watch_machine(simulators))
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._take_away("gateway", self.gateway), name="gateway outages")
@@ -258,6 +256,13 @@ class Day:
         while True:
             await asyncio.to_thread(self._look_into_outbox)
             await asyncio.sleep(LOOK_S)
+
+    async def _watch_machine(self, simulators: Simulators) -> None:
+        def waited_s() -> dict[int, float]:
+            processes = (simulators.process, self.gateway.process, self.node.process)
+            return processor_waits_s(one.pid for one in processes if one is not None)
+
+        await watch_machine(self.result.machine_stood_s, now_s=time.monotonic, waited_s=waited_s)
 
     def _look_into_outbox(self) -> int:
         """How many records wait; those that are there are remembered."""
