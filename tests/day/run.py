@@ -101,13 +101,16 @@ class DayResult:
         return (
             bool(something)
             and told
-            and not (self._is_kept_badly or self.outages_wrong or self.unmet)
+            and not (self._is_kept_badly or self.hours_missing or self.outages_wrong or self.unmet)
             and max(self.error_ppm, self.energy_error_ppm) < ERROR_PPM_MAX
         )
 
     @property
     def is_void(self) -> bool:
-        """What failed is only what a machine that stands still makes fail: it proves nothing either way."""
+        """What failed is only what a machine that stands still makes fail: it proves nothing either way.
+
+        An hour may be missing, too: where the gateway's first start comes after it.
+        """
         return bool(self.machine_stood_s) and not self.is_clean and not self._is_kept_badly
 
     @property
@@ -115,8 +118,7 @@ class DayResult:
         """Something is wrong that no pause excuses: the same holds however slow the machine is."""
         return any((
             self.lost, self.doubled, self.out_of_order, self.unknown, self.refused, self.unproved, self.chain_breaks,
-            self.scrub_findings, self.hours_missing, self.hours_doubled, self.causes_missing,
-            self.errors, self.failures,
+            self.scrub_findings, self.hours_doubled, self.causes_missing, self.errors, self.failures,
         ))  # fmt: skip
 
 

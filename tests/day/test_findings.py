@@ -347,7 +347,10 @@ def test_a_day_is_not_clean_when_one_thing_does_not_hold(change: dict[str, objec
 
 @pytest.mark.parametrize(
     "change",
-    [{"outages_wrong": ["x"]}, {"unmet": ["x"]}, {"outages_told": 0}, {"error_ppm": 5_000}, {"compared_hours": 0}],
+    [
+        {"outages_wrong": ["x"]}, {"unmet": ["x"]}, {"outages_told": 0}, {"hours_missing": 1}, {"error_ppm": 5_000},
+        {"compared_hours": 0},
+    ],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_a_machine_that_stood_still_excuses_what_depends_on_time(change: dict[str, object]) -> None:
@@ -360,7 +363,7 @@ def test_a_machine_that_stood_still_excuses_what_depends_on_time(change: dict[st
     "change",
     [
         {"lost": 1}, {"doubled": 1}, {"out_of_order": 1}, {"unknown": 1}, {"refused": 1}, {"unproved": 1},
-        {"chain_breaks": 1}, {"scrub_findings": 1}, {"hours_missing": 1}, {"hours_doubled": 1},
+        {"chain_breaks": 1}, {"scrub_findings": 1}, {"hours_doubled": 1},
         {"causes_missing": 1}, {"errors": ["x"]}, {"failures": ["x"]},
     ],
     ids=lambda change: next(iter(change)),
