@@ -31,7 +31,7 @@ from doxedge.consensus.engine import (
 )
 from doxedge.consensus.header import Header, InvalidBlock
 from doxedge.consensus.solo import SoloEngine
-from doxedge.fieldbus.clock import Clock
+from doxedge.fieldbus.clock import Clock, CompressedClock
 from doxedge.ledger.block import TRANSACTIONS_MAX, Block
 from doxedge.ledger.chain import AHEAD_MS_MAX, ChainState, Extension
 from doxedge.ledger.pool import Pool
@@ -206,9 +206,10 @@ class ChannelNode:
             await self._drive(TimePassed(now_ms))
 
     def _leaps(self, now_ms: int, now_s: float) -> bool:
-        """Whether our clock waits for a time server; a compressed one has none."""
+        """Whether our clock waits for a time server; a simulated one has none."""
         head = self.chain.head
-        leap_ms = 0 if head is None or self.clock.speed != 1 else now_ms - head.time_ms
+        simulated = isinstance(self.clock, CompressedClock)
+        leap_ms = 0 if head is None or simulated else now_ms - head.time_ms
         return self._leap.waits(leap_ms=leap_ms, now_s=now_s)
 
     def _is_block_full(self) -> bool:

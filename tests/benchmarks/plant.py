@@ -177,7 +177,8 @@ async def plant(
         sources = await _register(stage, channel, units)
         if hours_ago:
             stage.stop(NODE)
-            stage.environment.pop(VARIABLE)
+            now_ms = RealClock().now_ms()
+            stage.environment[VARIABLE] = f"{now_ms},{now_ms},1"
         clock = from_environment(stage.environment)
         yield Plant(stage, channel, genesis, sources, first_port, clock, group_commit_ms)
     finally:

@@ -30,7 +30,7 @@ async def test_a_running_gateway_answers_for_meters_and_hours_by_hand(tmp_path: 
             hour = ("--unit", "alpha-1", "--hour", "2020-01-01T00:00", "--nox-g", "5")
             code, _, error = await doxedge("enter", "propose", *hour, *said, *where)
             assert code == 1
-            assert "nothing that was signed of the hour" in error
+            assert "nothing signed of the hour 2020-01-01 00:00:00 UTC" in error
             code, _, error = await doxedge("enter", "confirm", "1", "--name", "B. Person", *where)
             assert (code, "there is no entry 1" in error) == (2, True)
             meter = ("--unit", "alpha-1", "--at", "2020-01-01", "--old-wh", "5", "--new-wh", "0")
