@@ -18,8 +18,17 @@ def cpu_s(pid: int) -> float:
 
 def pss_mb(pid: int) -> float:
     """Memory in MiB, where a page that several processes share counts in parts."""
+    return _rolled_up_mb(pid, "Pss:")
+
+
+def own_mb(pid: int) -> float:
+    """Memory in MiB that is of no file: it does not change with who else runs the same interpreter."""
+    return _rolled_up_mb(pid, "Anonymous:")
+
+
+def _rolled_up_mb(pid: int, key: str) -> float:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(key):
             return int(line.split()[1]) / 1024
     raise ValueError(f"the kernel says nothing about the memory of process {pid}")
 
