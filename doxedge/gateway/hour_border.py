@@ -21,6 +21,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from doxedge.evidence.content import time_text
 from doxedge.gateway.clock_state import ClockReading, is_sure
 from doxedge.quantity import DAY_MS, HOUR_MS
 
@@ -65,9 +66,10 @@ class HourBorder:
             self.doubt = ""
         elif not self.doubt:
             what = "further on than" if ahead_ms > 0 else "behind"
+            says, opened = time_text(now_ms), time_text(open_from_ms)
             self.doubt = (
-                f"the clock says {now_ms}, {abs(ahead_ms) // HOUR_MS} hours {what} the first open hour at "
-                f"{open_from_ms}, and no time server disciplines it: correct the clock, or stop the gateway and delete "
+                f"the clock says {says}, {abs(ahead_ms) // HOUR_MS} hours {what} the first open hour at {opened}, and "
+                "no time server disciplines it: correct the clock, or stop the gateway and delete "
                 f"{self._memory_file} to begin anew"
             )
             log.error("unit %s: %s", self._unit, self.doubt)
@@ -76,7 +78,8 @@ class HourBorder:
     def anew(self, *, open_from_ms: int, now_ms: int) -> str:
         """What is told of a unit that begins anew."""
         from_ms = now_ms - now_ms % HOUR_MS
-        text = f"hours were open from {open_from_ms} by a clock that was wrong; they go on at {from_ms}"
+        was, goes_on = time_text(open_from_ms), time_text(from_ms)
+        text = f"hours were open from {was} by a clock that was wrong; they go on at {goes_on}"
         log.warning("unit %s: %s", self._unit, text)
         return text
 

@@ -131,7 +131,6 @@ class MissingData:
     async def doubt(self, starts_ms: Iterable[int], remark: str, desk: RecordDesk) -> bool:
         """These measured hours have no valid measurement any more; where rules say by what, a substitute is owed.
 
-
         Raises StoreError. False when the disk is full and there is nothing to give up.
         """
         changed = []

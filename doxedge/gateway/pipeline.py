@@ -386,7 +386,8 @@ class UnitPipeline:
 
     async def _begin_anew(self, hours: HourSequence) -> None:
         """Let go of hours in a time that is not; go on with the present one, and what is stored of it."""
-        now_ms, setup = self._clock.now_ms(), self._judge.setup_at(self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        setup = self._judge.setup_at(now_ms)
         self.happened("hours.anew", self._border.anew(open_from_ms=hours.carry.next_start_ms, now_ms=now_ms))
         self._hours = HourSequence(setup.hour, start_ms=now_ms, tests=self._tests)
         await self._together.flush()

@@ -67,6 +67,8 @@ class StandingStill:
     at_ms: int
     stuck_at_ms: int | None
     """When a value that is not stuck will be; None where none can."""
+    unseen_ms: int | None
+    """The shortest time for which a value may stand still: not seen for longer, it is no longer stuck."""
 
     @classmethod
     def begin(
@@ -78,11 +80,12 @@ class StandingStill:
         limits: Sequence[ValueLimits],
     ) -> "StandingStill":
         """`watched` are the memories of the values, None where a movement does not count."""
-        ends_ms = [
-            memory.anchor_since_ms + limit.stuck_ms
+        timed = [
+            (memory.anchor_since_ms, limit.stuck_ms)
             for memory, limit in zip(watched, limits, strict=True)
             if memory is not None and limit.stuck_ms is not None
         ]
+        ends_ms = [since_ms + stuck_ms for since_ms, stuck_ms in timed]
         return cls(
             by,
             sample.values,
@@ -91,6 +94,7 @@ class StandingStill:
             [memory for memory in watched if memory is not None],
             sample.at_ms,
             min((end_ms for end_ms in ends_ms if end_ms > sample.at_ms), default=None),
+            min((stuck_ms for _, stuck_ms in timed), default=None),
         )
 
     def holds_for(self, sample: Sample, *, running: bool) -> bool:
@@ -104,6 +108,7 @@ class StandingStill:
             and running
             and self.at_ms <= sample.at_ms
             and (self.stuck_at_ms is None or sample.at_ms < self.stuck_at_ms)
+            and (self.unseen_ms is None or sample.at_ms - self.at_ms <= self.unseen_ms)
         )
 
     def catch_up(self) -> None:

@@ -299,7 +299,10 @@ class Assessor:
             names = [
                 self._settings.names.get((sample.device, quantity), quantity) for quantity in sample.values
             ]
-            limits = tuple(self._settings.limits.get(name, NO_LIMITS) for name in names)
+            limits = tuple(
+                _of_stack(self._settings.limits.get(name, NO_LIMITS), quantity)
+                for name, quantity in zip(names, sample.values, strict=True)
+            )
             layout = layout_of(sample.device, names, pair=_pair_in([*sample.values]))
             group = self._groups[key] = _Group(layout, limits, GroupLimits.of(limits))
         return group
@@ -321,7 +324,7 @@ class Assessor:
             return Quality.BAD, Reason.NAN
         if failure is not None:
             return (Quality.UNCERTAIN if failure is Reason.DEFAULT else Quality.BAD), failure
-        out_of_range = self._judge_range(decoded, limits) or _judge_stack_value(quantity, decoded)
+        out_of_range = self._judge_range(decoded, limits)
         # Asked in any case, for it remembers the value.
         moved = judge_movement(memory.values, quantity, decoded, sample.at_ms, limits, running)
         if out_of_range is not None:
@@ -376,15 +379,18 @@ def _pair_in(quantities: Sequence[str]) -> tuple[int, ...]:
     return tuple(map(quantities.index, PAIR)) if PAIRED.issubset(quantities) else ()
 
 
-def _judge_stack_value(quantity: str, decoded: Decimal) -> Reason | None:
+def _of_stack(limits: ValueLimits, quantity: str) -> ValueLimits:
     """Step (5) for what no stack has, whatever map and site allow (measurement design, rule 17).
 
     Moisture below zero is drift of a zero and no other thing: the span decides, and the mean of the minute.
     """
     bounds = PLAUSIBLE_STACK.get(quantity)
-    if bounds is None or (decoded < 0 and not bounds[0]):
-        return None
-    return Reason.RANGE if _outside(decoded, *bounds) else None
+    if bounds is None:
+        return limits
+    low, high = bounds
+    lows = [one for one in (limits.hard_low, low or None) if one is not None]
+    highs = [one for one in (limits.hard_high, high) if one is not None]
+    return replace(limits, hard_low=max(lows, default=None), hard_high=min(highs))
 
 
 def _outside(value: Decimal, low: Decimal | None, high: Decimal | None) -> bool:

@@ -93,6 +93,13 @@ def judged(samples: list[tuple[Sample, bool]], by: Callable[[int], Assessor]) ->
     ]
 
 
+@example(  # Stuck, and then not seen for longer than it may stand still.
+    [
+        Step(1, 0, 0, 0, running=True, flags=frozenset(), clock_set_s=0),
+        Step(5, 0, 0, 2, running=True, flags=frozenset(), clock_set_s=0),
+        Step(1, 0, 0, 5, running=True, flags=frozenset(), clock_set_s=0),
+    ]
+)
 @settings(max_examples=400)
 @given(st.lists(steps, max_size=16))
 def test_what_comes_again_is_judged_as_if_it_were_new(taken: list[Step]) -> None:

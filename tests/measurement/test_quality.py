@@ -77,6 +77,21 @@ def test_what_no_stack_has_is_bad_where_no_map_says_so(
     assert judged(assessor().assess(one)) == judgement
 
 
+def test_what_no_stack_has_is_bad_also_after_values_that_were_fine() -> None:
+    """From the second fine sample of a group on, its values are judged all at once."""
+    judge = assessor()
+    values = ("100", "100.5", "20", "101", "160")
+    found = [
+        judged(
+            judge.assess(
+                Sample("analyser", HOUR + n * 1_000, n * 10**9, {"stack_pressure_kpa": Decimal(value)})
+            )
+        )
+        for n, value in enumerate(values)
+    ]
+    assert found == [GOOD, GOOD, (Quality.BAD, Reason.RANGE), GOOD, (Quality.BAD, Reason.RANGE)]
+
+
 def test_a_configured_constant_is_uncertain_and_usable() -> None:
     constant = Sample(
         "moisture", HOUR, 0, {"moisture_percent": Decimal(12)}, failures={"moisture_percent": Reason.DEFAULT}
