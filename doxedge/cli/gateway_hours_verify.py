@@ -138,6 +138,7 @@ def _tests_of(path: Path) -> dict[str, KeptTests]:
 
 
 def checks_of(options: argparse.Namespace, outbox: Path) -> dict[str, Check]:
+    """By unit. Raises Failure: 2 for a wrong configuration, 4 or 7 for a store that cannot be read."""
     from doxedge.analysers.configuration import ConfigError
     from doxedge.gateway.history_rebuild import signed_hours, signed_statements
     from doxedge.gateway.missing_data_settings import plan_missing_data

@@ -12,6 +12,7 @@ from doxedge.cli.gateway_folder import (
     folder_of,
     print_json,
     print_section,
+    unreadable,
     utc,
 )
 from doxedge.cli.outcome import Exit, Failure
@@ -80,8 +81,7 @@ def _minutes(options: argparse.Namespace) -> int:
             folder_of(options), planned, from_ms=from_ms, to_ms=to_ms, quantity=options.quantity
         )
     except StoreError as error:
-        text = f"{error}; has the gateway ever run here, and may you read it?"
-        raise Failure(Exit.LOCAL_IO, text) from error
+        raise unreadable(error) from error
     unit = planned.table.name
     if options.output == "json":
         print_json({"schema": SCHEMA, "unit": unit, "minutes": [_as_dict(row) for row in rows]})

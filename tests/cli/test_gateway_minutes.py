@@ -89,7 +89,7 @@ async def test_a_monitor_that_was_out_of_control_has_no_value(
         (("--unit", "beta"), 2, "name one of alpha-1"),
         (("--to", when(0)), 2, "--to lies after --from"),
         (("--to", when(49 * 60)), 2, "at most 48 hours"),
-        ((), 7, "has the gateway ever run here"),
+        ((), 7, "no gateway has run here yet"),
     ],
 )
 async def test_what_cannot_be_shown_is_said(
